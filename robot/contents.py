@@ -1,0 +1,74 @@
+"""The open contents of wikis, called from Trio through named limiters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import trio
+
+from robot.model import Wiki
+from wikihost.content import Content
+from wikihost.layout import DataDir
+
+T = TypeVar("T")
+
+# Two cores serve everything; a few more threads only hide waits for the disk.
+GIT_THREADS = 4
+
+
+class HeadListener(Protocol):
+    """Told that a wiki's head may have moved; must not block."""
+
+    def __call__(self, wiki_id: str) -> None: ...
+
+
+class Contents:
+    """One `Content` per wiki and process, opened at first use and kept."""
+
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
+        self._open: dict[str, Content] = {}
+        self._limiter = trio.CapacityLimiter(GIT_THREADS)
+        self._listeners: list[HeadListener] = []
+
+    def subscribe(self, listener: HeadListener) -> None:
+        """Call `listener(wiki_id)` after each change that core makes or hears of."""
+        self._listeners.append(listener)
+
+    def changed(self, wiki_id: str) -> None:
+        """Tell the listeners that a wiki's head moved (a worker saved, a write was made)."""
+        for listener in self._listeners:
+            listener(wiki_id)
+
+    async def run(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
+        """Run `work(content)` in a thread; a write that began is finished even when the caller is cancelled."""
+        return await trio.to_thread.run_sync(self._call, wiki.id, work, limiter=self._limiter)
+
+    async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
+        """As `run`, for work that commits: listeners hear of it, whatever became of the caller."""
+        with trio.CancelScope(shield=True):
+            # No deadline of its own: the thread cannot be interrupted, and every step in it is bounded by the disk.
+            result = await self.run(wiki, work)
+        self.changed(wiki.id)
+        return result
+
+    def close(self, wiki_id: str) -> None:
+        """Close one wiki's content, as before its directory is removed."""
+        content = self._open.pop(wiki_id, None)
+        if content is not None:
+            content.close()
+
+    def close_all(self) -> None:
+        for wiki_id in list(self._open):
+            self.close(wiki_id)
+
+    def _call(self, wiki_id: str, work: Callable[[Content], T]) -> T:
+        content = self._open.get(wiki_id)
+        if content is None:
+            # Two threads may race here; setdefault keeps the first and the loser is closed.
+            fresh = Content(self._data.wiki(wiki_id))
+            content = self._open.setdefault(wiki_id, fresh)
+            if content is not fresh:
+                fresh.close()
+        return work(content)

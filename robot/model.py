@@ -1,0 +1,114 @@
+"""Frozen values of the platform: people, wikis, roles, tokens, and who is acting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is in a wiki, strongest first."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+class Visibility(StrEnum):
+    """Who may read a wiki without a role in it."""
+
+    PRIVATE = "private"
+    UNLISTED = "unlisted"
+    PUBLIC = "public"
+
+
+class Scope(StrEnum):
+    """What a token lets its bearer do, never more than its person may."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Action(StrEnum):
+    """What `access.may` decides about."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMINISTER = "administer"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. `id` never changes; `name` is the unique user name, `display_name` is what commits show."""
+
+    id: str
+    name: str
+    display_name: str
+    is_operator: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wiki:
+    """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    visibility: Visibility
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An agent's credential, as listed; the secret itself is shown once and never stored."""
+
+    id: str
+    wiki_id: str
+    user_id: str
+    name: str
+    scopes: frozenset[Scope]
+    created: datetime
+    expires: datetime | None
+    last_used: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in person in a browser; `role` is theirs in the wiki at hand."""
+
+    user: User
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A program acting for a person with a token of the wiki at hand; `client` is its own name for itself."""
+
+    user: User
+    role: Role | None
+    token: Token
+    client: str
+
+
+Actor = Anonymous | Person | Agent
+
+
+@dataclass(frozen=True, slots=True)
+class WikiRequest:
+    """What the front decided about a request on a wiki host; handlers find it at `scope["robot.request"]`.
+
+    `origin` is the wiki's public origin (`https://notes.example.org`), `request_id` names the request in logs.
+    """
+
+    wiki: Wiki
+    actor: Actor
+    origin: str
+    request_id: str

@@ -1,0 +1,81 @@
+"""The closed set of ways in which work on a wiki's content can fail.
+
+Each edge (REST, MCP, CLI, browser) maps these once. Every message is a sentence that a person can act on.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ContentError(Exception):
+    """Base of all content errors; `code` is the stable machine-readable name."""
+
+    code: ClassVar[str] = "content_error"
+
+
+class InvalidPageName(ContentError):
+    """The name cannot be a page's name; the message says which rule it breaks."""
+
+    code = "invalid_page_name"
+
+
+class PageNotFound(ContentError):
+    """No page of that name exists at the asked revision."""
+
+    code = "page_not_found"
+
+
+class RevisionNotFound(ContentError):
+    """The revision is malformed, or names no commit of this wiki."""
+
+    code = "revision_not_found"
+
+
+class RevisionRequired(ContentError):
+    """The page exists, so a write must say which revision it was made from."""
+
+    code = "revision_required"
+
+    def __init__(self, message: str, *, current_revision: str) -> None:
+        super().__init__(message)
+        self.current_revision = current_revision
+
+
+class Conflict(ContentError):
+    """The page moved on since the base revision; nothing was written."""
+
+    code = "conflict"
+
+    def __init__(self, message: str, *, current_revision: str, current_text: str) -> None:
+        super().__init__(message)
+        self.current_revision = current_revision
+        self.current_text = current_text
+
+
+class EditNotApplicable(ContentError):
+    """The text to replace occurs `occurrences` times in the page, where exactly once is needed."""
+
+    code = "edit_not_applicable"
+
+    def __init__(self, message: str, *, occurrences: int) -> None:
+        super().__init__(message)
+        self.occurrences = occurrences
+
+
+class PageTooLarge(ContentError):
+    """The page's text is over the size limit."""
+
+    code = "page_too_large"
+
+
+class StorageFull(ContentError):
+    """The disk (or a quota on it) is full; nothing was written."""
+
+    code = "storage_full"
+
+
+class StorageFailed(ContentError):
+    """The disk or the repository failed; nothing was acknowledged."""
+
+    code = "storage_failed"

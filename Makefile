@@ -1,0 +1,64 @@
+# make demo: a running robot with a demo wiki.  make test: everything that CI runs.
+PYTHON ?= python3
+PORT ?= 8080
+DATA ?= data
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: help setup demo test lint test-unit test-flow test-browser bench lock clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.runtime ## make .venv with the locked dependencies
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "robot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian, apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.python requirements.lock pyproject.toml
+	@echo "Installing the locked dependencies into $(VENV) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: setup ## start robot with a demo wiki on http://robot.localhost:$(PORT)
+	@exec $(BIN)/robot demo --port $(PORT) --data $(DATA)
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
+	@tests/require-system-packages
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -q
+
+test-unit: $(VENV)/.dev ## tests that start no server
+	$(BIN)/pytest -q -m "not flow and not fault and not browser and not caddy"
+
+test-flow: $(VENV)/.dev ## the real server, real workers, real clients
+	$(BIN)/pytest -q -m "flow or fault or caddy"
+
+test-browser: $(VENV)/.dev ## the real server in a real Chromium
+	@tests/require-system-packages
+	$(BIN)/pytest -q -m browser
+
+bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
+	$(BIN)/python -m bench.run
+
+LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-options
+lock: ## renew the lock files (needs pip-tools on PATH)
+	$(LOCK) --extra build -o requirements.lock pyproject.toml
+	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

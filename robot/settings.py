@@ -14,7 +14,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -37,8 +36,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_ignore_empty=True)
 
-    domain: str = Field("robot.localhost", description="Host name of the platform; wikis live at {slug}.{domain}.")
-    scheme: Literal["http", "https"] = Field("http", description="Scheme of public addresses: https behind Caddy.")
+    domain: str = Field("robot.localhost", description="Host name of the platform; wikis: {slug}.{domain}.")
+    scheme: Literal["http", "https"] = Field("http", description="Scheme of public addresses; https behind Caddy.")
     public_port: Port | None = Field(None, description="Port in public addresses; unset: the scheme's or `port`.")
     host: str = Field("127.0.0.1", description="Address to listen on; leave it on loopback behind Caddy.")
     port: Port = Field(8080, description="Port to listen on, unless systemd passes a socket.")
@@ -50,6 +49,18 @@ class Settings(BaseSettings):
     wake_timeout: float = Field(10.0, gt=0, description="How long a request waits for a wiki to wake up.")
     stop_timeout: float = Field(5.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the given values alone: `load` joins the layers itself, to know where each value came from."""
+        return (init_settings,)
 
     @field_validator("domain")
     @classmethod
@@ -96,7 +107,7 @@ def load(config: Path | None = None, overrides: Mapping[str, Any] | None = None)
         values.update(layer)
         sources.update(dict.fromkeys(layer, name))
     try:
-        settings = _FromValues(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(problem, sources) for problem in error.errors())) from error
     unknown = sorted(name for name in os.environ if _is_unknown_variable(name))
@@ -105,22 +116,6 @@ def load(config: Path | None = None, overrides: Mapping[str, Any] | None = None)
             f"{unknown[0]} is not a setting of robot; unset it, or run `robot check` for the names there are."
         )
     return Loaded(settings, sources, path)
-
-
-class _FromValues(Settings):
-    """Settings from given values alone: `load` has already joined the layers."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        assert isinstance(init_settings, InitSettingsSource)
-        return (init_settings,)
 
 
 def _config_path(config: Path | None) -> Path | None:

@@ -1,0 +1,74 @@
+"""What happens when a part of core ends that should not: a table, a pure decision and the thin task that obeys it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import trio
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 0.2
+LONGEST_BACKOFF_S = 30.0
+CALM_S = 60.0  # a part that ran so long starts with a clean record
+
+
+class Policy(Enum):
+    """ESSENTIAL: the process exits and systemd restarts it. REPLACEABLE: run it anew. BEST_EFFORT: record and go on."""
+
+    ESSENTIAL = "essential"
+    REPLACEABLE = "replaceable"
+    BEST_EFFORT = "best effort"
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Let the failure end the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartAfter:
+    """Run the part anew after a pause."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write it down and go on without the part."""
+
+
+def decide(policy: Policy, failures: int) -> Raise | RestartAfter | Record:
+    """What to do about the `failures`-th failure in a row (1 for the first)."""
+    match policy:
+        case Policy.ESSENTIAL:
+            return Raise()
+        case Policy.REPLACEABLE:
+            return RestartAfter(min(FIRST_BACKOFF_S * 2 ** (failures - 1), LONGEST_BACKOFF_S))
+        case Policy.BEST_EFFORT:
+            return Record()
+
+
+async def run_under(policy: Policy, name: str, part: Callable[[], Awaitable[None]]) -> None:
+    """Run `part` for as long as its policy says; only an essential part's failure comes out of here."""
+    failures = 0
+    while True:
+        began = trio.current_time()
+        try:
+            await part()
+        except Exception as error:
+            failures = 1 if trio.current_time() - began > CALM_S else failures + 1
+            match decide(policy, failures):
+                case Raise():
+                    raise
+                case RestartAfter(seconds):
+                    log.exception("%s failed and starts anew in %.1f s", name, seconds, exc_info=error)
+                    await trio.sleep(seconds)
+                case Record():
+                    log.exception("%s failed; going on without it", name, exc_info=error)
+                    return
+        else:
+            return

@@ -1,0 +1,57 @@
+"""Who may import whom (docs/architecture.md): the map is a table here, and the code is held against it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+FORBIDDEN = {
+    "robot": set[str](),
+    "wikihost": {"robot", "proxy"},
+    "wikihost/child": {"robot", "proxy", "trio", "quart", "hypercorn", "wikihost.fleet", "wikihost.zygote"},
+    "proxy": {"robot", "wikihost", "quart", "otterwiki", "mcp"},
+}
+# Core never imports what only belongs inside a worker.
+FORBIDDEN_EVERYWHERE_BUT_IN_CHILD = {"otterwiki", "flask", "waitress", "wikihost.child"}
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def is_or_is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def sources() -> list[tuple[str, Path]]:
+    rows = []
+    for package in ("robot", "wikihost", "proxy"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            child = path.is_relative_to(ROOT / "wikihost" / "child")
+            rows.append(("wikihost/child" if child else package, path))
+    return rows
+
+
+@pytest.mark.parametrize(("package", "path"), sources(), ids=lambda value: str(value).removeprefix(str(ROOT)))
+def test_module_imports_only_what_it_may(package: str, path: Path) -> None:
+    forbidden = set(FORBIDDEN[package])
+    if package != "wikihost/child":
+        forbidden |= FORBIDDEN_EVERYWHERE_BUT_IN_CHILD
+    wrong = {module for module in imports_of(path) for banned in forbidden if is_or_is_in(module, banned)}
+    assert not wrong
+
+
+def test_every_package_is_in_the_map() -> None:
+    assert {package for package, _ in sources()} == set(FORBIDDEN)

@@ -1,0 +1,170 @@
+"""The example Caddyfile with the real Caddy, in front of the real robot: what a visitor from outside sees."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import trio
+
+from tests.caddy.edge import EXAMPLE, Edge, running_edge
+from tests.harness import Robot, free_port, running_robot
+
+pytestmark = [
+    pytest.mark.caddy,
+    pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not installed (apt install caddy)"),
+]
+
+SPOOFED = {
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "http",
+    "X-Forwarded-For": "203.0.113.66",
+    "Forwarded": "for=203.0.113.66;host=evil.example;proto=http",
+    "X-Otterwiki-Name": "Mallory",
+    "X-Otterwiki-Email": "mallory@evil.example",
+    "X-Otterwiki-Permissions": "READ,WRITE,UPLOAD,ADMIN",
+    "X_Otterwiki_Name": "Mallory",
+    "X_Otterwiki_Email": "mallory@evil.example",
+    "X_Otterwiki_Permissions": "READ,WRITE,UPLOAD,ADMIN",
+}
+FIRST_EVENT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """robot behind Caddy, and an operator's browser signed in to the platform and to the demo wiki."""
+
+    robot: Robot
+    edge: Edge
+    operator: httpx2.Client
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("caddy")
+    port = free_port()
+    tls_port, plain_port = port + 1, port + 2
+    public = {"ROBOT_SCHEME": "https", "ROBOT_PUBLIC_PORT": str(tls_port)}
+    with (
+        running_robot(home / "data", port=port, env=public) as robot,
+        running_edge(home, upstream_port=port, tls_port=tls_port, plain_port=plain_port) as edge,
+        edge.browser() as operator,
+    ):
+        assert robot.wiki == f"https://demo.robot.localhost:{tls_port}"
+        assert operator.get(robot.signin_link).status_code == 200
+        assert operator.get(f"{robot.wiki}/auth/start?next=/").url == httpx2.URL(f"{robot.wiki}/")
+        yield Site(robot, edge, operator)
+
+
+def save(browser: httpx2.Client, wiki: str, page: str, text: str, **headers: str) -> httpx2.Response:
+    """Send the editor's form, with the headers that a browser adds."""
+    return browser.post(
+        f"{wiki}/{page}/save",
+        data={"content": text, "commit": ""},
+        headers={"Origin": wiki, "Sec-Fetch-Site": "same-origin", **headers},
+    )
+
+
+def test_a_stranger_reads_a_public_page(site: Site) -> None:
+    with site.edge.browser() as stranger:
+        page = stranger.get(f"{site.robot.wiki}/")
+        platform = stranger.get(f"{site.robot.platform}/")
+    assert (page.status_code, platform.status_code) == (200, 200)
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["server"] == "Caddy"
+    assert "http://" + urlsplit(site.robot.wiki).netloc not in page.text
+
+
+def test_a_link_signs_in_and_cookies_are_secure(site: Site) -> None:
+    dashboard = site.operator.get(f"{site.robot.platform}/app/")
+    assert dashboard.status_code == 200
+    assert dashboard.url == httpx2.URL(f"{site.robot.platform}/app/")
+    cookies = list(site.operator.cookies.jar)
+    assert {cookie.domain for cookie in cookies} >= {"robot.localhost", "demo.robot.localhost"}
+    for cookie in cookies:
+        assert cookie.secure, cookie.name
+        assert cookie.name.startswith("__Host-"), cookie.name
+        assert not cookie.domain_specified, cookie.name
+
+
+def test_an_edited_page_is_seen(site: Site) -> None:
+    wiki = site.robot.wiki
+    assert save(site.operator, wiki, "Behind Caddy", "# Harbour\n\nSeen over TLS.\n").status_code == 200
+    with site.edge.browser() as stranger:
+        assert "Seen over TLS." in stranger.get(f"{wiki}/Behind Caddy").text
+
+
+async def test_an_agent_writes_a_page(site: Site) -> None:
+    wiki = site.robot.wiki
+    with trio.fail_after(30):
+        async with site.edge.agent(f"{wiki}/mcp", site.robot.token) as agent:
+            written = await agent.call_tool(
+                "write_note", {"path": "Caddy Agent", "content": "# From an agent\n\nThrough the front door.\n"}
+            )
+            assert not written.is_error, written.content
+            read = await agent.call_tool("read_note", {"path": "Caddy Agent"})
+    assert "Through the front door." in str(read.content)
+    assert "Through the front door." in site.operator.get(f"{wiki}/Caddy Agent").text
+
+
+async def test_a_stream_is_passed_on_event_by_event(site: Site) -> None:
+    """The acknowledgment of a subscription arrives while its answer, which does not end by itself, goes on."""
+    with trio.fail_after(30):
+        async with site.edge.agent(f"{site.robot.wiki}/mcp", site.robot.token) as agent:
+            with trio.fail_after(FIRST_EVENT_S):
+                subscription = agent.listen(tools_list_changed=True)
+                await subscription.__aenter__()
+            await subscription.__aexit__(None, None, None)
+
+
+def test_only_names_that_robot_serves_get_a_certificate(site: Site) -> None:
+    assert site.edge.handshake("demo.robot.localhost").startswith("TLS")
+    for name in ("missing.robot.localhost", "demo.robot.localhost.evil.example", "a.demo.robot.localhost"):
+        with pytest.raises(ssl.SSLError):
+            site.edge.handshake(name)
+
+
+def test_what_a_client_says_about_itself_is_not_believed(site: Site) -> None:
+    wiki = site.robot.wiki
+    with site.edge.browser() as stranger:
+        honest = stranger.get(f"{wiki}/")
+        lying = stranger.get(f"{wiki}/", headers=SPOOFED)
+        assert (lying.status_code, lying.url) == (honest.status_code, honest.url)
+        assert "evil.example" not in lying.text
+        assert "Mallory" not in lying.text
+        refused = save(stranger, wiki, "Mallory", "# Mine\n", **SPOOFED)
+        assert "evil.example" not in str(refused.url)
+        assert stranger.get(f"{wiki}/Mallory").status_code == 404
+        admin = stranger.get(f"{wiki}/-/admin", headers=SPOOFED)
+        assert urlsplit(str(admin.url)).netloc != "evil.example"
+        assert admin.status_code in (401, 403, 404) or "/auth/" in str(admin.url)
+
+
+def test_a_spoofed_scheme_leaves_addresses_and_cookies_as_they_are(site: Site) -> None:
+    with site.edge.browser() as stranger:
+        stranger.follow_redirects = False
+        answer = stranger.get(f"{site.robot.wiki}/auth/start?next=/", headers=SPOOFED)
+    assert answer.is_redirect
+    assert answer.headers["location"].startswith(f"{site.robot.platform}/")
+    for cookie in answer.headers.get_list("set-cookie"):
+        assert "; secure" in cookie.lower()
+
+
+def test_plain_http_is_sent_to_https(site: Site) -> None:
+    with site.edge.browser() as stranger:
+        stranger.follow_redirects = False
+        answer = stranger.get(f"http://demo.robot.localhost:{site.edge.plain_port}/Home?a=b")
+    assert (answer.status_code, answer.headers["location"]) == (301, "https://demo.robot.localhost/Home?a=b")
+
+
+def test_the_example_is_formatted_as_caddy_does() -> None:
+    """`caddy fmt` would change nothing, so that operators can run it on their copy."""
+    done = subprocess.run(["caddy", "fmt", EXAMPLE], capture_output=True, text=True, timeout=20, check=False)
+    assert done.stdout == EXAMPLE.read_text("utf-8")

@@ -1,0 +1,75 @@
+"""Where things are on disk. The only module that joins paths of the data directory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_WIKI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class WikiHome:
+    """One wiki's directory: everything that belongs to the wiki is below `root`."""
+
+    root: Path
+
+    @property
+    def repo(self) -> Path:
+        """The git repository, with its work tree."""
+        return self.root / "repo"
+
+    @property
+    def git_dir(self) -> Path:
+        return self.repo / ".git"
+
+    @property
+    def wiki_db(self) -> Path:
+        """Otter Wiki's own preferences and drafts."""
+        return self.root / "wiki.db"
+
+    @property
+    def catalog_db(self) -> Path:
+        """Derived from git; may be removed while nobody uses it."""
+        return self.root / "catalog.db"
+
+    @property
+    def catalog_lock(self) -> Path:
+        """Held while a connection to the catalog is opened, or a damaged catalog is replaced."""
+        return self.root / "catalog.lock"
+
+    @property
+    def write_lock(self) -> Path:
+        """flock target: one writer at a time, whatever the door."""
+        return self.root / "write.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The host's data directory."""
+
+    root: Path
+
+    @property
+    def robot_db(self) -> Path:
+        return self.root / "robot.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def run(self) -> Path:
+        """Sockets of workers."""
+        return self.root / "run"
+
+    @property
+    def wikis(self) -> Path:
+        return self.root / "wikis"
+
+    def wiki(self, wiki_id: str) -> WikiHome:
+        """The home of the wiki with this immutable id; ValueError for what can be no id."""
+        if _WIKI_ID.fullmatch(wiki_id) is None:
+            raise ValueError(f"not a wiki id: {wiki_id!r}")
+        return WikiHome(self.wikis / wiki_id)

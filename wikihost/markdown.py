@@ -1,0 +1,230 @@
+"""What a page's Markdown says of itself: frontmatter, links, headings, words. Pure, and never raises."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import yaml
+
+MAX_FRONTMATTER_CHARACTERS = 65_536
+_MAX_YAML_DEPTH = 20
+_MAX_YAML_NODES = 10_000  # aliases let a few lines stand for billions of values
+
+# libyaml recurses in C without a limit: some thousand nested brackets or dashes end the process.
+_MAX_NESTING_FOR_LIBYAML = 400
+_NESTING = re.compile(r"[\[{]|[-?:](?=\s)")
+_PythonLoader = yaml.SafeLoader
+_FastLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_FRONTMATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
+_BACKTICKS = re.compile(r"(?<![\\`])`+")
+_WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
+_SLUG_REFUSED = re.compile(r"[^\w\s\-]")
+_SLUG_SPACE = re.compile(r"[-\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An ATX heading. `line` counts from 0 in the text given; `anchor` is the id that Otter Wiki renders."""
+
+    level: int
+    title: str
+    anchor: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """All that the catalog wants of a page."""
+
+    title: str
+    frontmatter: Mapping[str, Any] | None
+    category: str | None
+    tags: tuple[str, ...]
+    body: str
+    headings: tuple[Heading, ...]
+    links: tuple[str, ...]
+    words: int
+
+
+def outline(name: str, text: str) -> Outline:
+    """Read a page whole; `name` is its page name."""
+    frontmatter, body = split_frontmatter(text)
+    return Outline(
+        title=page_title(name, frontmatter),
+        frontmatter=frontmatter,
+        category=_as_text(frontmatter.get("category")) if frontmatter else None,
+        tags=_tags(frontmatter.get("tags")) if frontmatter else (),
+        body=body,
+        headings=tuple(headings(body)),
+        links=tuple(wikilinks(body)),
+        words=len(body.split()),
+    )
+
+
+def page_title(name: str, frontmatter: Mapping[str, Any] | None) -> str:
+    """The frontmatter's title, else the last part of the name."""
+    title = _as_text(frontmatter.get("title")) if frontmatter else None
+    return title or name.rpartition("/")[2]
+
+
+def split_frontmatter(text: str) -> tuple[dict[str, Any] | None, str]:
+    """The frontmatter as JSON-safe values and the body. Broken or absent: None and the whole text."""
+    match = _FRONTMATTER.match(text)
+    if match is None or len(match[1]) > MAX_FRONTMATTER_CHARACTERS:
+        return None, text
+    parsed = _load_yaml(match[1])
+    if not isinstance(parsed, dict):
+        return None, text
+    return parsed, text[match.end() :]
+
+
+def headings(body: str) -> Iterator[Heading]:
+    """ATX headings outside fences, in order."""
+    seen: dict[str, int] = {}
+    for number, line in _lines_outside_fences(body):
+        if "#" not in line:
+            continue
+        match = _HEADING.match(line)
+        if match is None:
+            continue
+        title = (match[2] or "").strip()
+        slug = _slug(title)
+        count = seen[slug] = seen.get(slug, -1) + 1
+        yield Heading(len(match[1]), title, f"{slug}-{count}" if count else slug, number)
+
+
+def wikilinks(body: str) -> list[str]:
+    """Names that the page links to with `[[Name]]` or `[[shown|Name]]`, each once, in order.
+
+    Code spans and fences hold no links. A leading slash and an `#anchor` are no part of the name.
+    """
+    if "[[" not in body:
+        return []
+    found: dict[str, None] = {}
+    for block in _blocks_outside_fences(body):
+        if "[[" not in block:
+            continue
+        for match in _WIKILINK.finditer(_without_code_spans(block)):
+            target = match[1].rpartition("|")[2].partition("#")[0].strip().lstrip("/").removesuffix(".md")
+            if target:
+                found[unicodedata.normalize("NFC", target)] = None
+    return list(found)
+
+
+def _lines_outside_fences(body: str) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for number, line in enumerate(body.splitlines()):
+        match = _FENCE.match(line) if "```" in line or "~~~" in line else None
+        if fence:
+            # Closed by at least as many of the same character and nothing else on the line (CommonMark 4.5).
+            if match and match[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif match:
+            fence = match[1]
+        else:
+            yield number, line
+
+
+def _blocks_outside_fences(body: str) -> Iterator[str]:
+    """Runs of lines without a blank line or a fence between: a code span cannot leave one."""
+    block: list[str] = []
+    previous = -1
+    for number, line in _lines_outside_fences(body):
+        if number != previous + 1 or not line.strip():
+            yield "\n".join(block)
+            block = []
+        block.append(line)
+        previous = number
+    yield "\n".join(block)
+
+
+def _without_code_spans(block: str) -> str:
+    if "`" not in block:
+        return block
+    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(block)]
+    # The next run of each length, seen from the end: one pass, however many runs never close.
+    closing: list[int | None] = [None] * len(runs)
+    last_of_length: dict[int, int] = {}
+    for index in range(len(runs) - 1, -1, -1):
+        length = runs[index][1] - runs[index][0]
+        closing[index] = last_of_length.get(length)
+        last_of_length[length] = index
+    kept: list[str] = []
+    position = index = 0
+    while index < len(runs):
+        close = closing[index]
+        if close is not None:
+            kept.append(block[position : runs[index][0]])
+            position = runs[close][1]
+            index = close
+        index += 1
+    kept.append(block[position:])
+    return "`".join(kept)
+
+
+def _load_yaml(source: str) -> Any:
+    nesting = sum(1 for _ in _NESTING.finditer(source))
+    loader = _FastLoader if nesting <= _MAX_NESTING_FOR_LIBYAML else _PythonLoader
+    try:
+        return _json_value(yaml.load(source, loader), 0, [_MAX_YAML_NODES])  # noqa: S506 - both are safe loaders
+    except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
+        # Constructors of dates, numbers and sets raise their own errors on odd input.
+        return None
+
+
+def _json_value(value: Any, depth: int, nodes_left: list[int]) -> Any:
+    """Plain JSON values: dates as ISO text, what JSON cannot say as text. ValueError when too deep or too many."""
+    nodes_left[0] -= 1
+    if depth > _MAX_YAML_DEPTH or nodes_left[0] < 0:
+        raise ValueError("frontmatter is too large")
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if value.bit_length() <= 64 else str(value)
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case date():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case dict():
+            return {str(key): _json_value(item, depth + 1, nodes_left) for key, item in value.items()}
+        case list() | tuple():
+            return [_json_value(item, depth + 1, nodes_left) for item in value]
+        case set():
+            return sorted((_json_value(item, depth + 1, nodes_left) for item in value), key=str)
+        case _:
+            return str(value)
+
+
+def _as_text(value: Any) -> str | None:
+    """A scalar as one line of text; None for lists, mappings and nothing."""
+    if value is None or isinstance(value, (list, dict)):
+        return None
+    return " ".join(str(value).split()) or None
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    """Tags of a list, or of a string with commas; each once, in order."""
+    items = value if isinstance(value, list) else str(value).split(",") if value is not None else []
+    if isinstance(value, dict):
+        return ()
+    texts = (_as_text(item) for item in items)
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _slug(title: str) -> str:
+    """As `slugify` of Otter Wiki, which makes the ids of headings."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode("ascii").strip().lower()
+    return _SLUG_SPACE.sub("-", _SLUG_REFUSED.sub("", plain))

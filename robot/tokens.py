@@ -1,0 +1,182 @@
+"""Bearer tokens of agents: bound to one wiki and one person, stored as SHA-256 only."""
+
+# The only things put into SQL text here are column lists of this package.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import trio
+
+from robot.accounts import USER_COLUMNS, user_of_row
+from robot.clock import Clock, moment, wall_clock
+from robot.db import Database, DatabaseError
+from robot.model import Role, Scope, Token, User, Wiki
+from robot.secret import hash_secret, new_id, new_secret
+
+TOKEN_PREFIX = "robot_"  # noqa: S105  (a public prefix, by which secret scanners know our tokens)
+LAST_USED_EVERY_S = 60
+
+_COLUMNS = (
+    "tokens.id, tokens.wiki_id, tokens.user_id, tokens.name, tokens.scopes, tokens.created_at, tokens.expires_at,"
+    " tokens.last_used_at"
+)
+_MAX_NAME_CHARS = 60
+_MAX_SECRET_CHARS = 200
+
+
+class InvalidToken(ValueError):
+    """A field of a new token cannot be used; the message says why."""
+
+
+def check_token_name(name: str) -> str:
+    """`name` in one line; raises `InvalidToken`."""
+    shown = " ".join(name.split())
+    if not shown or len(shown) > _MAX_NAME_CHARS or not shown.isprintable():
+        raise InvalidToken(f"A token's name has 1 to {_MAX_NAME_CHARS} printable characters.")
+    return shown
+
+
+async def create_token(
+    db: Database,
+    user: User,
+    wiki: Wiki,
+    name: str,
+    scopes: Iterable[Scope],
+    *,
+    expires: datetime | None = None,
+    clock: Clock = wall_clock,
+) -> tuple[str, Token]:
+    """Make a token; returns its secret, which is nowhere else, and the token as listed. Write includes read."""
+    token = Token(
+        id=new_id("t"),
+        wiki_id=wiki.id,
+        user_id=user.id,
+        name=check_token_name(name),
+        scopes=frozenset(scopes) | {Scope.READ},
+        created=moment(int(clock())),
+        expires=expires,
+        last_used=None,
+    )
+    secret = TOKEN_PREFIX + new_secret()
+
+    def insert(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO tokens (id, secret_hash, wiki_id, user_id, name, scopes, created_at, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                token.id,
+                hash_secret(secret),
+                wiki.id,
+                user.id,
+                token.name,
+                " ".join(sorted(token.scopes)),
+                int(token.created.timestamp()),
+                None if expires is None else int(expires.timestamp()),
+            ),
+        )
+
+    await db.write(insert)
+    return secret, token
+
+
+def verify_token(
+    db: Database, secret: str, wiki_id: str, *, clock: Clock = wall_clock
+) -> tuple[Token, User, Role] | None:
+    """The token, its person and the person's role, when `secret` opens this wiki now; in place.
+
+    None for anything else, without saying which: unknown, of another wiki, expired, or its person has no role any more.
+    """
+    if not secret.startswith(TOKEN_PREFIX) or len(secret) > _MAX_SECRET_CHARS:
+        return None
+    row = db.one(
+        f"SELECT {USER_COLUMNS}, grants.role, {_COLUMNS} FROM tokens"
+        " JOIN users ON users.id = tokens.user_id"
+        " JOIN wikis ON wikis.id = tokens.wiki_id AND wikis.state = 'ready'"
+        " JOIN grants ON grants.wiki_id = tokens.wiki_id AND grants.user_id = tokens.user_id"
+        " WHERE tokens.secret_hash = ? AND tokens.wiki_id = ? AND (tokens.expires_at IS NULL OR tokens.expires_at > ?)",
+        (hash_secret(secret), wiki_id, int(clock())),
+    )
+    if row is None:
+        return None
+    return _token_of_values(tuple(row)[6:]), user_of_row(row), Role(row["role"])
+
+
+def list_tokens(db: Database, wiki: Wiki) -> list[tuple[Token, User]]:
+    """The wiki's tokens with their persons, newest first."""
+    rows = db.all(
+        f"SELECT {USER_COLUMNS}, {_COLUMNS} FROM tokens JOIN users ON users.id = tokens.user_id"
+        " WHERE tokens.wiki_id = ? ORDER BY tokens.created_at DESC, tokens.id",
+        (wiki.id,),
+    )
+    return [(_token_of_values(tuple(row)[5:]), user_of_row(row)) for row in rows]
+
+
+def find_token(db: Database, wiki: Wiki, token_id: str) -> Token | None:
+    """The token of that id, when it is this wiki's."""
+    row = db.one(f"SELECT {_COLUMNS} FROM tokens WHERE id = ? AND wiki_id = ?", (token_id, wiki.id))
+    return None if row is None else _token_of_values(tuple(row))
+
+
+async def revoke_token(db: Database, wiki: Wiki, token_id: str) -> bool:
+    """Delete the token: its next use is refused. False when this wiki has none of that id."""
+
+    def delete(connection: sqlite3.Connection) -> bool:
+        cursor = connection.execute("DELETE FROM tokens WHERE id = ? AND wiki_id = ?", (token_id, wiki.id))
+        return cursor.rowcount > 0
+
+    return await db.write(delete)
+
+
+class TokenUses:
+    """Remembers which tokens were used, and writes it down once a minute, off the path of any request."""
+
+    def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._seen: dict[str, int] = {}
+
+    def note(self, token: Token) -> None:
+        """The token was used just now."""
+        self._seen[token.id] = int(self._clock())
+
+    async def run(self) -> None:
+        """Write the uses down every `LAST_USED_EVERY_S` until cancelled. A failure is tried again."""
+        while True:
+            await trio.sleep(LAST_USED_EVERY_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what was noted since the last time, also at the end."""
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return
+
+        def update(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE tokens SET last_used_at = ? WHERE id = ?", [(at, token_id) for token_id, at in seen.items()]
+            )
+
+        try:
+            await self._db.write(update)
+        except DatabaseError:
+            self._seen = seen | self._seen
+
+
+def _token_of_values(values: tuple[Any, ...]) -> Token:
+    """A `Token` from the values of `_COLUMNS`."""
+    token_id, wiki_id, user_id, name, scopes, created_at, expires_at, last_used_at = values
+    return Token(
+        id=token_id,
+        wiki_id=wiki_id,
+        user_id=user_id,
+        name=name,
+        scopes=frozenset(Scope(scope) for scope in scopes.split()),
+        created=moment(created_at),
+        expires=None if expires_at is None else moment(expires_at),
+        last_used=None if last_used_at is None else moment(last_used_at),
+    )

@@ -1,0 +1,122 @@
+"""Wikis as the platform knows them: slugs, names, visibility. Making and deleting them is `hosting`."""
+
+# The only things put into SQL text here are column lists of this package.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from robot.clock import moment
+from robot.db import Database, Row
+from robot.model import Role, User, Visibility, Wiki
+
+WIKI_COLUMNS = "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at"
+
+FREED_SLUG_REST_S = 30 * 24 * 3600
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,28})[a-z0-9]")
+_RESERVED_SLUGS = frozenset(
+    ("admin", "api", "app", "assets", "auth", "billing", "blog", "dev", "docs", "ftp", "git", "help", "imap", "mail")
+    + ("mcp", "ns", "ns1", "ns2", "null", "oauth", "pop", "smtp", "ssh", "static", "status", "support", "undefined")
+    + ("user", "vpn", "wiki", "www")
+)
+_MAX_NAME_CHARS = 80
+_MAX_DESCRIPTION_CHARS = 500
+
+
+class InvalidWiki(ValueError):
+    """A field of a new wiki cannot be used: `field` names it, the message says why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def check_slug(slug: str) -> str:
+    """`slug`, when its form allows it; raises `InvalidWiki`. Says nothing about whether it is taken."""
+    if not _SLUG.fullmatch(slug):
+        raise InvalidWiki(
+            "slug", "An address has 3 to 30 letters a–z, digits or hyphens, with no hyphen at either end."
+        )
+    if slug.startswith("xn--"):
+        raise InvalidWiki("slug", "An address cannot begin with xn--, which stands for encoded international names.")
+    if slug in _RESERVED_SLUGS:
+        raise InvalidWiki("slug", f"The address {slug} is reserved for this host itself.")
+    return slug
+
+
+def check_name(name: str) -> str:
+    """`name` in one line; raises `InvalidWiki`."""
+    shown = " ".join(name.split())
+    if not shown or len(shown) > _MAX_NAME_CHARS or not shown.isprintable():
+        raise InvalidWiki("name", f"A name has 1 to {_MAX_NAME_CHARS} printable characters.")
+    return shown
+
+
+def check_description(description: str) -> str:
+    """`description` in one line, may be empty; raises `InvalidWiki`."""
+    shown = " ".join(description.split())
+    if len(shown) > _MAX_DESCRIPTION_CHARS or not shown.isprintable():
+        raise InvalidWiki("description", f"A description has at most {_MAX_DESCRIPTION_CHARS} printable characters.")
+    return shown
+
+
+def check_visibility(visibility: str) -> Visibility:
+    """The visibility of that name; raises `InvalidWiki`."""
+    try:
+        return Visibility(visibility)
+    except ValueError:
+        raise InvalidWiki("visibility", "Choose who may read the wiki: private, unlisted or public.") from None
+
+
+def refuse_taken_slug(connection: sqlite3.Connection, slug: str, user: User, now: float) -> None:
+    """Raise `InvalidWiki` when `slug` is in use, or was freed by somebody else in the last 30 days."""
+    if connection.execute("SELECT 1 FROM wikis WHERE slug = ?", (slug,)).fetchone():
+        raise InvalidWiki("slug", f"The address {slug} is taken.")
+    freed = connection.execute("SELECT user_id, freed_at FROM freed_slugs WHERE slug = ?", (slug,)).fetchone()
+    if freed and freed["user_id"] != user.id and freed["freed_at"] > now - FREED_SLUG_REST_S:
+        raise InvalidWiki("slug", f"The address {slug} was in use until lately and rests for 30 days.")
+
+
+def find_wiki_by_slug(db: Database, slug: str) -> Wiki | None:
+    """The wiki at that address, in place."""
+    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE slug = ? AND state = 'ready'", (slug,))
+    return None if row is None else wiki_of_row(row)
+
+
+def find_wiki(db: Database, wiki_id: str) -> Wiki | None:
+    """The wiki of that id, in place."""
+    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE id = ? AND state = 'ready'", (wiki_id,))
+    return None if row is None else wiki_of_row(row)
+
+
+async def list_wikis(db: Database) -> list[Wiki]:
+    """All wikis of this host, by address."""
+    rows = await db.scan(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE state = 'ready' ORDER BY slug")
+    return [wiki_of_row(row) for row in rows]
+
+
+async def list_public_wikis(db: Database) -> list[Wiki]:
+    """The wikis that anyone may read, by name."""
+    rows = await db.scan(
+        f"SELECT {WIKI_COLUMNS} FROM wikis WHERE state = 'ready' AND visibility = 'public' ORDER BY name, slug"
+    )
+    return [wiki_of_row(row) for row in rows]
+
+
+def wikis_of(db: Database, user: User) -> list[tuple[Wiki, Role]]:
+    """The wikis in which `user` has a role, with the role, by name."""
+    rows = db.all(
+        f"SELECT {WIKI_COLUMNS}, grants.role FROM grants JOIN wikis ON wikis.id = grants.wiki_id"
+        " WHERE grants.user_id = ? AND wikis.state = 'ready' ORDER BY wikis.name, wikis.slug",
+        (user.id,),
+    )
+    return [(wiki_of_row(row), Role(row["role"])) for row in rows]
+
+
+def wiki_of_row(row: Row) -> Wiki:
+    """A `Wiki` from a row that holds `WIKI_COLUMNS` in its first six columns."""
+    wiki_id, slug, name, description, visibility, created_at = row[:6]
+    return Wiki(wiki_id, slug, name, description, Visibility(visibility), moment(created_at))

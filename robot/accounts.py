@@ -17,10 +17,12 @@ from robot.secret import new_id
 USER_COLUMNS = "users.id, users.name, users.display_name, users.is_operator, users.created_at"
 
 _USER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,28})[a-z0-9]")
-_RESERVED = frozenset(
-    ("admin", "administrator", "anonymous", "everyone", "nobody", "null", "operator", "robot", "root", "support")
-    + ("system", "undefined")
-)
+# fmt: off
+_RESERVED = {
+    "admin", "administrator", "anonymous", "everyone", "nobody", "null", "operator", "robot", "root", "support",
+    "system", "undefined",
+}
+# fmt: on
 _MAX_DISPLAY_NAME_CHARS = 80
 
 

@@ -17,11 +17,13 @@ WIKI_COLUMNS = "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visib
 FREED_SLUG_REST_S = 30 * 24 * 3600
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,28})[a-z0-9]")
-_RESERVED_SLUGS = frozenset(
-    ("admin", "api", "app", "assets", "auth", "billing", "blog", "dev", "docs", "ftp", "git", "help", "imap", "mail")
-    + ("mcp", "ns", "ns1", "ns2", "null", "oauth", "pop", "smtp", "ssh", "static", "status", "support", "undefined")
-    + ("user", "vpn", "wiki", "www")
-)
+# fmt: off
+_RESERVED_SLUGS = {
+    "admin", "api", "app", "assets", "auth", "billing", "blog", "dev", "docs", "ftp", "git", "help", "imap", "mail",
+    "mcp", "ns", "ns1", "ns2", "null", "oauth", "pop", "smtp", "ssh", "static", "status", "support", "undefined",
+    "user", "vpn", "wiki", "www",
+}
+# fmt: on
 _MAX_NAME_CHARS = 80
 _MAX_DESCRIPTION_CHARS = 500
 

@@ -1,0 +1,33 @@
+"""Whose name a commit carries: the person's, with the agent's beside it when an agent acted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from robot.model import Agent, Person
+from wikihost.values import Author
+
+Via = Literal["web", "mcp", "rest", "git"]
+
+_MAX_CLIENT_CHARS = 60
+
+
+def author_of(actor: Person | Agent, domain: str, via: Via) -> Author:
+    """The commit author for `actor`, who came through the door `via`.
+
+    Person: `Ada Lovelace <ada@users.example.org>`. Agent: `Ada Lovelace (Claude Code) <…>` with the trailers
+    `Robot-Agent: Claude Code` and `Robot-Via: mcp`.
+    """
+    email = f"{actor.user.name}@users.{domain}"
+    match actor:
+        case Person(user=user):
+            return Author(user.display_name, email)
+        case Agent(user=user, client=client):
+            shown = client_name(client)
+            return Author(f"{user.display_name} ({shown})", email, {"Robot-Agent": shown, "Robot-Via": via})
+
+
+def client_name(claimed: str) -> str:
+    """An agent's own name for itself, made fit for an author line and a trailer: one line, no brackets, bounded."""
+    plain = "".join(char if char.isprintable() and char not in "<>()" else " " for char in claimed)
+    return " ".join(plain.split())[:_MAX_CLIENT_CHARS].strip() or "agent"

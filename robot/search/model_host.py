@@ -1,0 +1,74 @@
+"""The embedding model in use: opened once, at the first need, and called in threads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from robot.search.embed import Embedder, EmbedderSource
+from robot.search.values import ModelUnavailable
+
+if TYPE_CHECKING:
+    from robot.search.embed import Vectors
+
+T = TypeVar("T")
+
+# After a failure to open: long enough to be no load, short enough that a mended installation is noticed.
+REOPEN_AFTER_S = 30.0
+# One core for indexing; queries have their own threads and overtake it.
+EMBED_THREADS = 1
+QUERY_THREADS = 2
+
+
+class ModelHost:
+    """Opens the source's model at first use. A failure is remembered for a while: no request waits for it again."""
+
+    def __init__(self, source: EmbedderSource) -> None:
+        self._source = source
+        self._embedder: Embedder | None = None
+        self._opening = trio.Lock()
+        self._reopen_at = 0.0
+        self._passages = trio.CapacityLimiter(EMBED_THREADS)
+        self._queries = trio.CapacityLimiter(QUERY_THREADS)
+        self.failure: str | None = None
+
+    @property
+    def model_id(self) -> str:
+        return self._source.model_id
+
+    async def embedder(self) -> Embedder:
+        """The open model. Raises `ModelUnavailable`."""
+        if self._embedder is not None:
+            return self._embedder
+        async with self._opening:
+            if self._embedder is None:
+                self._embedder = await self._open()
+            return self._embedder
+
+    async def embed_query(self, text: str) -> Vectors:
+        """float32[1, dimension]. Raises `ModelUnavailable`, `EmbeddingFailed`."""
+        embedder = await self.embedder()
+        return await trio.to_thread.run_sync(embedder.embed_query, text, limiter=self._queries, abandon_on_cancel=True)
+
+    async def embed_passage(self, text: str) -> bytes:
+        """The vector as it is stored, in float16: one passage a call, so that a cancellation waits for one at most."""
+        embedder = await self.embedder()
+        return await self.run(lambda: embedder.embed_passages([text])[0].astype("float16").tobytes())
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run other work of the indexer, which must not take a second core."""
+        return await trio.to_thread.run_sync(work, limiter=self._passages)
+
+    async def _open(self) -> Embedder:
+        if self.failure is not None and trio.current_time() < self._reopen_at:
+            raise ModelUnavailable(self.failure)
+        try:
+            embedder = await trio.to_thread.run_sync(self._source.open, limiter=self._passages)
+        except ModelUnavailable as error:
+            self.failure = str(error)
+            self._reopen_at = trio.current_time() + REOPEN_AFTER_S
+            raise
+        self.failure = None
+        return embedder

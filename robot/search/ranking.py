@@ -1,0 +1,132 @@
+"""From a question's vector to a bounded choice of passages, or the keyword answer in its place. Called in threads."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from robot.search.chunk import place
+from robot.search.values import Passage, SemanticAnswer
+from wikihost import passages
+from wikihost.content import Content
+from wikihost.passages import FoundPassage
+from wikihost.values import SearchHit
+
+if TYPE_CHECKING:
+    from robot.search.embed import Vectors
+    from robot.search.index import Snapshot
+
+SNIPPET_CHARS = 150
+# The first look takes this many times what is needed; a page that fills it alone is met by looking further.
+OVERFETCH = 4
+_KEYWORD = re.compile(r"\w+")
+# Keyword search joins its terms; the first words of a long text are enough of a question.
+MAX_KEYWORDS = 12
+
+
+def answer_by_meaning(
+    content: Content, snapshot: Snapshot, vector: Vectors, model_id: str, *, limit: int, per_page: int
+) -> SemanticAnswer:
+    """The nearest passages of `limit` different pages where the wiki has them, then more of the same pages."""
+    head = content.head()
+
+    def read(db: sqlite3.Connection) -> SemanticAnswer:
+        up_to_date = not passages.pending_pages(db, model_id)
+        found = _look_up(db, snapshot, vector, limit)
+        chosen = choose(found, limit=limit, per_page=per_page)
+        return SemanticAnswer(
+            [_passage(each, score) for each, score in chosen], "semantic", head, head if up_to_date else None
+        )
+
+    return content.catalog.read(read)
+
+
+def answer_by_keywords(content: Content, text: str, *, limit: int) -> SemanticAnswer:
+    """What keyword search finds, in the same shape."""
+    terms = " ".join(_KEYWORD.findall(text)[:MAX_KEYWORDS])
+    hits = content.search(terms, limit) if terms else []
+    return SemanticAnswer([_from_hit(hit) for hit in hits], "lexical", content.head(), None)
+
+
+def choose(
+    found: Iterable[tuple[FoundPassage, float]], *, limit: int, per_page: int
+) -> list[tuple[FoundPassage, float]]:
+    """Pick from passages sorted best first: each page's best before any page's second, best first again."""
+    taken: dict[int, int] = {}
+    ranked = []
+    for order, (passage, score) in enumerate(found):
+        nth = taken[passage.page_id] = taken.get(passage.page_id, -1) + 1
+        if nth < per_page:
+            ranked.append((nth > 0, order, passage, score))
+    ranked.sort(key=lambda entry: entry[:2])
+    return [(passage, score) for _, _, passage, score in sorted(ranked[:limit], key=lambda entry: entry[1])]
+
+
+def snippet(text: str) -> str:
+    """The beginning of a passage on one line, cut at a space."""
+    flat = " ".join(text.split())
+    if len(flat) <= SNIPPET_CHARS:
+        return flat
+    cut = flat[:SNIPPET_CHARS]
+    return (cut.rpartition(" ")[0] or cut) + "..."
+
+
+def _look_up(
+    db: sqlite3.Connection, snapshot: Snapshot, vector: Vectors, limit: int
+) -> list[tuple[FoundPassage, float]]:
+    """Passages as they are now, best first, looked further until `limit` pages are among them or none is left."""
+    count = limit * OVERFETCH
+    known: dict[int, FoundPassage] = {}
+    while True:
+        nearest = snapshot.nearest(vector, count)
+        fresh = [snapshot.chunk_ids[at] for at, _ in nearest if snapshot.chunk_ids[at] not in known]
+        known.update(passages.find_passages(db, fresh))
+        found = list(_current(nearest, snapshot, known))
+        if count >= len(snapshot) or len({passage.page_id for passage, _ in found}) >= limit:
+            return found
+        count *= OVERFETCH
+
+
+def _current(
+    nearest: Sequence[tuple[int, float]], snapshot: Snapshot, known: Mapping[int, FoundPassage]
+) -> Iterable[tuple[FoundPassage, float]]:
+    """Only passages that are still what the snapshot knows: a deleted page's are gone, their ids may be reused."""
+    for at, score in nearest:
+        passage = known.get(snapshot.chunk_ids[at])
+        if passage is not None and passage.hash == snapshot.hashes[at]:
+            yield passage, score
+
+
+def _passage(found: FoundPassage, score: float) -> Passage:
+    where = place(found.title, found.section_path)
+    return Passage(
+        path=found.path,
+        title=found.title,
+        text=f"[{where}] {found.text}",
+        snippet=snippet(found.text),
+        distance=1.0 - score,
+        section=found.section,
+        section_path=where,
+        anchor=found.anchor,
+        chunk_index=found.ordinal,
+        total_chunks=found.total,
+        page_word_count=found.words,
+    )
+
+
+def _from_hit(hit: SearchHit) -> Passage:
+    return Passage(
+        path=hit.path,
+        title=hit.title,
+        text=f"[{hit.title}] {hit.snippet}",
+        snippet=snippet(hit.snippet),
+        distance=1.0 - hit.score,
+        section="",
+        section_path=hit.title,
+        anchor="",
+        chunk_index=0,
+        total_chunks=1,
+        page_word_count=0,
+    )

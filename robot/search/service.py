@@ -1,0 +1,137 @@
+"""Search by meaning, as the agents' doors call it."""
+
+from __future__ import annotations
+
+import trio
+
+from robot.contents import Contents
+from robot.model import Wiki
+from robot.search import ranking
+from robot.search.embed import BundledMiniLM, EmbedderSource
+from robot.search.model_host import ModelHost
+from robot.search.nursery import FindWiki, IndexNursery, Job
+from robot.search.shelf import Shelf
+from robot.search.values import (
+    EmbeddingFailed,
+    ModelUnavailable,
+    ReindexRunning,
+    ReindexState,
+    ReindexStatus,
+    SemanticAnswer,
+)
+from wikihost import passages
+from wikihost.content import Content
+from wikihost.passages import Progress
+
+MAX_RESULTS = 50
+MAX_CHUNKS_PER_PAGE = 5
+# More than the model reads of any question.
+MAX_QUERY_CHARS = 2_000
+
+
+class SearchService:
+    """Queries, and the index behind them.
+
+    A wiki is indexed when it is first searched or saved after a start; until then nothing is opened or read. Without a
+    model, and before a wiki's first passages are in, keyword search answers.
+    """
+
+    def __init__(self, contents: Contents, find_wiki: FindWiki, source: EmbedderSource | None = None) -> None:
+        self._contents = contents
+        self._model = ModelHost(source or BundledMiniLM())
+        self._nursery = IndexNursery(contents, find_wiki, self._model)
+        self._shelf = Shelf(contents, self._model.model_id)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own all indexing until cancelled, which takes effect at the next passage. May be run again after a crash."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._shelf.run)
+            await nursery.start(self._nursery.run)
+            task_status.started()
+
+    def notify(self, wiki_id: str) -> None:
+        """A wiki's head may have moved. Never blocks; many calls make one pass."""
+        self._nursery.wake(wiki_id)
+
+    def start_reindex(self, wiki: Wiki) -> None:
+        """Chunk every page again. Raises `ReindexRunning` while an earlier one has not finished."""
+        if self._nursery.job(wiki.id).asked_for:
+            raise ReindexRunning("A re-index of this wiki is running already.")
+        self._nursery.reindex(wiki.id)
+
+    async def query(self, wiki: Wiki, text: str, *, limit: int = 5, max_chunks_per_page: int = 2) -> SemanticAnswer:
+        """The passages nearest in meaning to `text`, of `limit` different pages where the wiki has them."""
+        limit = min(max(limit, 1), MAX_RESULTS)
+        per_page = min(max(max_chunks_per_page, 1), MAX_CHUNKS_PER_PAGE)
+        question = " ".join(text[:MAX_QUERY_CHARS].replace("\0", " ").split())
+        if not question:
+            head = await self._contents.run(wiki, Content.head)
+            return SemanticAnswer((), "semantic", head, self._nursery.job(wiki.id).indexed_head)
+        try:
+            answer = await self._by_meaning(wiki, question, limit, per_page)
+        except (ModelUnavailable, EmbeddingFailed):
+            answer = None
+        if answer is None:
+            answer = await self._contents.run(
+                wiki, lambda content: ranking.answer_by_keywords(content, question, limit=limit)
+            )
+        if answer.indexed_head != answer.head:
+            self._nursery.wake(wiki.id)
+        return answer
+
+    async def status(self, wiki: Wiki) -> ReindexStatus:
+        """How far the wiki's index is. Starts nothing and loads nothing."""
+        model_id = self._model.model_id
+
+        def read(content: Content) -> tuple[str, Progress]:
+            return content.head(), content.catalog.read(lambda db: passages.progress(db, model_id))
+
+        head, progress = await self._contents.run(wiki, read)
+        job = self._nursery.job(wiki.id)
+        working = self._nursery.is_working_on(wiki.id)
+        all_done = progress.pages_indexed == progress.pages_total
+        return ReindexStatus(
+            state=_state(job, working=working, all_done=all_done),
+            pages_total=progress.pages_total,
+            pages_indexed=progress.pages_indexed,
+            chunks_total=progress.chunks_total,
+            chunks_indexed=progress.chunks_indexed,
+            head=head,
+            indexed_head=head if all_done else job.indexed_head,
+            started_at=job.started_at,
+            completed_at=None if working else job.completed_at,
+            error_message=None if working else job.error,
+            eta_s=_eta_s(job, progress, trio.current_time()) if working else None,
+            model=model_id if self._model.failure is None else None,
+        )
+
+    async def _by_meaning(self, wiki: Wiki, question: str, limit: int, per_page: int) -> SemanticAnswer | None:
+        """None when no passage of the wiki is indexed yet. Raises `ModelUnavailable`, `EmbeddingFailed`."""
+        vector = await self._model.embed_query(question)
+        snapshot = await self._shelf.snapshot(
+            wiki, self._nursery.job(wiki.id).version, still_changing=self._nursery.is_working_on(wiki.id)
+        )
+        if not len(snapshot):
+            return None
+        model_id = self._model.model_id
+        return await self._contents.run(
+            wiki,
+            lambda content: ranking.answer_by_meaning(
+                content, snapshot, vector, model_id, limit=limit, per_page=per_page
+            ),
+        )
+
+
+def _state(job: Job, *, working: bool, all_done: bool) -> ReindexState:
+    if working:
+        return "in_progress"
+    if job.error is not None:
+        return "error"
+    return "complete" if all_done else "idle"
+
+
+def _eta_s(job: Job, progress: Progress, now: float) -> float | None:
+    """Seconds left at the pace so far, None before the first page is done."""
+    if not job.pages_done:
+        return None
+    return (now - job.started_s) / job.pages_done * (progress.pages_total - progress.pages_indexed)

@@ -1,0 +1,178 @@
+"""Passages and their vectors inside `catalog.db`: the SQL, for whoever chunks and embeds.
+
+Every function takes the catalog's connection and belongs in one of its transactions. A vector is float16 bytes under
+the hash of the text that was embedded and the id of the model, so a passage that moves, or comes back, finds its vector
+again. What is left to do is not queued anywhere: a page needs work while `chunked_blob` or `chunked_model` differ from
+what it has now.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+# Host parameters of one statement; SQLite allows 32,766.
+_MAX_PARAMETERS = 900
+# Vectors that no passage uses are kept for reverts and renames, but not more than this (or than are in use).
+_SPARE_VECTORS = 1_000
+
+_NEEDS_WORK = "(chunked_blob IS NOT blob OR chunked_model IS NOT ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """A page whose passages are not those of its text. `blob` is the text's git object id."""
+
+    id: int
+    path: str
+    title: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage to store. `section_path` is without the page's title; `hash` names its vector."""
+
+    section: str
+    section_path: str
+    anchor: str
+    text: str
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage with its page, as they are now. `ordinal` counts from 0, `total` is the page's number of passages."""
+
+    id: int
+    hash: bytes
+    ordinal: int
+    total: int
+    section: str
+    section_path: str
+    anchor: str
+    text: str
+    page_id: int
+    path: str
+    title: str
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a wiki is indexed for one model."""
+
+    pages_total: int
+    pages_indexed: int
+    chunks_total: int
+    chunks_indexed: int
+
+
+def pending_pages(connection: sqlite3.Connection, model: str) -> list[PendingPage]:
+    """The pages to chunk and embed, in the order in which they were first seen."""
+    rows = connection.execute(f"SELECT id, path, title, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id", (model,))  # noqa: S608
+    return [PendingPage(*row) for row in rows]
+
+
+def start_over(connection: sqlite3.Connection) -> None:
+    """Ask for all pages to be chunked again. Passages stay findable meanwhile, and vectors stay."""
+    connection.execute("UPDATE page SET chunked_blob = NULL, chunked_model = NULL")
+
+
+def missing_vectors(connection: sqlite3.Connection, hashes: Iterable[bytes], model: str) -> set[bytes]:
+    """Those of `hashes` that `model` has not embedded yet."""
+    wanted = set(hashes)
+    known: set[bytes] = set()
+    for part in _parts(sorted(wanted)):
+        rows = connection.execute(
+            f"SELECT hash FROM vector WHERE model = ? AND hash IN ({_marks(part)})",  # noqa: S608
+            (model, *part),
+        )
+        known.update(row[0] for row in rows)
+    return wanted - known
+
+
+def store_vectors(connection: sqlite3.Connection, model: str, vectors: Mapping[bytes, bytes]) -> None:
+    """Keep vectors (float16 bytes by hash); known ones stay as they are."""
+    connection.executemany(
+        "INSERT INTO vector (hash, model, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(digest, model, data) for digest, data in vectors.items()],
+    )
+
+
+def store_passages(
+    connection: sqlite3.Connection, page: PendingPage, model: str, passages: Sequence[StoredPassage]
+) -> bool:
+    """Replace a page's passages, whose vectors are stored already.
+
+    False, and nothing stored, when the page was edited, renamed or deleted since `page` was read: it comes up again.
+    """
+    marked = connection.execute(
+        "UPDATE page SET chunked_blob = blob, chunked_model = ? WHERE id = ? AND blob = ? AND path = ? AND title = ?",
+        (model, page.id, page.blob, page.path, page.title),
+    )
+    if marked.rowcount != 1:
+        return False
+    connection.execute("DELETE FROM chunk WHERE page_id = ?", (page.id,))
+    connection.executemany(
+        "INSERT INTO chunk (page_id, ordinal, section, section_path, anchor, text, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (page.id, ordinal, each.section, each.section_path, each.anchor, each.text, each.hash)
+            for ordinal, each in enumerate(passages)
+        ],
+    )
+    return True
+
+
+def progress(connection: sqlite3.Connection, model: str) -> Progress:
+    """Counts of pages and passages; a passage counts as indexed when its vector for `model` is stored."""
+    pages_total, waiting = connection.execute(
+        f"SELECT count(*), coalesce(sum({_NEEDS_WORK}), 0) FROM page",  # noqa: S608
+        (model,),
+    ).fetchone()
+    chunks_total, chunks_indexed = connection.execute(
+        "SELECT count(*), count(vector.hash) FROM chunk LEFT JOIN vector ON vector.hash = chunk.hash AND model = ?",
+        (model,),
+    ).fetchone()
+    return Progress(pages_total, pages_total - waiting, chunks_total, chunks_indexed)
+
+
+def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[int, bytes, bytes]]:
+    """All that can be searched: (chunk id, hash, float16 bytes)."""
+    return connection.execute(
+        "SELECT chunk.id, chunk.hash, vector.data FROM chunk JOIN vector ON vector.hash = chunk.hash AND model = ?",
+        (model,),
+    ).fetchall()
+
+
+def find_passages(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, FoundPassage]:
+    """Passages by chunk id. Deleted ones are left out; an id may be another passage's by now, so compare the hash."""
+    found: dict[int, FoundPassage] = {}
+    for part in _parts(chunk_ids):
+        rows = connection.execute(
+            "SELECT chunk.id, hash, ordinal,"  # noqa: S608
+            " (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"
+            " section, section_path, anchor, text, page.id, path, title, words"
+            f" FROM chunk JOIN page ON page.id = page_id WHERE chunk.id IN ({_marks(part)})",
+            part,
+        )
+        found.update((row[0], FoundPassage(*row)) for row in rows)
+    return found
+
+
+def sweep_vectors(connection: sqlite3.Connection, model: str) -> None:
+    """Drop vectors of other models, and the unused when they have become many."""
+    connection.execute("DELETE FROM vector WHERE model != ?", (model,))
+    unused = "hash NOT IN (SELECT hash FROM chunk)"
+    spare, used = connection.execute(f"SELECT sum({unused}), sum(NOT {unused}) FROM vector").fetchone()  # noqa: S608
+    if (spare or 0) > max(_SPARE_VECTORS, used or 0):
+        connection.execute(f"DELETE FROM vector WHERE {unused}")  # noqa: S608
+
+
+def _parts(values: Sequence[int] | Sequence[bytes]) -> list[list[int | bytes]]:
+    return [list(values[at : at + _MAX_PARAMETERS]) for at in range(0, len(values), _MAX_PARAMETERS)]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,70 @@
+"""Rendering pages: one template environment, and the headers that every page carries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from robot.web.statics import static_address
+
+# Everything a page needs comes from its own host. `connect-src` is for the live check of a new wiki's address.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def render(template: str, **context: object) -> str:
+    """The page as HTML. Everything in `context` is escaped."""
+    return _ENVIRONMENT.get_template(template).render(context)
+
+
+def file_size(count_bytes: int) -> str:
+    """A size for people: `812 bytes`, `3.4 MiB`."""
+    size, unit = float(count_bytes), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
+
+
+def time_ago(then: datetime) -> str:
+    """How long ago, for people: `just now`, `5 minutes ago`, `3 days ago`, and a date beyond a month."""
+    seconds = (datetime.now(UTC) - then).total_seconds()
+    if seconds < 60:
+        return "just now"
+    for unit, length_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length_s:
+            count = int(seconds // length_s)
+            return (
+                f"{then:%d %b %Y}" if unit == "day" and count > 30 else f"{count} {unit}{'' if count == 1 else 's'} ago"
+            )
+    raise AssertionError("a minute or more is at least one minute")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("robot.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = static_address
+    environment.filters["file_size"] = file_size
+    environment.filters["time_ago"] = time_ago
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,45 @@
+// Conveniences only: every page works without this file.
+"use strict";
+
+// Copy buttons are hidden in the page, since without a script they would do nothing.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    const label = button.firstChild;
+    label.textContent = "Copied";
+    setTimeout(() => { label.textContent = "Copy"; }, 2000);
+  });
+}
+
+// A new wiki's address follows its name until somebody types an address.
+const slug = document.querySelector("[data-slug-check]");
+const source = document.querySelector("[data-slug-source]");
+if (slug && source) {
+  const verdict = document.getElementById("slug-live");
+  let isOwn = slug.value !== "";
+  let timer = 0;
+
+  const check = () => {
+    clearTimeout(timer);
+    verdict.hidden = true;
+    if (slug.value.length < 3) return;
+    timer = setTimeout(async () => {
+      const asked = slug.value;
+      const answer = await fetch(`${slug.dataset.slugCheck}?slug=${encodeURIComponent(asked)}`);
+      if (!answer.ok || asked !== slug.value) return;
+      const { free, sentence } = await answer.json();
+      verdict.textContent = sentence;
+      verdict.classList.toggle("problem", !free);
+      verdict.hidden = false;
+    }, 250);
+  };
+
+  source.addEventListener("input", () => {
+    if (isOwn) return;
+    slug.value = source.value.toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 30).replace(/-+$/, "");
+    check();
+  });
+  slug.addEventListener("input", () => { isOwn = slug.value !== ""; check(); });
+}

@@ -1,0 +1,90 @@
+"""The HTTP door of MCP: `/mcp` on every wiki host."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import trio
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from robot import access
+from robot.contents import Contents
+from robot.mcp.challenge import unauthorized
+from robot.mcp.server import create_server
+from robot.model import Action, Anonymous, WikiRequest
+
+if TYPE_CHECKING:
+    from robot.search.service import SearchService
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class McpEndpoint:
+    """Both protocol eras, stateless: nothing is lost when robot restarts, and any process could answer."""
+
+    def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
+        self._manager = StreamableHTTPSessionManager(
+            create_server(contents, search, domain), stateless=True, max_request_body_size=MAX_BODY_BYTES
+        )
+        self._running = False
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; requests still running then are cancelled, and later ones get 503."""
+        async with self._manager.run():
+            self._running = True
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._running = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
+        refusal = refuse(scope) if self._running else _refusal(503, "stopping", "robot is stopping; try again.")
+        if refusal is None:
+            await self._manager.handle_request(scope, receive, send)
+            return
+        status, headers, body = refusal
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def refuse(scope: Scope) -> Refusal | None:
+    """Why a request goes no further, or None (pure).
+
+    A page of another origin may not use a signed-in browser here (MCP, "Security Warning" of Streamable HTTP). There
+    is no GET stream, since nothing is sent that nobody asked for, and no session that could be deleted.
+    """
+    request: WikiRequest = scope["robot.request"]
+    headers = {name: value for name, value in scope["headers"] if name in (b"origin", b"content-type")}
+    origin = headers.get(b"origin")
+    if origin is not None and origin.decode("latin-1") != request.origin:
+        return _refusal(403, "foreign_origin", "Web pages of another origin may not call this endpoint.")
+    if isinstance(request.actor, Anonymous):
+        return unauthorized(request.origin, token_sent=False)
+    if not access.may(request.actor, Action.READ, request.wiki):
+        return _refusal(403, "forbidden", "You may not read this wiki.")
+    if scope["method"] != "POST":
+        status, fields, body = _refusal(405, "method_not_allowed", "Send MCP messages with POST.")
+        return status, [*fields, (b"allow", b"POST")], body
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if kind != b"application/json":
+        return _refusal(415, "unsupported_media_type", "Send the message as application/json.")
+    return None
+
+
+def _refusal(status: int, code: str, sentence: str) -> Refusal:
+    body = json.dumps({"error": sentence, "code": code}).encode()
+    return status, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body

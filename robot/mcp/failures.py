@@ -1,0 +1,82 @@
+"""Failures as an agent reads them: what went wrong, and what to do next."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from wikihost.errors import (
+    Conflict,
+    ContentError,
+    EditNotApplicable,
+    InvalidPageName,
+    PageNotFound,
+    PageTooLarge,
+    RevisionNotFound,
+    RevisionRequired,
+    StorageFailed,
+    StorageFull,
+)
+
+MAX_PROBLEMS = 5
+
+
+class ToolFailed(Exception):
+    """A tool cannot do what was asked; the message is for the agent."""
+
+
+def explain(error: ContentError) -> str:
+    """The error's sentence, followed by the next step."""
+    sentence = str(error)
+    if not sentence.endswith((".", "!", "?")):
+        sentence += "."
+    return f"{sentence} {_next_step(error)}"
+
+
+def _next_step(error: ContentError) -> str:
+    match error:
+        case RevisionRequired():
+            return (
+                "The page already exists, so read it first with read_note and pass its revision "
+                f"(now {error.current_revision}); for a small change use edit_note."
+            )
+        case Conflict():
+            return (
+                "Nothing was written. Read the page again with read_note (its revision is now "
+                f"{error.current_revision}) and apply your change to what it says now."
+            )
+        case EditNotApplicable(occurrences=0):
+            return "Nothing was written. Copy old_string exactly from read_note, line breaks and spaces included."
+        case EditNotApplicable():
+            return f"It occurs {error.occurrences} times: add surrounding lines to old_string until it occurs once."
+        case PageNotFound():
+            return "Look for the name with list_notes or search_notes, or create the page with write_note."
+        case RevisionNotFound():
+            return "Leave revision out to get the newest text, or take one from read_note."
+        case InvalidPageName():
+            return "Use a plain name such as 'Guides/Setup': no URL, no '..', no leading slash."
+        case PageTooLarge():
+            return "Split it into several linked pages."
+        case StorageFull():
+            return "Nothing was written. Reading still works; tell the wiki's owner that its storage is full."
+        case StorageFailed():
+            return "Try again once; if it fails again, tell the wiki's owner."
+        case _:
+            return "Nothing was written."
+
+
+def explain_arguments(tool: str, error: ValidationError, known: list[str]) -> str:
+    """Which arguments are wrong and why, and which ones the tool takes."""
+    problems = [_problem(item["type"], item["loc"], item["msg"]) for item in error.errors()[:MAX_PROBLEMS]]
+    takes = f"{tool} takes: {', '.join(known)}." if known else f"{tool} takes no arguments."
+    return f"Invalid arguments: {'; '.join(problems)}. {takes}"
+
+
+def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part)[:60] for part in location) or "arguments"
+    match kind:
+        case "extra_forbidden":
+            return f"{name} is not known"
+        case "missing":
+            return f"{name} is missing"
+        case _:
+            return f"{name}: {message[:1].lower()}{message[1:]}"

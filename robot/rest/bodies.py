@@ -1,0 +1,100 @@
+"""Request bodies and query parameters, checked before anything is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import BaseModel, Field, ValidationError
+from quart import request
+
+from robot.model import Agent, Anonymous, Person, WikiRequest
+from robot.rest.refusals import Refused
+
+MAX_PAGE_CHARS = 1_000_000
+
+Revision = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
+Message = Annotated[str, Field(max_length=2_000)]
+
+
+class PutPage(BaseModel):
+    """Members that are not known are ignored, as they always were: scripts send more than they need."""
+
+    content: Annotated[str, Field(max_length=MAX_PAGE_CHARS)]
+    revision: Revision | None = None
+    commit_message: Message | None = None
+
+
+class PatchPage(BaseModel):
+    revision: Revision
+    old_string: Annotated[str, Field(min_length=1, max_length=MAX_PAGE_CHARS)]
+    new_string: Annotated[str, Field(max_length=MAX_PAGE_CHARS)]
+    commit_message: Message | None = None
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def wiki_request() -> WikiRequest:
+    """What the front decided about the request at hand."""
+    scope: MutableMapping[str, Any] = cast("MutableMapping[str, Any]", request.scope)
+    asked: WikiRequest = scope["robot.request"]
+    return asked
+
+
+def acting() -> Person | Agent:
+    """Who makes a change, in whose name it will be. Raises Refused (401) when it is nobody."""
+    actor = wiki_request().actor
+    if isinstance(actor, Anonymous):
+        raise Refused(401, "unauthorized", "Sign in first.")
+    return actor
+
+
+async def read_body(model: type[Body]) -> Body:
+    """The body as `model`. Raises Refused: 415 other types, 400 no JSON, 413 a text too long, 422 another shape."""
+    if request.mimetype != "application/json":
+        raise Refused(415, "unsupported_media_type", "Send the body as application/json.")
+    data = await request.get_data()
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        raise Refused(400, "malformed_json", "The body is not valid JSON.")
+    if first["type"] == "string_too_long":
+        raise Refused(413, "page_too_large", f"{_place(first['loc'])}: {first['msg']}.")
+    raise Refused(422, "invalid_body", f"{_place(first['loc'])}: {first['msg']}.")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "body"
+
+
+def query_text(name: str) -> str:
+    """A parameter that must be there. Raises Refused (422)."""
+    value = request.args.get(name, "")
+    if not value.strip():
+        raise Refused(422, "missing_parameter", f"The parameter {name} is missing.")
+    return value
+
+
+def query_number(name: str, *, default: int, most: int) -> int:
+    """A parameter from 1 to `most`; what is no number counts as the default, as it always did."""
+    try:
+        value = int(request.args.get(name, default))
+    except ValueError:
+        return default
+    return min(max(value, 1), most)
+
+
+def query_instant(name: str) -> datetime | None:
+    """A parameter that is an ISO date or time, UTC unless it says otherwise. Raises Refused (422)."""
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(422, "invalid_date", f"{name} is not an ISO date: write it as 2026-01-31.") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

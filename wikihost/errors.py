@@ -69,6 +69,12 @@ class PageTooLarge(ContentError):
     code = "page_too_large"
 
 
+class InvalidPageText(ContentError):
+    """The text cannot be stored as UTF-8."""
+
+    code = "invalid_page_text"
+
+
 class StorageFull(ContentError):
     """The disk (or a quota on it) is full; nothing was written."""
 

@@ -188,8 +188,10 @@ def _json_value(value: Any, depth: int, nodes_left: list[int]) -> Any:
     if depth > _MAX_YAML_DEPTH or nodes_left[0] < 0:
         raise ValueError("frontmatter is too large")
     match value:
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return _encodable(value)
         case int():
             return value if value.bit_length() <= 64 else str(value)
         case float():
@@ -199,13 +201,18 @@ def _json_value(value: Any, depth: int, nodes_left: list[int]) -> Any:
         case bytes():
             return base64.b64encode(value).decode("ascii")
         case dict():
-            return {str(key): _json_value(item, depth + 1, nodes_left) for key, item in value.items()}
+            return {_encodable(str(key)): _json_value(item, depth + 1, nodes_left) for key, item in value.items()}
         case list() | tuple():
             return [_json_value(item, depth + 1, nodes_left) for item in value]
         case set():
             return sorted((_json_value(item, depth + 1, nodes_left) for item in value), key=str)
         case _:
             return str(value)
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which YAML's escapes can make and nothing can store."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _as_text(value: Any) -> str | None:

@@ -94,3 +94,15 @@ class SearchHit:
     title: str
     snippet: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class WikiStats:
+    """A wiki in figures. `categories` and `tags` count pages; `repository_bytes` is git's size on disk."""
+
+    pages: int
+    head: str
+    updated: datetime | None
+    categories: Mapping[str, int]
+    tags: Mapping[str, int]
+    repository_bytes: int

@@ -1,0 +1,259 @@
+"""`catalog.db`: what is derived from a wiki's git history, and the connections to it.
+
+Each use first compares the catalog's commit with the branch head and follows when they differ; so the catalog agrees
+with the last acknowledged write, whichever process made it. A missing, damaged or foreign one is built from nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from threading import Lock
+from typing import TypeVar
+
+from wikihost.derive import follow
+from wikihost.errors import StorageFailed
+from wikihost.layout import WikiHome
+from wikihost.repo import Repository
+from wikihost.writer import storage_errors
+
+T = TypeVar("T")
+
+# Raise when the tables, or what is written into them, change.
+SCHEMA_VERSION = "1"
+_BUSY_TIMEOUT_S = 30.0
+_CACHE_KIB = 8_192
+_KEPT_TABLES = frozenset({"vector"})
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(slots=True)
+class _Session:
+    """An open connection, and the file it is on."""
+
+    connection: sqlite3.Connection
+    inode: int
+
+
+class Catalog:
+    """The catalog of one wiki. Thread- and process-safe."""
+
+    def __init__(self, home: WikiHome) -> None:
+        self._home = home
+        self._idle: list[_Session] = []
+        self._lock = Lock()
+
+    def sync(self, repository: Repository) -> str:
+        """Bring the catalog to the branch head, which is returned. One ref read when it is there already."""
+        head = repository.head()
+        if self._mending(_catalogued_commit) == head:
+            return head
+        return self._mending(lambda connection: _catch_up(connection, repository))
+
+    def rebuild(self, repository: Repository) -> str:
+        """Build the catalog from nothing, but for the vectors; the head it is at then."""
+
+        def start_over(connection: sqlite3.Connection) -> str:
+            with _transaction(connection, "IMMEDIATE"):
+                _make_tables(connection)
+            return _catch_up(connection, repository)
+
+        return self._mending(start_over)
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on one snapshot of the catalog, as of the last `sync` or later."""
+        with self._session() as connection, _transaction(connection, "DEFERRED"):
+            return work(connection)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a writing transaction: all of it is kept, or nothing."""
+        with self._session() as connection, _transaction(connection, "IMMEDIATE"):
+            return work(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            for session in self._idle:
+                session.connection.close()
+            self._idle.clear()
+
+    def _mending(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work`; when the catalog turns out to be damaged, throw it away and run it on a new one."""
+        try:
+            with self._session() as connection:
+                return work(connection)
+        except CatalogDamaged:
+            self._discard_damaged()
+        with self._session() as connection:
+            return work(connection)
+
+    @contextmanager
+    def _session(self) -> Iterator[sqlite3.Connection]:
+        with _sqlite_errors():
+            session = self._take() or self._open()
+            try:
+                yield session.connection
+            except BaseException:
+                session.connection.close()
+                raise
+            with self._lock:
+                self._idle.append(session)
+
+    def _take(self) -> _Session | None:
+        """An idle connection to the file that is there now: another process may have replaced a damaged one."""
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
+        if session is None:
+            return None
+        with suppress(FileNotFoundError):
+            if self._home.catalog_db.stat().st_ino == session.inode:
+                return session
+        session.connection.close()
+        return None
+
+    def _open(self) -> _Session:
+        with self._opening():
+            connection = self._connect()
+            try:
+                if _version(connection) != SCHEMA_VERSION:
+                    with _transaction(connection, "IMMEDIATE"):
+                        _make_tables(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return _Session(connection, self._home.catalog_db.stat().st_ino)
+
+    def _connect(self) -> sqlite3.Connection:
+        # check_same_thread: a connection is used by one thread at a time, which the pool sees to.
+        connection = sqlite3.connect(
+            self._home.catalog_db, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        # The catalog can be derived again, so it need not survive a power loss with its last commits.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.create_function("casefold", 1, _casefold, deterministic=True)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        return connection
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Keep others from opening a connection: a new file must not meet the write-ahead log of the old one."""
+        with storage_errors():
+            lock_file = os.open(self._home.catalog_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock_file)
+
+    def _discard_damaged(self) -> None:
+        self.close()
+        with self._opening():
+            if self._is_sound():
+                return  # another thread or process was here first
+            for suffix in ("", "-wal", "-shm"):
+                self._home.catalog_db.with_name(self._home.catalog_db.name + suffix).unlink(missing_ok=True)
+
+    def _is_sound(self) -> bool:
+        try:
+            connection = self._connect()
+        except sqlite3.DatabaseError:
+            return False
+        try:
+            found = connection.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.DatabaseError:
+            return False
+        finally:
+            connection.close()
+        return found is not None and found[0] == "ok"
+
+
+class CatalogDamaged(StorageFailed):
+    """The catalog's file is not what SQLite wrote; `Catalog.sync` makes a new one."""
+
+    code = "storage_failed"
+
+
+@contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    with storage_errors():
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code is not None and code & 0xFF in _DAMAGE:
+                raise CatalogDamaged("The wiki's catalog is damaged; it is built anew at the next use.") from error
+            raise
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _catch_up(connection: sqlite3.Connection, repository: Repository) -> str:
+    with _transaction(connection, "IMMEDIATE"):
+        # Read again: the head may have moved, and another process may have followed it, while we waited.
+        head = repository.head()
+        at = _catalogued_commit(connection)
+        if at != head:
+            follow(connection, repository, at, head)
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('commit', ?)", (head,))
+    return head
+
+
+def _catalogued_commit(connection: sqlite3.Connection) -> str | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'commit'").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _casefold(text: str | None) -> str | None:
+    """For comparisons without case beyond ASCII, which is all that SQLite's own know."""
+    return None if text is None else text.casefold()
+
+
+def _version(connection: sqlite3.Connection) -> str | None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+        return None
+    row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Drop all tables but those worth keeping, and make them empty."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE%'").fetchall()
+    names = {name for (name,) in found} - _KEPT_TABLES
+    virtual = {"page_text"} & names
+    shadows = {name for name in names if name.startswith("page_text_")}
+    # Children first: dropping a table that others refer to checks their rows.
+    order = ["chunk", "link", "tag", "page_commit", "page", "commits"]
+    rest = names - virtual - shadows
+    for name in [*virtual, *(name for name in order if name in rest), *(rest - set(order))]:
+        connection.execute(f'DROP TABLE "{name}"')
+    for statement in _statements():
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta (key, value) VALUES ('version', ?)", (SCHEMA_VERSION,))
+
+
+def _statements() -> list[str]:
+    """The statements of the schema, one by one: `executescript` would end the transaction."""
+    schema = (files("wikihost") / "catalog.sql").read_text("utf-8")
+    found, statement = [], ""
+    for line in schema.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found

@@ -1,0 +1,89 @@
+-- The catalog of one wiki: all of it is derived from git, and belongs to the commit in `meta`.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- A page at the head. `key` is what all spellings of its name share, `blob` the object id of its text, `revision` the
+-- last commit that touched it, `updated` that commit's author date in epoch seconds. `tags` and `frontmatter` are JSON.
+-- Passages were last made from `chunked_blob` for the model `chunked_model`.
+CREATE TABLE page (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL,
+  title TEXT NOT NULL,
+  blob TEXT NOT NULL,
+  category TEXT,
+  tags TEXT NOT NULL,
+  words INTEGER NOT NULL,
+  frontmatter TEXT,
+  revision TEXT NOT NULL,
+  updated INTEGER NOT NULL,
+  chunked_blob TEXT,
+  chunked_model TEXT
+);
+CREATE INDEX page_key ON page (key);
+
+-- `key` is the tag in lower case.
+CREATE TABLE tag (
+  page_id INTEGER NOT NULL REFERENCES page (id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  PRIMARY KEY (page_id, tag)
+) WITHOUT ROWID;
+CREATE INDEX tag_key ON tag (key);
+
+-- A wikilink; `target` is the name as written, `key` its page key. The target need not exist.
+CREATE TABLE link (
+  page_id INTEGER NOT NULL REFERENCES page (id) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  key TEXT NOT NULL,
+  PRIMARY KEY (page_id, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX link_key ON link (key);
+
+-- `generation` is one more than the highest of the parents: an order that does not depend on clocks.
+CREATE TABLE commits (
+  id INTEGER PRIMARY KEY,
+  oid TEXT NOT NULL UNIQUE,
+  generation INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  zone INTEGER NOT NULL,
+  author TEXT NOT NULL,
+  email TEXT NOT NULL,
+  message TEXT NOT NULL,
+  agent TEXT
+);
+CREATE INDEX commits_generation ON commits (generation);
+
+-- Which commits touched a file (any file, not only pages); `change` is A, M or D.
+CREATE TABLE page_commit (
+  file TEXT NOT NULL,
+  commit_id INTEGER NOT NULL REFERENCES commits (id) ON DELETE CASCADE,
+  change TEXT NOT NULL,
+  PRIMARY KEY (file, commit_id)
+) WITHOUT ROWID;
+CREATE INDEX page_commit_commit ON page_commit (commit_id);
+
+-- The row id is the page's.
+CREATE VIRTUAL TABLE page_text USING fts5 (title, headings, body, tokenize = 'porter unicode61 remove_diacritics 2');
+
+CREATE TABLE chunk (
+  id INTEGER PRIMARY KEY,
+  page_id INTEGER NOT NULL REFERENCES page (id) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  section TEXT NOT NULL,
+  section_path TEXT NOT NULL,
+  anchor TEXT NOT NULL,
+  text TEXT NOT NULL,
+  hash BLOB NOT NULL
+);
+CREATE INDEX chunk_page ON chunk (page_id);
+CREATE INDEX chunk_hash ON chunk (hash);
+
+-- Kept when the catalog is rebuilt: a vector belongs to a text, not to a commit.
+CREATE TABLE IF NOT EXISTS vector (
+  hash BLOB NOT NULL,
+  model TEXT NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (hash, model)
+) WITHOUT ROWID;

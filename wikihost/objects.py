@@ -1,0 +1,147 @@
+"""Durable git objects and refs, written as git writes them, but without holding the interpreter while the disk works.
+
+libgit2 through pygit2 keeps the GIL for each fsync, so one slow disk would stop the event loop of the whole host, and
+it hides errno. Loose objects and refs are small formats (gitrepository-layout(5)); so here they are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pygit2
+
+from wikihost.trees import NewObject
+
+_COMPRESSION = 1  # pages are small; git repacks them anyway
+_TEMPORARY_REF = "robot-ref"
+_REF_WAIT_S = 2.0
+_REF_POLL_S = 0.005
+# git holds a ref's lock for milliseconds. One this old was left by a git that was killed.
+_STALE_LOCK_S = 60.0
+
+
+class RefMoved(Exception):
+    """The ref was not at the expected commit; nothing was changed."""
+
+
+def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterable[NewObject]) -> None:
+    """Store objects as loose files; durable when this returns. OSError when the disk refuses.
+
+    A failure leaves at most `tmp_obj_*` files, which `git gc` sweeps, and unreachable objects.
+    """
+    folders: set[Path] = set()
+    pending: list[tuple[str, Path]] = []
+    try:
+        for new in objects:
+            digest = new.digest()
+            if pygit2.Oid(raw=digest) in repository:
+                continue
+            name = digest.hex()
+            folder = git_dir / "objects" / name[:2]
+            temporary = git_dir / "objects" / f"tmp_obj_{name}"
+            pending.append((os.fspath(temporary), folder / name[2:]))
+            _write_durably(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
+            folders.add(folder)
+        for temporary_name, final in pending:
+            if not final.parent.is_dir():
+                final.parent.mkdir(exist_ok=True)
+                folders.add(final.parent.parent)
+            os.rename(temporary_name, final)
+    except OSError:
+        for temporary_name, _ in pending:
+            Path(temporary_name).unlink(missing_ok=True)
+        raise
+    for folder in folders:
+        sync_folder(folder)
+
+
+def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expected: str | None, new: str) -> None:
+    """Compare and swap a ref, durably, with git's own lock file. None expects that there is no such ref.
+
+    Raises RefMoved, TimeoutError when another git holds the ref's lock, OSError when the disk refuses. The caller
+    holds the wiki's write lock.
+    """
+    ref = git_dir / name
+    lock = ref.with_name(ref.name + ".lock")
+    temporary = git_dir / _TEMPORARY_REF
+    if _same_file(temporary, lock):
+        # A writer of ours died between taking the lock and the swap; we hold the write lock, so it is gone.
+        lock.unlink()
+    temporary.unlink(missing_ok=True)
+    _write_durably(temporary, new.encode() + b"\n", mode=0o644)
+    ref.parent.mkdir(parents=True, exist_ok=True)
+    link_lock(temporary, lock, wait_s=_REF_WAIT_S)
+    try:
+        moved = read_ref(repository, name) != expected
+        if not moved:
+            os.rename(lock, ref)
+    finally:
+        if _same_file(temporary, lock):
+            lock.unlink()
+    if moved:
+        raise RefMoved(name)
+    sync_folder(ref.parent)
+    temporary.unlink(missing_ok=True)
+
+
+def read_ref(repository: pygit2.Repository, name: str) -> str | None:
+    """The commit a branch is at, or None when there is no such branch."""
+    reference = repository.references.get(name)
+    return None if reference is None else str(reference.target)
+
+
+def link_lock(source: Path, lock: Path, *, wait_s: float) -> None:
+    """Take git's lock file `lock` by linking `source` there; TimeoutError when it stays taken."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            os.link(source, lock)
+        except FileExistsError:
+            if _is_stale(lock):
+                lock.unlink(missing_ok=True)
+            elif time.monotonic() > deadline:
+                raise TimeoutError(f"another git program holds {lock.name}") from None
+            else:
+                time.sleep(_REF_POLL_S)
+        else:
+            return
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_durably(path: Path, data: bytes, *, mode: int) -> None:
+    path.unlink(missing_ok=True)  # left by a writer that was killed; it may be read-only
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except FileNotFoundError:
+        return False
+
+
+def _is_stale(lock: Path) -> bool:
+    try:
+        return time.time() - lock.stat().st_mtime > _STALE_LOCK_S
+    except FileNotFoundError:
+        return False

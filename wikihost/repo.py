@@ -1,0 +1,231 @@
+"""Reading a wiki's git repository: objects, the branch head, and what each commit changed."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import pygit2
+from pygit2.enums import ObjectType, SortMode
+
+from wikihost import trees
+from wikihost.errors import RevisionNotFound, StorageFailed
+
+MIN_REVISION_DIGITS = 7
+_REVISION = re.compile(r"[0-9a-f]{7,40}")
+_TREES_KEPT = 256
+_TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRecord:
+    """A commit's metadata. `time` is the author's in epoch seconds, `offset` its zone in minutes east of UTC.
+
+    `message` is without the trailers that robot adds.
+    """
+
+    oid: str
+    parents: tuple[str, ...]
+    time: int
+    offset: int
+    author: str
+    email: str
+    message: str
+    agent: str | None
+
+
+class Repository:
+    """One opened repository; for one thread at a time (see `RepositoryPool`).
+
+    Errors of libgit2 come out as `StorageFailed`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.git_dir = path / ".git"
+        with _translated():
+            self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+        self._trees: OrderedDict[bytes, trees.Tree] = OrderedDict()
+
+    def branch(self) -> str:
+        """The full name of the branch that HEAD names."""
+        with _translated():
+            target = self.git.references["HEAD"].raw_target
+        if not isinstance(target, bytes):
+            raise StorageFailed("The wiki's repository has no current branch.")
+        return target.decode("utf-8", "surrogateescape")
+
+    def head(self) -> str:
+        """The commit that the current branch is at."""
+        with _translated():
+            try:
+                return str(self.git.head.target)
+            except pygit2.GitError as error:
+                raise StorageFailed("The wiki's repository has no commit.") from error
+
+    def resolve(self, revision: str) -> str:
+        """The full id of the commit that `revision` (7 to 40 hex digits) begins; `RevisionNotFound` if none or many."""
+        wanted = check_revision(revision)
+        try:
+            found = self.git[wanted]
+        except (KeyError, ValueError) as error:
+            raise RevisionNotFound(f"This wiki has no revision {wanted}.") from error
+        if found.type != ObjectType.COMMIT:
+            raise RevisionNotFound(f"This wiki has no revision {wanted}.")
+        return str(found.id)
+
+    def has_commit(self, oid: str) -> bool:
+        return oid in self.git and self.git[oid].type == ObjectType.COMMIT
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` builds on `old`."""
+        return old == new or (self.has_commit(old) and self.git.descendant_of(new, old))
+
+    def tree_of(self, commit: str) -> bytes:
+        """The binary id of a commit's root tree."""
+        with _translated():
+            return self._commit(commit).tree_id.raw
+
+    def read_tree(self, oid: bytes) -> trees.Tree:
+        """A parsed tree; the last few are kept, as neighbouring commits share most of theirs."""
+        known = self._trees.get(oid)
+        if known is None:
+            with _translated():
+                _, body = self.git.read(pygit2.Oid(raw=oid))
+            known = self._trees[oid] = trees.parse_tree(body)
+            if len(self._trees) > _TREES_KEPT:
+                self._trees.popitem(last=False)
+        else:
+            self._trees.move_to_end(oid)
+        return known
+
+    def blob_of(self, commit: str, path: str) -> str | None:
+        """The object id of a regular file at a commit, or None."""
+        entry = trees.find(self.read_tree, self.tree_of(commit), path)
+        return entry[1].hex() if entry and entry[0] in (trees.FILE, trees.EXECUTABLE) else None
+
+    def read_blob(self, oid: str) -> bytes:
+        with _translated():
+            _, body = self.git.read(oid)
+            return body
+
+    def files(self, commit: str) -> Iterator[tuple[str, trees.Entry]]:
+        """Every file of a commit."""
+        return trees.all_files(self.read_tree, self.tree_of(commit))
+
+    def changes(self, old: str | None, new: str) -> list[trees.FileChange]:
+        """The files that differ between two commits (None: everything is new)."""
+        return list(trees.changed_files(self.read_tree, self.tree_of(old) if old else None, self.tree_of(new)))
+
+    def touched(self, record: CommitRecord) -> list[trees.FileChange]:
+        """The files that a commit itself changed: those that differ from every parent."""
+        first, *others = record.parents or (None,)
+        changes = self.changes(first, record.oid)
+        for parent in others:
+            differing = {change.path for change in self.changes(parent, record.oid)}
+            changes = [change for change in changes if change.path in differing]
+        return changes
+
+    def commits(self, hidden: str | None, tip: str) -> Iterator[CommitRecord]:
+        """The commits that `tip` has and `hidden` has not, parents before children."""
+        with _translated():
+            walker = self.git.walk(tip, SortMode.TOPOLOGICAL | SortMode.REVERSE)
+            if hidden:
+                walker.hide(hidden)
+            for commit in walker:
+                yield _record(commit)
+
+    def commit(self, oid: str) -> CommitRecord:
+        with _translated():
+            return _record(self._commit(oid))
+
+    def _commit(self, oid: str) -> pygit2.Commit:
+        return self.git[oid].peel(pygit2.Commit)
+
+
+class RepositoryPool:
+    """Repositories of one path, lent to one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[Repository] = []
+        self._lock = Lock()
+
+    @contextmanager
+    def lend(self) -> Iterator[Repository]:
+        with self._lock:
+            repository = self._idle.pop() if self._idle else None
+        repository = repository or Repository(self._path)
+        try:
+            yield repository
+        finally:
+            with self._lock:
+                self._idle.append(repository)
+
+    def close(self) -> None:
+        with self._lock:
+            for repository in self._idle:
+                repository.git.free()
+            self._idle.clear()
+
+
+def check_revision(revision: str) -> str:
+    """The revision in lower case; `RevisionNotFound` when it cannot name a commit."""
+    wanted = revision.strip().lower()
+    if _REVISION.fullmatch(wanted) is None:
+        raise RevisionNotFound(f"A revision is {MIN_REVISION_DIGITS} to 40 hexadecimal digits.")
+    return wanted
+
+
+def unified_diff(path: str, old: bytes | None, new: bytes | None) -> str:
+    """The change of one file as git shows it; empty when nothing changed."""
+    if old == new:
+        return ""
+    patch = pygit2.Patch.create_from(old or b"", new or b"", f"{path}", f"{path}")
+    lines = (patch.text or "").splitlines(keepends=True)
+    start = next((index for index, line in enumerate(lines) if line.startswith("--- ")), 0)
+    return "".join(lines[start:])
+
+
+def _record(commit: pygit2.Commit) -> CommitRecord:
+    author = commit.author
+    message, agent = split_trailers(commit.raw_message.decode("utf-8", "replace"))
+    return CommitRecord(
+        oid=str(commit.id),
+        parents=tuple(str(parent) for parent in commit.parent_ids),
+        time=author.time,
+        offset=author.offset,
+        author=author.raw_name.decode("utf-8", "replace"),
+        email=author.raw_email.decode("utf-8", "replace"),
+        message=message,
+        agent=agent,
+    )
+
+
+def split_trailers(message: str) -> tuple[str, str | None]:
+    """A commit message without robot's trailers, and the agent that they name."""
+    stripped = message.strip()
+    rest, gap, last = stripped.rpartition("\n\n")
+    matches = [_TRAILER.fullmatch(line) for line in last.splitlines()] if gap else []
+    if not matches or not all(matches):
+        return stripped, None
+    values = {match[1]: match[2] for match in matches if match}
+    return rest.strip(), values.get("Robot-Agent")
+
+
+def join_trailers(message: str, trailers: Iterable[tuple[str, str]]) -> str:
+    """A commit message with trailers as its last paragraph; line breaks in values become spaces."""
+    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers]
+    return message.strip() + "\n" + ("\n" + "\n".join(lines) + "\n" if lines else "")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (pygit2.GitError, KeyError, OSError, ValueError) as error:
+        raise StorageFailed(f"The wiki's repository cannot be read: {error}") from error

@@ -1,0 +1,240 @@
+"""The one writer of a wiki, whatever the door.
+
+One flock on `write.lock` per commit. Objects are durable before the branch moves, the branch moves by compare-and-swap
+(a plain `git` may move it too), and from then on the write is acknowledged: the work tree and the index follow, and
+when they cannot, the next holder of the lock brings them along.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+import pygit2
+
+from wikihost import objects, trees
+from wikihost.errors import ContentError, StorageFailed, StorageFull
+from wikihost.layout import WikiHome
+from wikihost.repo import Repository, RepositoryPool, join_trailers
+from wikihost.values import Author
+from wikihost.worktree import WorkTree
+
+LOCK_WAIT_S = 20.0
+_LOCK_POLL_S = 0.002
+_MOVED_ATTEMPTS = 5
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class HeadMoved(Exception):
+    """A plain git moved the branch while the lock was held; decide again on the new head."""
+
+
+class Moved(ContentError):
+    """A file is not what the caller expected; nothing was written."""
+
+    code = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The branch head after a commit; `changed` is False when the files were as wanted already."""
+
+    head: str
+    changed: bool
+
+
+class Held:
+    """The write lock, held. Not for use after the `with` block, nor in another thread."""
+
+    def __init__(self, repository: Repository, lock_file: int) -> None:
+        self.repository = repository
+        self._lock_file = lock_file
+        self._work_tree = WorkTree(repository)
+        self._work_tree.catch_up()
+
+    def fileno(self) -> int:
+        """The lock's descriptor: hand it to a child (`pass_fds`) that must keep the lock if this process dies."""
+        return self._lock_file
+
+    def head(self) -> str:
+        return self.repository.head()
+
+    def blob_of(self, path: str) -> str | None:
+        """The object id of a file at the head, or None."""
+        return self.repository.blob_of(self.head(), path)
+
+    def commit(
+        self, changes: Mapping[str, bytes | None], *, author: Author, message: str, onto: str | None = None
+    ) -> Committed:
+        """Commit files (None deletes) on top of `onto`, the head by default.
+
+        Raises `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when the disk
+        refused; nothing is written then.
+        """
+        head = onto or self.head()
+        with storage_errors():
+            new = _store_commit(self.repository, head, changes, author, message)
+            if new is None:
+                return Committed(head, changed=False)
+            try:
+                objects.move_ref(
+                    self.repository.git, self.repository.git_dir, self.repository.branch(), expected=head, new=new
+                )
+            except objects.RefMoved as error:
+                raise HeadMoved(head) from error
+        self._work_tree.catch_up()
+        return Committed(new, changed=True)
+
+    @contextmanager
+    def using_work_tree(self) -> Iterator[None]:
+        """For stock git, which changes the work tree and the index itself and leaves both at the head.
+
+        When the block raises, or the process dies in it, the whole work tree is brought back to the head.
+        """
+        with storage_errors():
+            self._work_tree.begin_use()
+        try:
+            yield
+        except BaseException:
+            self._work_tree.catch_up()
+            raise
+        with storage_errors():
+            self._work_tree.end_use()
+
+
+class Writer:
+    """Writes to one wiki. Thread-safe; other processes may have writers of their own."""
+
+    def __init__(self, home: WikiHome, *, wait_s: float = LOCK_WAIT_S) -> None:
+        self._home = home
+        self._wait_s = wait_s
+        self._threads = Lock()
+        self._repositories = RepositoryPool(home.repo)
+
+    @contextmanager
+    def locked(self) -> Iterator[Held]:
+        """Hold the wiki's write lock; the work tree is at the head when it is had.
+
+        Not reentrant. Raises `StorageFailed` when other writers keep it for too long.
+        """
+        deadline = time.monotonic() + self._wait_s
+        if not self._threads.acquire(timeout=self._wait_s):
+            raise _too_busy()
+        try:
+            lock_file = self._take_lock(deadline)
+            try:
+                with self._repositories.lend() as repository:
+                    yield Held(repository, lock_file)
+            finally:
+                os.close(lock_file)
+        finally:
+            self._threads.release()
+
+    def commit(
+        self,
+        changes: Mapping[str, bytes | None],
+        *,
+        author: Author,
+        message: str,
+        expect: Mapping[str, str | None] | None = None,
+    ) -> Committed:
+        """Commit files (None deletes) in one step.
+
+        `expect` names the object ids that files must have for that (None: must not exist); otherwise `Moved`.
+        """
+        with self.locked() as held:
+            for _ in range(_MOVED_ATTEMPTS):
+                head = held.head()
+                for path, blob in (expect or {}).items():
+                    if held.repository.blob_of(head, path) != blob:
+                        raise Moved(f"{path} was changed meanwhile.")
+                try:
+                    return held.commit(changes, author=author, message=message, onto=head)
+                except HeadMoved:
+                    continue
+        raise _too_busy()
+
+    def close(self) -> None:
+        self._repositories.close()
+
+    def _take_lock(self, deadline: float) -> int:
+        with storage_errors():
+            # Each holder opens the file anew, so flock excludes threads of this process as well.
+            lock_file = os.open(self._home.write_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise _too_busy() from None
+                    time.sleep(_LOCK_POLL_S)
+                else:
+                    return lock_file
+        except BaseException:
+            os.close(lock_file)
+            raise
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Failures of the disk, git and SQLite as `StorageFull` or `StorageFailed`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull("The disk is full; nothing was saved.") from error
+        raise StorageFailed(f"The disk refused: {error.strerror or error}; nothing was saved.") from error
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StorageFull("The disk is full.") from error
+        raise StorageFailed(f"The wiki's catalog cannot be used: {error}.") from error
+    except pygit2.GitError as error:
+        raise StorageFailed(f"git refused: {error}; nothing was saved.") from error
+
+
+def _store_commit(
+    repository: Repository, head: str, changes: Mapping[str, bytes | None], author: Author, message: str
+) -> str | None:
+    """Store blobs, trees and the commit; its id, or None when the tree would be the same."""
+    old_tree = repository.tree_of(head)
+    new_objects: list[trees.NewObject] = []
+    entries: dict[str, trees.Entry | None] = {}
+    for path, data in changes.items():
+        if data is None:
+            entries[path] = None
+            continue
+        blob = trees.NewObject(b"blob", data)
+        new_objects.append(blob)
+        entries[path] = (trees.FILE, blob.digest())
+    new_tree, made = trees.replace_files(repository.read_tree, old_tree, entries)
+    if new_tree == old_tree:
+        return None
+    commit = commit_object(new_tree, (head,), author, message, when=int(time.time()))
+    objects.store_objects(repository.git, repository.git_dir, [*new_objects, *made, commit])
+    return commit.digest().hex()
+
+
+def commit_object(tree: bytes, parents: tuple[str, ...], author: Author, message: str, *, when: int) -> trees.NewObject:
+    """A commit by `author` at `when` (epoch seconds, UTC), the author's trailers at the end of the message."""
+    who = f"{_person_part(author.name) or 'unknown'} <{_person_part(author.email)}> {when} +0000"
+    lines = [f"tree {tree.hex()}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+    text = join_trailers(message.replace("\0", ""), author.trailers.items())
+    return trees.NewObject(b"commit", "\n".join([*lines, "", text]).encode("utf-8", "replace"))
+
+
+def _person_part(text: str) -> str:
+    """A name or address without what would end it early in a commit (as `git commit` cleans them)."""
+    visible = "".join(character for character in text if character >= " " and character not in "<>\x7f")
+    return visible.strip(" .,:;\"\\'")
+
+
+def _too_busy() -> StorageFailed:
+    return StorageFailed("The wiki is busy with other writes; try again in a moment.")

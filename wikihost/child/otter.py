@@ -1,0 +1,96 @@
+"""Import Otter Wiki once, and make it another wiki in place.
+
+Otter Wiki keeps its wiki in module globals that fifteen modules copied at import. So nothing is replaced here:
+each of those objects is changed where it stands, and the zygote proves at its start that nothing was forgotten.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wikihost.child.settings import DECIDED, Setting, wiki_settings
+from wikihost.layout import WikiHome
+from wikihost.worker_protocol import WorkerSpec
+
+# The file that every connection of Otter Wiki's engine opens. Its engine cannot be replaced (Flask-SQLAlchemy
+# keeps it to itself), but SQLAlchemy asks us to connect.
+_database = {"path": ""}
+
+
+def load(spec: WorkerSpec) -> Any:
+    """Import Otter Wiki with our storage, as the wiki of `spec`, and return its server module.
+
+    The wiki's repository must exist; its database gets its schema here.
+    """
+    import otterwiki.gitstorage  # noqa: PLC0415 -- late: with it comes most of Otter Wiki
+    from sqlalchemy import event  # noqa: PLC0415
+
+    from wikihost.child.storage import RobotStorage  # noqa: PLC0415
+
+    otterwiki.gitstorage.GitStorage = RobotStorage  # before any module copied the class
+    settings = {**DECIDED, **wiki_settings(spec)}
+    _set_environment(settings)
+    try:
+        import otterwiki.server as server  # noqa: PLC0415, PLR0402 -- reads the environment, opens the wiki
+    finally:
+        _clear_environment(settings)
+    import otterwiki.preferences  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
+
+    with server.app.app_context():
+        event.listen(server.db.engine, "do_connect", _connect)
+    read_preferences = server.update_app_config
+
+    def update_app_config() -> None:
+        read_preferences()
+        server.app.config.update(DECIDED)
+
+    server.update_app_config = update_app_config
+    otterwiki.preferences.update_app_config = update_app_config
+    return server
+
+
+def bind(server: Any, spec: WorkerSpec) -> None:
+    """Make the imported Otter Wiki the wiki of `spec`. Nothing of the wiki before may remain."""
+    import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.repomgmt  # noqa: PLC0415
+    from itsdangerous import URLSafeTimedSerializer  # noqa: PLC0415
+
+    app, db, storage = server.app, server.db, server.storage
+    home = WikiHome(Path(spec.root))
+    app.config.update(wiki_settings(spec))
+    storage.__init__(str(home.repo))
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+        _database["path"] = str(home.wiki_db)
+        db.create_all()
+    server.update_app_config()
+    server.app_renderer.__init__(config=app.config)
+    server.githttpserver.path = str(home.repo)
+    otterwiki.repomgmt.initialize_repo_management(storage)
+    otterwiki.helper._serializer = URLSafeTimedSerializer(app.config["SECRET_KEY"])
+
+
+def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> sqlite3.Connection | None:
+    """SQLAlchemy's `do_connect` event: open the database of the wiki that is bound now."""
+    if not _database["path"]:
+        return None
+    return sqlite3.connect(_database["path"], check_same_thread=parameters.get("check_same_thread", False))
+
+
+def _set_environment(settings: Mapping[str, Setting]) -> None:
+    """Otter Wiki's only configuration that is read before its import has opened the wiki."""
+    for name, value in settings.items():
+        if value is not None:
+            os.environ[name] = str(value)
+
+
+def _clear_environment(settings: Mapping[str, Setting]) -> None:
+    """Take the settings out again: git and its hooks need not know the session key."""
+    for name in settings:
+        os.environ.pop(name, None)

@@ -1,0 +1,48 @@
+"""What a freshly forked process does to become a worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from wikihost.child import otter
+from wikihost.child.server import Events, serve, with_probe
+from wikihost.worker_protocol import WorkerFailed, WorkerSpec, encode
+
+logger = logging.getLogger("robot.worker")
+
+
+def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, events: socket.socket) -> NoReturn:
+    """Be the wiki of `spec` until the end of this process.
+
+    `server` is Otter Wiki as the zygote imported it, or None to import it here.
+    """
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        logging.basicConfig(
+            format=f"%(levelname)s wiki={spec.wiki_id} %(name)s %(message)s", level=spec.log_level, force=True
+        )
+        if server is None:
+            server = otter.load(spec)
+        otter.bind(server, spec)
+    except Exception as error:
+        logger.exception("the wiki could not be opened")
+        events.send(encode(WorkerFailed(f"{type(error).__name__}: {error}"[:1000])))
+        _leave(1)
+    application = with_probe(server.app.wsgi_app, spec.probe_secret, server.storage.check_health)
+    try:
+        serve(application, listener, spec, Events(events))
+    except BaseException:
+        logger.exception("the worker ended")
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without the zygote's exit handlers, which this process inherited by the fork."""
+    sys.stderr.flush()
+    os._exit(code)

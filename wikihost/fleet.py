@@ -1,0 +1,362 @@
+"""The fleet: one worker process for each awake wiki, made when somebody asks and stopped when nobody does."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from wikihost.attendance import Attendance
+from wikihost.fleet_states import (
+    Asleep,
+    Backoff,
+    Broken,
+    Ending,
+    Failed,
+    FleetOptions,
+    Orphaned,
+    Ready,
+    State,
+    Stopped,
+    Stopping,
+    Waking,
+    Worker,
+    backoff_s,
+    failures_after,
+    state_after,
+)
+from wikihost.layout import WikiHome
+from wikihost.run_dir import RunDir, open_run_dir
+from wikihost.worker_protocol import WorkerSpec, ZygoteReady, channel
+from wikihost.zygote import Child, SpawnRefused, Zygote, ZygoteGone
+
+__all__ = [
+    "Fleet",
+    "FleetOptions",
+    "FleetStopping",
+    "HostedWiki",
+    "StillWaking",
+    "Worker",
+    "WorkerBroken",
+    "WorkerStatus",
+]
+
+logger = logging.getLogger("wikihost.fleet")
+
+# A zygote imports Otter Wiki and tests itself in a second; one that takes this long never will.
+ZYGOTE_START_S = 30.0
+# What a client is told to wait before it asks again for a wiki that still wakes.
+RETRY_AFTER_S = 2
+
+
+class StillWaking(Exception):
+    """The wiki did not wake in time; ask again in `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"the wiki is waking up; ask again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class WorkerBroken(Exception):
+    """The wiki's worker failed too often in a row; `reason` is for the owner."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FleetStopping(Exception):
+    """The fleet is being stopped; no worker is handed out any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostedWiki:
+    """What a worker needs to know of its wiki. A changed value reaches the wiki at its next start."""
+
+    wiki_id: str
+    home: WikiHome
+    site_name: str
+    description: str
+    platform_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A row for the operator. `reason` is set while the wiki backs off or is broken."""
+
+    wiki_id: str
+    state: str
+    leases: int
+    failures: int
+    pid: int | None
+    generation: int | None
+    reason: str | None
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """One wiki's place in the fleet, whether it is awake or not."""
+
+    hosted: HostedWiki
+    serving: HostedWiki | None = None  # what the worker was made for
+    state: State = field(default_factory=Asleep)
+    leases: int = 0
+    last_used: float = 0.0
+    failures: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+    stop: trio.Event = field(default_factory=trio.Event)
+
+    def become(self, state: State) -> None:
+        self.state = state
+        self.wake_waiters()
+
+    def wake_waiters(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What workers are made in, while the fleet runs."""
+
+    nursery: trio.Nursery
+    run_dir: RunDir
+
+
+class Fleet:
+    """Workers of all wikis. `on_change(wiki_id)` is called when a worker made a commit; it must not block."""
+
+    def __init__(self, run_dir: Path, options: FleetOptions, on_change: Callable[[str], None]) -> None:
+        self._run_path = run_dir
+        self._options = options
+        self._on_change = on_change
+        self._slots: dict[str, _Slot] = {}
+        self._generations = itertools.count(1)
+        self._running: _Running | None = None
+        self._zygote: Zygote | None = None
+        self._zygote_changed = trio.Event()
+        self.late_binding: bool | None = None  # None while there is no zygote
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep workers until cancelled, then stop them: in order, and within five seconds."""
+        with open_run_dir(self._run_path) as run_dir:
+            # Workers end with the zygote, so it has to outlive them: it is cancelled last, and by hand.
+            zygote_life = trio.CancelScope(shield=True)
+            async with trio.open_nursery() as outer:
+                outer.start_soon(self._keep_zygote, zygote_life)
+                try:
+                    async with trio.open_nursery() as nursery:
+                        self._running = _Running(nursery, run_dir)
+                        task_status.started()
+                        await trio.sleep_forever()
+                finally:
+                    self._running = None
+                    for slot in self._slots.values():
+                        slot.wake_waiters()
+                    zygote_life.cancel()
+
+    @asynccontextmanager
+    async def lease(self, hosted: HostedWiki) -> AsyncIterator[Worker]:
+        """An awake worker of the wiki, kept awake until the block is left.
+
+        Raises StillWaking, WorkerBroken, FleetStopping.
+        """
+        slot = self._slots.setdefault(hosted.wiki_id, _Slot(hosted))
+        slot.hosted = hosted
+        slot.leases += 1
+        try:
+            yield await self._wait_awake(slot)
+        finally:
+            slot.leases -= 1
+            slot.last_used = trio.current_time()
+
+    def status(self) -> list[WorkerStatus]:
+        """Every wiki that was asked for since the start, by id."""
+        return [_status_of(self._slots[wiki_id]) for wiki_id in sorted(self._slots)]
+
+    async def stop_worker(self, wiki_id: str) -> None:
+        """Stop the wiki's worker, leased or not, and return when it is gone; forgets its failures."""
+        slot = self._slots.get(wiki_id)
+        if slot is None:
+            return
+        while isinstance(slot.state, Waking | Ready | Stopping):
+            slot.stop.set()
+            await slot.changed.wait()
+        if slot.leases == 0:
+            self._slots.pop(wiki_id, None)
+
+    async def _wait_awake(self, slot: _Slot) -> Worker:
+        with trio.move_on_after(self._options.wake_timeout_s):
+            while True:
+                if self._running is None:
+                    raise FleetStopping
+                match slot.state:
+                    case Ready(worker) if slot.serving == slot.hosted or slot.leases > 1:
+                        return worker
+                    case Ready():
+                        slot.stop.set()
+                        await slot.changed.wait()
+                    case Broken(until, reason) if trio.current_time() < until:
+                        raise WorkerBroken(reason)
+                    case Backoff(until) if trio.current_time() < until:
+                        await _wait_until(until, slot.changed)
+                    case Asleep() | Backoff() | Broken():
+                        self._wake(slot, self._running)
+                    case Waking() | Stopping():
+                        await slot.changed.wait()
+        raise StillWaking(RETRY_AFTER_S)
+
+    def _wake(self, slot: _Slot, running: _Running) -> None:
+        self._make_room()
+        slot.stop = trio.Event()
+        slot.serving = slot.hosted
+        slot.become(Waking())
+        running.nursery.start_soon(self._live, slot, slot.hosted, running.run_dir)
+
+    def _make_room(self) -> None:
+        """Stop the worker unused for longest when there are too many; where all are in use there is one more."""
+        awake = [slot for slot in self._slots.values() if isinstance(slot.state, Waking | Ready)]
+        free = [slot for slot in awake if slot.leases == 0 and not slot.stop.is_set()]
+        if len(awake) >= self._options.max_awake and free:
+            min(free, key=lambda slot: slot.last_used).stop.set()
+
+    async def _live(self, slot: _Slot, hosted: HostedWiki, run_dir: RunDir) -> None:
+        """One worker from its making to its end; leaves the slot in the state that the end leads to."""
+        started = trio.current_time()
+        try:
+            ending = await self._attend(slot, hosted, run_dir)
+        except ZygoteGone:
+            ending = Orphaned()
+        except (SpawnRefused, OSError) as error:
+            ending = Failed(str(error))
+        now = trio.current_time()
+        slot.failures = failures_after(ending, slot.failures, now - started, self._options)
+        if isinstance(ending, Failed):
+            logger.warning("worker of wiki %s failed (%d in a row): %s", hosted.wiki_id, slot.failures, ending.reason)
+        slot.become(state_after(ending, slot.failures, now, self._options))
+
+    async def _attend(self, slot: _Slot, hosted: HostedWiki, run_dir: RunDir) -> Ending:
+        zygote = await self._wait_zygote()
+        generation = next(self._generations)
+        secret = secrets.token_urlsafe(24)
+        ours, theirs = channel()
+        listener, path = run_dir.listen(hosted.wiki_id, generation)
+        try:
+            with trio.socket.from_stdlib_socket(ours) as events:
+                # Once the worker has its copies ours are closed: when it dies, whoever waits for it is told.
+                with theirs, listener:
+                    child = await zygote.spawn(self._spec(hosted, secret), listener, theirs)
+                worker = Worker(hosted.wiki_id, generation, path, child.pid, secret)
+                return await self._watch(slot, worker, child, events)
+        finally:
+            run_dir.remove(hosted.wiki_id, generation)
+
+    async def _watch(self, slot: _Slot, worker: Worker, child: Child, events: trio.socket.SocketType) -> Ending:
+        attendance = Attendance(
+            worker,
+            child,
+            events,
+            self._options,
+            on_ready=partial(slot.become, Ready(worker)),
+            on_saved=partial(self._on_change, worker.wiki_id),
+        )
+        gently = True
+        try:
+            ending = await attendance.watch(partial(self._wait_stop, slot))
+            gently = isinstance(ending, Stopped)
+            return ending
+        finally:
+            slot.become(Stopping())
+            await attendance.end(gently=gently)
+            child.close()
+
+    async def _wait_stop(self, slot: _Slot) -> None:
+        """Return when the worker is to be stopped: it was asked for, or nobody used it for the idle time."""
+        slot.last_used = max(slot.last_used, trio.current_time())
+        while not slot.stop.is_set():
+            since = trio.current_time() if slot.leases else slot.last_used
+            until = since + self._options.idle_s
+            if until <= trio.current_time():
+                return
+            await _wait_until(until, slot.stop)
+
+    async def _wait_zygote(self) -> Zygote:
+        while self._zygote is None:
+            await self._zygote_changed.wait()
+        return self._zygote
+
+    async def _keep_zygote(self, life: trio.CancelScope) -> None:
+        """Keep a zygote until `life` is cancelled; one that ends is replaced, ever more slowly."""
+        failures, why_not_late = 0, ""
+        with life:
+            while True:
+                started = trio.current_time()
+                zygote = Zygote(self._run_path / "zygote", self._options.log_level, import_after_fork=why_not_late)
+                ready = await self._run_zygote(zygote)
+                if ready is None and not why_not_late:
+                    why_not_late = "the zygote did not start with Otter Wiki imported"
+                lived_long = trio.current_time() - started >= self._options.stable_s
+                failures = 1 if lived_long else failures + 1
+                logger.error("the zygote ended (%d in a row); a new one is started", failures)
+                await trio.sleep(backoff_s(failures, self._options))
+
+    async def _run_zygote(self, zygote: Zygote) -> ZygoteReady | None:
+        """Run one zygote to its end; None when it never was ready."""
+        ready: ZygoteReady | None = None
+        async with trio.open_nursery() as nursery:
+            try:
+                with trio.fail_after(ZYGOTE_START_S):
+                    ready = await nursery.start(zygote.run)
+            except (ZygoteGone, trio.TooSlowError) as error:
+                logger.error("the zygote did not start: %s", error)  # noqa: TRY400 -- the sentence says it all
+                return None
+            if not ready.late_binding:
+                logger.warning("workers import Otter Wiki after the fork, which is slower: %s", ready.reason)
+            self._offer(zygote, ready)
+        self._offer(None, None)
+        return ready
+
+    def _offer(self, zygote: Zygote | None, ready: ZygoteReady | None) -> None:
+        self._zygote = zygote
+        self.late_binding = None if ready is None else ready.late_binding
+        self._zygote_changed.set()
+        self._zygote_changed = trio.Event()
+
+    def _spec(self, hosted: HostedWiki, secret: str) -> WorkerSpec:
+        return WorkerSpec(
+            wiki_id=hosted.wiki_id,
+            root=str(hosted.home.root.absolute()),
+            site_name=hosted.site_name,
+            description=hosted.description,
+            platform_url=hosted.platform_url,
+            probe_secret=secret,
+            threads=self._options.threads,
+            max_upload_bytes=self._options.max_upload_bytes,
+            log_level=self._options.log_level,
+        )
+
+
+async def _wait_until(deadline: float, event: trio.Event) -> None:
+    """Wait for the event, at most until the deadline (Trio's clock)."""
+    with trio.move_on_at(deadline):
+        await event.wait()
+
+
+def _status_of(slot: _Slot) -> WorkerStatus:
+    worker = slot.state.worker if isinstance(slot.state, Ready) else None
+    return WorkerStatus(
+        wiki_id=slot.hosted.wiki_id,
+        state=type(slot.state).__name__.lower(),
+        leases=slot.leases,
+        failures=slot.failures,
+        pid=worker.pid if worker else None,
+        generation=worker.generation if worker else None,
+        reason=slot.state.reason if isinstance(slot.state, Backoff | Broken) else None,
+    )

@@ -1,0 +1,136 @@
+"""What core, zygote and workers say to each other.
+
+Every channel is a `SOCK_SEQPACKET` pair: one message is one packet of JSON, descriptors travel with the packet
+that names them (SCM_RIGHTS, unix(7)), and an empty read means that the other side is gone.
+
+| channel | direction | messages |
+|---|---|---|
+| control | core → zygote | `Spawn` with the listening socket and the worker's end of its event channel |
+| control | zygote → core | `ZygoteReady` once, then `Spawned` with a pidfd, `SpawnFailed`, `Exited` |
+| events | worker → core | `WorkerReady` once or `WorkerFailed`, then `Saved` after each commit |
+| events | core → worker | nothing; its end of file tells the worker to end |
+
+Standard library only: this module runs in all three processes.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, dataclass
+from typing import Final
+
+# Descriptors in one packet: the listening socket and the event channel.
+MAX_DESCRIPTORS: Final = 2
+# Linux takes up to 208 KiB by default; ours are a few hundred bytes, a description may be longer.
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+
+# The path that only core asks for, and the header that proves it is core.
+PROBE_PATH: Final = "/-/robot/health"
+PROBE_HEADER: Final = "x-robot-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """All that a worker needs to become one wiki. `root` is the wiki's directory."""
+
+    wiki_id: str
+    root: str
+    site_name: str
+    description: str
+    platform_url: str
+    probe_secret: str
+    threads: int
+    max_upload_bytes: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork a worker; `request` is repeated in the answer."""
+
+    request: int
+    spec: WorkerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ZygoteReady:
+    """`late_binding` is false when workers import Otter Wiki after the fork; `reason` then says why."""
+
+    late_binding: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The answer to `Spawn`; a pidfd of the worker comes with it."""
+
+    request: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """The answer to `Spawn` when no process could be made."""
+
+    request: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A worker ended; `exit_code` as in `os.waitstatus_to_exitcode` (negative: the signal that killed it)."""
+
+    pid: int
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """The worker is this wiki now and answers on its socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailed:
+    """The worker could not become this wiki; it ends after saying so."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A save made `head` the branch head."""
+
+    head: str
+
+
+Message = Spawn | ZygoteReady | Spawned | SpawnFailed | Exited | WorkerReady | WorkerFailed | Saved
+
+_KINDS: Final[dict[str, type[Message]]] = {
+    kind.__name__: kind for kind in (Spawn, ZygoteReady, Spawned, SpawnFailed, Exited, WorkerReady, WorkerFailed, Saved)
+}
+
+
+class ProtocolError(Exception):
+    """A packet that no version of this protocol sends."""
+
+
+def encode(message: Message) -> bytes:
+    """A message as one packet."""
+    return json.dumps([type(message).__name__, asdict(message)], separators=(",", ":")).encode()
+
+
+def decode(packet: bytes) -> Message:
+    """A packet as a message; raises ProtocolError."""
+    try:
+        kind, fields = json.loads(packet)
+        if kind == Spawn.__name__:
+            fields["spec"] = WorkerSpec(**fields["spec"])
+        return _KINDS[kind](**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolError(f"not a message of this protocol: {packet[:80]!r}") from error
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """A new pair of ends; neither is inherited by an exec'd child unless it is asked for."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,0 +1,236 @@
+"""Core's side of the zygote: start it, ask it for workers, hear of their ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+import wikihost
+from wikihost.worker_protocol import (
+    MAX_DESCRIPTORS,
+    MAX_MESSAGE_BYTES,
+    Exited,
+    Message,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    WorkerSpec,
+    ZygoteReady,
+    channel,
+    decode,
+    encode,
+)
+
+# What a zygote and its workers see of core's environment; anything else might be taken for an Otter Wiki setting.
+_PASSED_ON: Final = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+# How long the zygote's word on an exit may come after the exit itself.
+_EXIT_WORD_S: Final = 1.0
+_ZYGOTE_END_S: Final = 2.0
+
+
+class ZygoteGone(Exception):
+    """The zygote ended; its workers end with it."""
+
+
+class SpawnRefused(Exception):
+    """The zygote could not fork; the message says why."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A forked worker. Signals go through its pidfd, so they can never reach another process of the same pid."""
+
+    pid: int
+    _pidfd: int
+    exit_code: int | None = None
+    _told: trio.Event = field(default_factory=trio.Event)
+
+    def kill(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it ended already
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    async def wait(self) -> None:
+        """Return when the process has ended; `exit_code` is set when the zygote lived to tell it."""
+        await trio.lowlevel.wait_readable(self._pidfd)
+        with trio.move_on_after(_EXIT_WORD_S):
+            await self._told.wait()
+
+    def tell(self, exit_code: int | None) -> None:
+        self.exit_code = exit_code
+        self._told.set()
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+
+
+class Zygote:
+    """One zygote process. `await nursery.start(zygote.run)` returns its `ZygoteReady`; `run` ends with the process."""
+
+    def __init__(self, scratch: Path, log_level: str, *, import_after_fork: str = "") -> None:
+        self._scratch = scratch
+        self._log_level = log_level
+        self._import_after_fork = import_after_fork
+        self._control: trio.socket.SocketType | None = None
+        self._send_lock = trio.Lock()
+        self._requests = 0
+        self._answers: dict[int, trio.MemorySendChannel[tuple[Spawned | SpawnFailed, list[int]]]] = {}
+        self._children: dict[int, Child] = {}
+        self._ready = False
+        self.pid = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[ZygoteReady]) -> None:
+        """Keep one zygote process until it ends or this is cancelled; then it is gone, and so are its workers."""
+        await trio.to_thread.run_sync(self._clear_scratch)
+        process, control = self._start_process()
+        self.pid = process.pid
+        try:
+            with control:
+                self._control = control
+                await self._listen(control, task_status)
+                if not self._ready:
+                    raise ZygoteGone("the zygote ended before it was ready")
+        finally:
+            self._control = None
+            self._abandon()
+            await _end(process)
+
+    async def spawn(self, spec: WorkerSpec, listener: socket.socket, events: socket.socket) -> Child:
+        """Fork a worker with these two sockets. Raises ZygoteGone, SpawnRefused."""
+        control = self._control
+        if control is None:
+            raise ZygoteGone("there is no zygote")
+        self._requests += 1
+        request = self._requests
+        send, receive = trio.open_memory_channel[tuple[Spawned | SpawnFailed, list[int]]](1)
+        self._answers[request] = send
+        try:
+            async with self._send_lock:
+                await _send(control, Spawn(request, spec), [listener.fileno(), events.fileno()])
+            answer, descriptors = await receive.receive()
+        except (OSError, trio.EndOfChannel) as error:
+            raise ZygoteGone("the zygote ended while a worker was asked for") from error
+        finally:
+            self._answers.pop(request, None)
+            _close_unread(receive)
+        if isinstance(answer, SpawnFailed):
+            raise SpawnRefused(answer.reason)
+        child = Child(answer.pid, descriptors[0])
+        self._children[answer.pid] = child
+        return child
+
+    async def _listen(self, control: trio.socket.SocketType, task_status: trio.TaskStatus[ZygoteReady]) -> None:
+        """Hear the zygote out; returns when it is gone."""
+        while True:
+            try:
+                packet, ancillary, _, _ = await control.recvmsg(
+                    MAX_MESSAGE_BYTES, socket.CMSG_SPACE(MAX_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
+                )
+            except ConnectionResetError:
+                return
+            if not packet:
+                return
+            message = decode(packet)
+            match message:
+                case ZygoteReady():
+                    self._ready = True
+                    task_status.started(message)
+                case Spawned() | SpawnFailed():
+                    self._deliver(message, _descriptors(ancillary))
+                case Exited():
+                    child = self._children.pop(message.pid, None)
+                    if child is not None:
+                        child.tell(message.exit_code)
+
+    def _deliver(self, answer: Spawned | SpawnFailed, descriptors: list[int]) -> None:
+        waiting = self._answers.get(answer.request)
+        if waiting is not None:
+            waiting.send_nowait((answer, descriptors))
+            return
+        # Whoever asked was cancelled; the worker ends by itself, its event channel has no other end.
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _abandon(self) -> None:
+        """Wake those who wait for word of the process that is gone."""
+        for waiting in self._answers.values():
+            waiting.close()
+        for child in self._children.values():
+            child.tell(None)
+        self._children.clear()
+
+    def _clear_scratch(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(mode=0o700, parents=True)
+
+    def _start_process(self) -> tuple[subprocess.Popen[bytes], trio.socket.SocketType]:
+        """Start the process from this thread: it dies with the thread that started it (PR_SET_PDEATHSIG)."""
+        ours, theirs = channel()
+        with theirs:
+            command = [sys.executable, "-s", "-P", "-m", "wikihost.child.zygote"]
+            command += ["--control", str(theirs.fileno()), "--parent", str(os.getpid())]
+            command += ["--scratch", str(self._scratch), "--log-level", self._log_level]
+            if self._import_after_fork:
+                command += ["--import-after-fork", self._import_after_fork]
+            process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_environment()
+            )
+        return process, trio.socket.from_stdlib_socket(ours)
+
+
+def _close_unread(answers: trio.MemoryReceiveChannel[tuple[Spawned | SpawnFailed, list[int]]]) -> None:
+    """Close what came for someone who no longer waits; the worker ends by itself, nobody holds its other end."""
+    try:
+        _, descriptors = answers.receive_nowait()
+    except (trio.WouldBlock, trio.EndOfChannel):
+        return
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _environment() -> dict[str, str]:
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment["PYTHONUTF8"] = "1"
+    environment["PYTHONPATH"] = str(Path(wikihost.__file__).parent.parent)
+    # The machine's git configuration must not change what a wiki does.
+    environment["GIT_CONFIG_NOSYSTEM"] = "1"
+    environment["GIT_CONFIG_GLOBAL"] = os.devnull
+    return environment
+
+
+async def _send(control: trio.socket.SocketType, message: Message, descriptors: list[int]) -> None:
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(fd.to_bytes(4, sys.byteorder) for fd in descriptors))
+    await control.sendmsg([encode(message)], [rights])
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = []
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            found += [int.from_bytes(data[at : at + 4], sys.byteorder) for at in range(0, len(data) // 4 * 4, 4)]
+    return found
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the process, whose control channel is closed; kill it when it does not take the hint."""
+    pidfd = None
+    try:
+        pidfd = os.pidfd_open(process.pid)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _ZYGOTE_END_S):
+            await trio.lowlevel.wait_readable(pidfd)
+    except ProcessLookupError:
+        pass
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+    process.kill()
+    process.wait()

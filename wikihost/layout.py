@@ -56,6 +56,11 @@ class DataDir:
         return self.root / "robot.db"
 
     @property
+    def lock(self) -> Path:
+        """flock target: one robot at a time."""
+        return self.root / "robot.lock"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

@@ -1,0 +1,178 @@
+"""Agents: sessions of the official MCP client, in a process of their own, so that two cores can be kept busy.
+
+`python -m bench.mcp_load` reads a load as one line of JSON, says "ready" when all sessions are connected, begins at the
+next line, and ends with one line of JSON: the outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import anyio
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
+
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one process of agents does: `sessions` clients with `calls` calls each, or that many open streams.
+
+    `first` numbers the first session: it names the pages that session writes.
+    """
+
+    url: str
+    token: str
+    work: Literal["read", "write", "listen"]
+    sessions: int
+    calls: int
+    page: str
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Latencies of the calls that succeeded, and the texts of those that did not."""
+
+    seconds: list[float]
+    failures: list[str]
+
+
+class Agents:
+    """The parent's side of one such process."""
+
+    def __init__(self, load: Load) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.mcp_load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._say(json.dumps(asdict(load)))
+
+    def wait_until_ready(self) -> None:
+        """Raises RuntimeError when the process ended instead."""
+        if self._hear() != "ready":
+            raise RuntimeError("the agents could not connect")
+
+    def begin(self) -> None:
+        self._say("go")
+
+    def outcome(self) -> Outcome:
+        """Wait for the results. Raises RuntimeError when there are none."""
+        line = self._hear()
+        self.close()
+        if not line:
+            raise RuntimeError("the agents ended without a result")
+        return Outcome(**json.loads(line))
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def run_together(loads: Sequence[Load]) -> tuple[Outcome, float]:
+    """Run these at once; all calls together, and the seconds from the common start to the last answer."""
+    agents = [Agents(load) for load in loads]
+    try:
+        for one in agents:
+            one.wait_until_ready()
+        began = time.perf_counter()
+        for one in agents:
+            one.begin()
+        outcomes = [one.outcome() for one in agents]
+        elapsed_s = time.perf_counter() - began
+    finally:
+        for one in agents:
+            one.close()
+    return (
+        Outcome([s for one in outcomes for s in one.seconds], [f for one in outcomes for f in one.failures]),
+        elapsed_s,
+    )
+
+
+class _ToLoopback(httpx2.AsyncHTTPTransport):
+    """Sends everything to 127.0.0.1: Python's resolver does not know that *.localhost is this machine."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        there = httpx2.Request(
+            request.method,
+            request.url.copy_with(host="127.0.0.1"),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return await super().handle_async_request(there)
+
+
+@asynccontextmanager
+async def connected(load: Load) -> AsyncIterator[Client]:
+    """One session."""
+    http = httpx2.AsyncClient(
+        transport=_ToLoopback(), headers={"Authorization": f"Bearer {load.token}"}, timeout=TIMEOUT_S
+    )
+    async with http, Client(streamable_http_client(load.url, http_client=http)) as client:
+        yield client
+
+
+def written_page(session: int, call: int) -> tuple[str, str]:
+    """Name and text of the page that a writer's call makes."""
+    return f"Bench/Writer {session} Page {call}", f"# Page {call} of writer {session}\n\nKept.\n"
+
+
+async def _call(client: Client, load: Load, session: int, call: int) -> CallToolResult:
+    if load.work == "read":
+        return await client.call_tool("read_note", {"path": load.page})
+    path, content = written_page(session, call)
+    return await client.call_tool("write_note", {"path": path, "content": content})
+
+
+async def _session(client: Client, load: Load, number: int, outcome: Outcome) -> None:
+    for call in range(load.calls):
+        began = time.perf_counter()
+        result = await _call(client, load, number, call)
+        if result.is_error:
+            outcome.failures.append(str(result.content)[:500])
+        else:
+            outcome.seconds.append(time.perf_counter() - began)
+
+
+async def _main() -> None:
+    load = Load(**json.loads(sys.stdin.readline()))
+    outcome = Outcome([], [])
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(load)) for _ in range(load.sessions)]
+        if load.work == "listen":
+            for client in clients:
+                await stack.enter_async_context(client.listen(tools_list_changed=True))
+        else:
+            for client in clients:
+                await client.call_tool("read_note", {"path": load.page})
+        print("ready", flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.readline)
+        async with anyio.create_task_group() as group:
+            if load.work != "listen":
+                for number, client in enumerate(clients, load.first):
+                    group.start_soon(_session, client, load, number, outcome)
+        print(json.dumps(asdict(outcome)), flush=True)
+
+
+if __name__ == "__main__":
+    anyio.run(_main)

@@ -1,0 +1,80 @@
+"""CPU time and memory of a server: of its whole process tree, from /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+# Fields of /proc/PID/stat, counted from the state (field 3), which follows the name; see proc(5).
+_PPID = 1
+_UTIME_TO_CSTIME = slice(11, 15)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process. `cpu_ticks` includes that of children which have ended and were waited for."""
+
+    pid: int
+    parent: int
+    cpu_ticks: int
+
+
+def parse_stat(text: str) -> Process:
+    """A line of /proc/PID/stat; the name in it may hold spaces and brackets."""
+    pid, _, rest = text.partition(" ")
+    fields = rest.rpartition(")")[2].split()
+    return Process(int(pid), int(fields[_PPID]), sum(map(int, fields[_UTIME_TO_CSTIME])))
+
+
+def parse_pss_bytes(text: str) -> int:
+    """The proportional set size in the text of /proc/PID/smaps_rollup."""
+    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"no Pss line in {text!r}")
+    return int(found[1]) * 1024
+
+
+def tree_of(root: int, processes: Iterable[Process]) -> list[Process]:
+    """`root` and everything that descends from it, parents first."""
+    known = {process.pid: process for process in processes}
+    children: dict[int, list[Process]] = {}
+    for process in known.values():
+        children.setdefault(process.parent, []).append(process)
+    tree = [known[root]] if root in known else []
+    for process in tree:
+        tree.extend(children.get(process.pid, ()))
+    return tree
+
+
+def read_tree(root: int) -> list[Process]:
+    """The process tree below `root` as it is now."""
+    found = []
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                found.append(parse_stat((entry / "stat").read_text()))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return tree_of(root, found)
+
+
+def cpu_s(root: int) -> float:
+    """CPU seconds, user and system, that the tree below `root` has used so far."""
+    return sum(process.cpu_ticks for process in read_tree(root)) / TICKS_PER_S
+
+
+def pss_bytes(root: int) -> int:
+    """Memory of the tree below `root`: pages that several processes share are counted once."""
+    total = 0
+    for process in read_tree(root):
+        try:
+            total += parse_pss_bytes((PROC / str(process.pid) / "smaps_rollup").read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total

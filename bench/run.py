@@ -1,0 +1,180 @@
+"""Measure everything and write `bench/RESULTS.md`.
+
+python -m bench.run            about ten minutes
+python -m bench.run --quick    few requests and wikis: whether all rows work, not how fast robot is; writes no file
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import agents, machine, make_wiki, page_views, stock, stopping, waking
+from bench.figures import Figure, table
+from bench.host import plant, running_host
+from bench.http_client import free_port
+from bench.page_views import Server
+
+HERE = Path(__file__).parent
+WORK = HERE / ".work"
+RESULTS = HERE / "RESULTS.md"
+DISTRIBUTIONS = ("otterwiki", "hypercorn", "quart-trio", "trio", "waitress", "pygit2", "mcp")
+ROWS = ("pages", "agents", "start", "stop", "wakes")
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured."""
+
+    requests: int
+    repetitions: int
+    calls: agents.Effort
+    starts: int
+    wikis: int
+    idle_s: float
+
+
+FULL = Effort(100, 5, agents.Effort(alone=300, together=100), starts=5, wikis=50, idle_s=45)
+QUICK = Effort(10, 2, agents.Effort(alone=20, together=10), starts=1, wikis=3, idle_s=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A wiki of `make_wiki`, and what a small page of it costs in the system that robot replaces."""
+
+    slug: str
+    label: str
+    pages: int
+    commits: int
+    seen: str
+
+
+SMALL_WIKI = Size("pages-76", "76 pages", 76, 0, "11 ms")
+LARGE_WIKI = Size("pages-1000", "1,000 pages, 5,000 commits", 1000, 5000, "47 ms")
+
+Say = Callable[[str], None]
+
+
+def made_wiki(size: Size) -> Path:
+    """The repository of that size, made once and kept."""
+    repo = WORK / size.slug
+    if not repo.exists():
+        unfinished = WORK / f"{size.slug}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        words = [str(unfinished), "--pages", str(size.pages), "--commits", str(size.commits)]
+        subprocess.run([sys.executable, make_wiki.__file__, *words], check=True, stdout=subprocess.DEVNULL)
+        unfinished.rename(repo)
+    return repo
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for one row's servers. Short, since paths of Unix sockets must be."""
+    with tempfile.TemporaryDirectory(prefix="robot-bench-") as directory:
+        yield Path(directory)
+
+
+def pages(effort: Effort, say: Say) -> list[Figure]:
+    """Small page, stock and robot in turns, for both wikis."""
+    programs = stock.environment(WORK)
+    figures = []
+    with scratch() as directory:
+        planted = plant(directory / "data", {size.slug: made_wiki(size) for size in (SMALL_WIKI, LARGE_WIKI)})
+        with running_host(directory / "data", free_port()) as host:
+            for size in (SMALL_WIKI, LARGE_WIKI):
+                with stock.running_stock(programs, made_wiki(size), directory / size.slug, free_port()) as peer:
+                    figures += page_views.measure(
+                        Server(peer.port, peer.host, peer.pid),
+                        Server(host.port, planted[size.slug].host, host.pid),
+                        label=size.label,
+                        seen=size.seen,
+                        requests=effort.requests,
+                        repetitions=effort.repetitions,
+                        say=say,
+                    )
+    return figures
+
+
+def over_mcp(effort: Effort, say: Say) -> list[Figure]:
+    """Reading and writing by agents on the large wiki."""
+    with scratch() as directory:
+        wiki = plant(directory / "data", {LARGE_WIKI.slug: made_wiki(LARGE_WIKI)})[LARGE_WIKI.slug]
+        with running_host(directory / "data", free_port()) as host:
+            return [*agents.measure_reading(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
+
+
+def start(effort: Effort, say: Say) -> list[Figure]:
+    with scratch() as directory:
+        wiki = plant(directory / "data", {SMALL_WIKI.slug: made_wiki(SMALL_WIKI)})[SMALL_WIKI.slug]
+        return stopping.measure_start(directory / "data", wiki, effort.starts, say)
+
+
+def stop(effort: Effort, say: Say) -> list[Figure]:  # noqa: ARG001
+    with scratch() as directory:
+        wiki = plant(directory / "data", {SMALL_WIKI.slug: made_wiki(SMALL_WIKI)})[SMALL_WIKI.slug]
+        return stopping.measure_stop(directory / "data", wiki, say)
+
+
+def wakes(effort: Effort, say: Say) -> list[Figure]:
+    """Many wikis of 76 pages on one host."""
+    with scratch() as directory:
+        repo = made_wiki(SMALL_WIKI)
+        planted = plant(directory / "data", {f"bench-{number:02}": repo for number in range(effort.wikis)})
+        settings = {"ROBOT_WORKER_IDLE": str(effort.idle_s), "ROBOT_MAX_AWAKE_WIKIS": str(effort.wikis)}
+        with running_host(directory / "data", free_port(), settings) as host:
+            return waking.measure(host, list(planted.values()), effort.idle_s, say)
+
+
+MEASURES = dict(zip(ROWS, (pages, over_mcp, start, stop, wakes), strict=True))
+
+
+def report(head: list[str], figures: list[Figure]) -> str:
+    """The text of RESULTS.md."""
+    lines = "\n".join(f"* {line}" for line in head)
+    return f"""# Figures
+
+Written by `make bench`. Everything was measured in one run on one machine, servers and clients on the same cores.
+CPU time is user and system time of the server's whole process tree, from /proc, over sequential requests after a
+warm-up; median (lowest – highest) of the repetitions, stock and robot in turns. Stock is Otter Wiki from PyPI under
+gunicorn with {stock.SYNC_WORKERS} sync workers on the same repository.
+
+{lines}
+
+{table(figures)}
+"""
+
+
+def main() -> int:
+    """Returns 1 when a budget was missed."""
+    parser = argparse.ArgumentParser(description="Measure robot, and stock Otter Wiki beside it.")
+    parser.add_argument("--quick", action="store_true", help="few requests and wikis; writes no file")
+    parser.add_argument("--only", choices=ROWS, action="append", help="measure these rows only; writes no file")
+    args = parser.parse_args()
+    effort = QUICK if args.quick else FULL
+    WORK.mkdir(exist_ok=True)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    head = [*machine.describe(DISTRIBUTIONS), stock.versions()]
+    figures = [figure for row in args.only or ROWS for figure in MEASURES[row](effort, say)]
+    text = report(head, figures)
+    if args.quick or args.only:
+        print(text)
+    else:
+        RESULTS.write_text(text, "utf-8")
+        say(f"written: {RESULTS}")
+    return int(any(figure.kept is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

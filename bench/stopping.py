@@ -1,0 +1,103 @@
+"""Start until the first answers, and stop while clients hold on."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.figures import Figure, ms
+from bench.host import DOMAIN, HEALTH, STOP_LIMIT_S, Host, Planted, running_host
+from bench.http_client import TIMEOUT_S, Visitor, free_port, wait_for_page
+from bench.make_wiki import LARGE, SMALL
+from bench.mcp_load import Agents, Load
+
+LATEST_HEALTHY_S = 1.5
+LATEST_PAGE_S = 5.0
+SLOWEST_STOP_S = 5.0
+PAGE_LIMIT_S = 30.0
+
+IDLE_CONNECTIONS = 100
+STREAMS = 5
+# Enough answers that no socket buffer can hold them all.
+PIPELINED_REQUESTS = 200
+SMALLEST_BUFFER_BYTES = 4096
+
+
+def measure_start(data: Path, wiki: Planted, starts: int, say: Callable[[str], None]) -> list[Figure]:
+    """The row "`robot serve` → `/healthz` 200 · first wiki page"."""
+    healthy, first_page = [], []
+    for _ in range(starts):
+        with running_host(data, free_port()) as host:
+            wait_for_page(host.port, wiki.host, f"/{SMALL}", limit_s=PAGE_LIMIT_S)
+            first_page.append(time.perf_counter() - host.began)
+            healthy.append(host.healthy_s)
+    health_s, page_s = statistics.median(healthy), statistics.median(first_page)
+    say(f"start: healthy {ms(health_s)}, first page {ms(page_s)}")
+    return [
+        Figure(
+            f"`robot serve` → `{HEALTH}` 200, median of {starts}",
+            "3–5 s",
+            "",
+            ms(health_s),
+            "≤ 1.5 s",
+            health_s <= LATEST_HEALTHY_S,
+        ),
+        Figure(
+            f"`robot serve` → first wiki page, median of {starts}",
+            "",
+            "",
+            ms(page_s),
+            "≤ 5 s",
+            page_s <= LATEST_PAGE_S,
+        ),
+    ]
+
+
+def stop_with_clients(host: Host, wiki: Planted) -> float | None:
+    """Seconds from SIGTERM to the end of the process, with clients that do not let go; None when it does not end."""
+    with ExitStack() as clients:
+        for _ in range(IDLE_CONNECTIONS):
+            visitor = clients.enter_context(Visitor(host.port, DOMAIN))
+            visitor.get_page(HEALTH)
+        streams = Agents(Load(host.mcp_url(wiki), wiki.token, "listen", STREAMS, 0, SMALL))
+        clients.callback(streams.close)
+        streams.wait_until_ready()
+        clients.enter_context(stalled_reader(host.port, wiki.host))
+        try:
+            return host.stop()
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def stalled_reader(port: int, host: str) -> socket.socket:
+    """A connection that asked for far more than buffers hold, and reads nothing of it."""
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALLEST_BUFFER_BYTES)
+    reader.settimeout(TIMEOUT_S)
+    reader.connect(("127.0.0.1", port))
+    reader.sendall(f"GET /{LARGE} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() * PIPELINED_REQUESTS)
+    reader.recv(1, socket.MSG_PEEK)
+    return reader
+
+
+def measure_stop(data: Path, wiki: Planted, say: Callable[[str], None]) -> list[Figure]:
+    """The row "shutdown with 100 idle keep-alive connections, 5 SSE streams, one stalled reader"."""
+    with running_host(data, free_port()) as host:
+        seconds = stop_with_clients(host, wiki)
+    said = f"not within {STOP_LIMIT_S:.0f} s" if seconds is None else ms(seconds)
+    say(f"stop: {said}")
+    return [
+        Figure(
+            f"shutdown with {IDLE_CONNECTIONS} idle keep-alive connections, {STREAMS} SSE streams, one stalled reader",
+            "never ends",
+            "",
+            said,
+            "≤ 5 s",
+            seconds is not None and seconds <= SLOWEST_STOP_S,
+        )
+    ]

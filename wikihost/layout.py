@@ -61,6 +61,11 @@ class DataDir:
         return self.root / "robot.lock"
 
     @property
+    def demo_token(self) -> Path:
+        """The demo's token, kept for the next start."""
+        return self.root / "demo.token"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

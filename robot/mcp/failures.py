@@ -9,6 +9,7 @@ from wikihost.errors import (
     ContentError,
     EditNotApplicable,
     InvalidPageName,
+    InvalidPageText,
     PageNotFound,
     PageTooLarge,
     RevisionNotFound,
@@ -54,6 +55,8 @@ def _next_step(error: ContentError) -> str:
             return "Leave revision out to get the newest text, or take one from read_note."
         case InvalidPageName():
             return "Use a plain name such as 'Guides/Setup': no URL, no '..', no leading slash."
+        case InvalidPageText():
+            return "Nothing was written."
         case PageTooLarge():
             return "Split it into several linked pages."
         case StorageFull():

@@ -103,8 +103,8 @@ def wiki_info(result: WikiInfoResult) -> str:
         f"Last change: {result.updated or 'none yet'}",
         f"Head: {result.head}",
         f"Your access: {'read and write' if result.may_write else 'read only'}",
-        f"Categories: {_names(result.categories)}",
-        f"Tags: {_names(result.tags)}",
+        f"Categories: {_names([f'{name} ({count})' for name, count in result.categories.items()])}",
+        f"Tags: {_names([f'{name} ({count})' for name, count in result.tags.items()])}",
     ]
     if result.purpose:
         lines.append(f"Purpose: {one_line(result.purpose, 2_000)}")

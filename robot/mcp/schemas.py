@@ -204,6 +204,6 @@ class WikiInfoResult(Result):
     pages: int
     head: str
     updated: str | None = None
-    tags: list[str]
-    categories: list[str]
+    tags: Annotated[dict[str, int], Field(description="How many pages have each tag.")]
+    categories: Annotated[dict[str, int], Field(description="How many pages are in each category.")]
     may_write: bool

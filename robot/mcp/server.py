@@ -78,7 +78,8 @@ class WikiTools:
         self, context: ServerRequestContext[Any, Any], _params: PaginatedRequestParams
     ) -> HandlerResult:
         """The tools that this request's token may use."""
-        return {"tools": _ALL_TOOLS if self._call(context).may_write else _READ_TOOLS}
+        tools = _ALL_TOOLS if self._call(context).may_write else _READ_TOOLS
+        return {"resultType": "complete", "tools": tools}
 
     async def call_tool(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> HandlerResult:
         """Run a tool. What the agent can mend comes back as a result with `isError`, in words.
@@ -120,11 +121,15 @@ async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> HandlerR
     except (ToolFailed, SearchError) as error:
         return _failed(str(error))
     structured = result.model_dump(mode="json", exclude_none=True)
-    return {"content": [{"type": "text", "text": text}], "structuredContent": structured, "isError": False}
+    return {**_content(text), "structuredContent": structured, "isError": False}
 
 
 def _failed(sentence: str) -> HandlerResult:
-    return {"content": [{"type": "text", "text": sentence}], "isError": True}
+    return {**_content(sentence), "isError": True}
+
+
+def _content(text: str) -> dict[str, Any]:
+    return {"resultType": "complete", "content": [{"type": "text", "text": text}]}
 
 
 def wiki_request(context: ServerRequestContext[Any, Any]) -> WikiRequest:

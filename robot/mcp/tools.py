@@ -136,8 +136,8 @@ async def get_wiki_info(call: Call, _asked: GetWikiInfoArguments) -> Answer:
         pages=stats.pages,
         head=stats.head,
         updated=stats.updated.isoformat() if stats.updated else None,
-        tags=list(stats.tags)[:MAX_NAMES],
-        categories=list(stats.categories)[:MAX_NAMES],
+        tags=_most_used(stats.tags),
+        categories=_most_used(stats.categories),
         may_write=call.may_write,
     )
     return result, render.wiki_info(result)
@@ -225,6 +225,10 @@ def _listed(pages: list[PageSummary], asked: ListNotesArguments) -> ListNotesRes
             break
         notes.append(summary)
     return ListNotesResult(total=len(pages), notes=notes, cursor=notes[-1].path if len(notes) < len(rest) else None)
+
+
+def _most_used(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMES])
 
 
 def _instant(text: str) -> datetime:

@@ -10,6 +10,7 @@ from wikihost.errors import (
     ContentError,
     EditNotApplicable,
     InvalidPageName,
+    InvalidPageText,
     PageNotFound,
     PageTooLarge,
     RevisionNotFound,
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 
 _STATUS: dict[type[ContentError], int] = {
     InvalidPageName: 422,
+    InvalidPageText: 422,
     PageNotFound: 404,
     RevisionNotFound: 404,
     RevisionRequired: 409,

@@ -1,0 +1,168 @@
+"""What the tests of both agents' doors share: a real wiki, actors, a stand-in for search, a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
+from quart_trio import QuartTrio
+
+from robot.contents import Contents
+from robot.mcp.endpoint import McpEndpoint
+from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
+from robot.rest.app import create_rest_app
+from robot.search.service import SearchService
+from robot.search.values import Passage, ReindexRunning, ReindexStatus, SemanticAnswer
+from wikihost.content import Content
+from wikihost.layout import DataDir
+from wikihost.lifecycle import create_wiki
+from wikihost.values import Author
+
+DOMAIN = "robot.test"
+ORIGIN = "http://notes.robot.test"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+ADA = User("u1", "ada", "Ada Lovelace", is_operator=False, created=LONG_AGO)
+AUTHOR = Author("Seeder", "seeder@robot.test")
+
+
+def a_wiki(visibility: Visibility = Visibility.PRIVATE) -> Wiki:
+    return Wiki("w1", "notes", "Field Notes", "Where the team keeps what it learnt.", visibility, LONG_AGO)
+
+
+def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1") -> Agent:
+    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None)
+    return Agent(ADA, role, token, client="laptop")
+
+
+ACTORS: dict[str, Actor] = {
+    "writer": an_agent(Scope.READ, Scope.WRITE),
+    "reader": an_agent(Scope.READ),
+    "viewer": an_agent(Scope.READ, Scope.WRITE, role=Role.VIEWER),
+    "stranger": an_agent(Scope.READ, Scope.WRITE, wiki_id="w2"),
+}
+
+
+@dataclass
+class StandInSearch:
+    """Search without a model: answers what it was given, and remembers what it was asked."""
+
+    answers: tuple[Passage, ...] = ()
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+    running: bool = False
+
+    async def query(self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int) -> SemanticAnswer:
+        self.asked.append((text, limit, max_chunks_per_page))
+        return SemanticAnswer(self.answers[:limit], "semantic", "f" * 40, "f" * 40)
+
+    def start_reindex(self, wiki: Wiki) -> None:
+        if self.running:
+            raise ReindexRunning("running already")
+        self.running = True
+
+    async def status(self, wiki: Wiki) -> ReindexStatus:
+        state = "in_progress" if self.running else "idle"
+        started = LONG_AGO if self.running else None
+        return ReindexStatus(state, 3, 1, 9, 2, "f" * 40, None, started, None, None, 4.5, "mini")  # type: ignore[arg-type]
+
+
+def a_passage(path: str, text: str) -> Passage:
+    return Passage(path, path, f"[{path} > Use] {text}", text, 0.25, "Use", f"{path} > Use", "use", 0, 2, 32)
+
+
+@dataclass
+class Doors:
+    """Both doors of one wiki, with the content behind them."""
+
+    wiki: Wiki
+    contents: Contents
+    search: StandInSearch
+    mcp: McpEndpoint
+    rest: QuartTrio
+
+    async def seed(self, pages: Mapping[str, str]) -> None:
+        def write(content: Content) -> None:
+            for name, text in pages.items():
+                content.write_page(name, text, base=None, author=AUTHOR)
+
+        await self.contents.change(self.wiki, write)
+
+    async def revision(self, name: str) -> str:
+        return (await self.contents.run(self.wiki, lambda content: content.read_page(name))).revision
+
+    async def text(self, name: str) -> str:
+        return (await self.contents.run(self.wiki, lambda content: content.read_page(name))).text
+
+
+def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: SearchService | None = None) -> Doors:
+    """A new wiki under `root`, with both doors not yet running."""
+    data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
+    create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages={"Welcome": "Welcome."})
+    contents = Contents(data)
+    service = search or cast("SearchService", stand_in)
+    return Doors(
+        wiki,
+        contents,
+        stand_in,
+        McpEndpoint(contents=contents, search=service, domain=DOMAIN),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN),
+    )
+
+
+Asgi = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
+
+
+def front_of(doors: Doors) -> Asgi:
+    """As much of a front as the doors need: the bearer token is the name of the actor."""
+
+    async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await _answer_lifespan(receive, send)
+            return
+        headers = dict(scope["headers"])
+        bearer = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
+        scope["robot.request"] = WikiRequest(doors.wiki, ACTORS.get(bearer, Anonymous()), ORIGIN, "r1")
+        app = doors.mcp if scope["path"].startswith("/mcp") else doors.rest
+        await cast("Asgi", app)(scope, receive, send)
+
+    return application
+
+
+async def _answer_lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+@asynccontextmanager
+async def serving(doors: Doors) -> AsyncIterator[str]:
+    """Serve both doors with Hypercorn on loopback; yields the base URL."""
+    config = Config()
+    config.bind = ["127.0.0.1:0"]
+    config.graceful_timeout = 1
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: doors.mcp.run(task_status=task_status))
+        binds = await nursery.start(
+            lambda task_status: hypercorn.trio.serve(
+                cast("Any", front_of(doors)), config, shutdown_trigger=stop.wait, task_status=task_status
+            )
+        )
+        try:
+            yield binds[0].replace("localhost", "127.0.0.1")
+        finally:
+            stop.set()
+            nursery.cancel_scope.cancel()
+
+
+def json_of(data: bytes) -> Any:
+    return json.loads(data)

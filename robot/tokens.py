@@ -144,8 +144,9 @@ class TokenUses:
         """The token was used just now."""
         self._seen[token.id] = int(self._clock())
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write the uses down every `LAST_USED_EVERY_S` until cancelled. A failure is tried again."""
+        task_status.started()
         while True:
             await trio.sleep(LAST_USED_EVERY_S)
             await self.flush()

@@ -17,16 +17,21 @@ _MAX_PARAMETERS = 900
 # Vectors that no passage uses are kept for reverts and renames, but not more than this (or than are in use).
 _SPARE_VECTORS = 1_000
 
+_TITLE_CHOSEN = "coalesce(json_type(frontmatter, '$.title') IN ('text', 'integer', 'real', 'true', 'false'), 0)"
 _NEEDS_WORK = "(chunked_blob IS NOT blob OR chunked_model IS NOT ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingPage:
-    """A page whose passages are not those of its text. `blob` is the text's git object id."""
+    """A page whose passages are not those of its text. `blob` is the text's git object id.
+
+    `title_is_name` says that the title is the last part of the path, for want of one in the frontmatter.
+    """
 
     id: int
     path: str
     title: str
+    title_is_name: bool
     blob: str
 
 
@@ -45,7 +50,6 @@ class StoredPassage:
 class FoundPassage:
     """A passage with its page, as they are now. `ordinal` counts from 0, `total` is the page's number of passages."""
 
-    id: int
     hash: bytes
     ordinal: int
     total: int
@@ -71,8 +75,25 @@ class Progress:
 
 def pending_pages(connection: sqlite3.Connection, model: str) -> list[PendingPage]:
     """The pages to chunk and embed, in the order in which they were first seen."""
-    rows = connection.execute(f"SELECT id, path, title, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id", (model,))  # noqa: S608
-    return [PendingPage(*row) for row in rows]
+    rows = connection.execute(
+        f"SELECT id, path, title, {_TITLE_CHOSEN}, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id",  # noqa: S608
+        (model,),
+    )
+    return [PendingPage(page_id, path, title, not chosen, blob) for page_id, path, title, chosen, blob in rows]
+
+
+def is_complete(connection: sqlite3.Connection, model: str) -> bool:
+    """True when no page needs work."""
+    return connection.execute(f"SELECT 1 FROM page WHERE {_NEEDS_WORK} LIMIT 1", (model,)).fetchone() is None  # noqa: S608
+
+
+def read_body(connection: sqlite3.Connection, page: PendingPage) -> str | None:
+    """The page's text without frontmatter; None when it was edited or deleted since `page` was read."""
+    row = connection.execute(
+        "SELECT body FROM page LEFT JOIN page_text ON page_text.rowid = page.id WHERE page.id = ? AND blob = ?",
+        (page.id, page.blob),
+    ).fetchone()
+    return None if row is None else row[0] or ""
 
 
 def start_over(connection: sqlite3.Connection) -> None:
@@ -138,26 +159,24 @@ def progress(connection: sqlite3.Connection, model: str) -> Progress:
     return Progress(pages_total, pages_total - waiting, chunks_total, chunks_indexed)
 
 
-def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[int, bytes, bytes]]:
-    """All that can be searched: (chunk id, hash, float16 bytes)."""
+def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[bytes, bytes]]:
+    """The vectors of all passages, as (hash, float16 bytes); passages of equal text share one."""
     return connection.execute(
-        "SELECT chunk.id, chunk.hash, vector.data FROM chunk JOIN vector ON vector.hash = chunk.hash AND model = ?",
-        (model,),
+        "SELECT hash, data FROM vector WHERE model = ? AND hash IN (SELECT hash FROM chunk)", (model,)
     ).fetchall()
 
 
-def find_passages(connection: sqlite3.Connection, chunk_ids: Sequence[int]) -> dict[int, FoundPassage]:
-    """Passages by chunk id. Deleted ones are left out; an id may be another passage's by now, so compare the hash."""
-    found: dict[int, FoundPassage] = {}
-    for part in _parts(chunk_ids):
+def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> list[FoundPassage]:
+    """The passages that have these hashes now, in no order; several pages may have the same."""
+    found: list[FoundPassage] = []
+    for part in _parts(hashes):
         rows = connection.execute(
-            "SELECT chunk.id, hash, ordinal,"  # noqa: S608
-            " (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"
+            "SELECT hash, ordinal, (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"  # noqa: S608
             " section, section_path, anchor, text, page.id, path, title, words"
-            f" FROM chunk JOIN page ON page.id = page_id WHERE chunk.id IN ({_marks(part)})",
+            f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({_marks(part)})",
             part,
         )
-        found.update((row[0], FoundPassage(*row)) for row in rows)
+        found.extend(FoundPassage(*row) for row in rows)
     return found
 
 
@@ -170,7 +189,7 @@ def sweep_vectors(connection: sqlite3.Connection, model: str) -> None:
         connection.execute(f"DELETE FROM vector WHERE {unused}")  # noqa: S608
 
 
-def _parts(values: Sequence[int] | Sequence[bytes]) -> list[list[int | bytes]]:
+def _parts(values: Sequence[bytes]) -> list[list[bytes]]:
     return [list(values[at : at + _MAX_PARAMETERS]) for at in range(0, len(values), _MAX_PARAMETERS)]
 
 

@@ -11,8 +11,6 @@ from robot.search.chunk import CountTokens, chunk_page
 from robot.search.values import EmbeddingFailed
 from wikihost import passages
 from wikihost.content import Content
-from wikihost.errors import PageNotFound
-from wikihost.markdown import page_title, split_frontmatter
 from wikihost.passages import PendingPage, StoredPassage
 
 HASH_BYTES = 20
@@ -37,7 +35,7 @@ class PlannedPage:
 
 def survey(content: Content, model_id: str) -> Survey:
     """Bring the catalog to the head and list the pages that need work."""
-    head = content.head()
+    head = content.sync()
     return Survey(head, content.catalog.read(lambda db: passages.pending_pages(db, model_id)))
 
 
@@ -46,20 +44,15 @@ def start_over(content: Content) -> None:
     content.catalog.write(passages.start_over)
 
 
-def read_text(content: Content, page: PendingPage) -> str | None:
-    """The page's text, None when it is gone."""
-    try:
-        return content.read_page(page.path).text
-    except PageNotFound:
-        return None
+def read_body(content: Content, page: PendingPage) -> str | None:
+    """The page's text without frontmatter, None when the page moved on."""
+    return content.catalog.read(lambda db: passages.read_body(db, page))
 
 
-def plan(page: PendingPage, text: str, count: CountTokens) -> PlannedPage:
+def plan(page: PendingPage, body: str, count: CountTokens) -> PlannedPage:
     """Cut a page. Raises `EmbeddingFailed` where the text breaks the chunker or the tokenizer."""
-    frontmatter, body = split_frontmatter(text)
-    title_is_name = page.title == page_title(page.path, None) and page_title(page.path, frontmatter) == page.title
     try:
-        chunks = chunk_page(body, page.title, title_is_name=title_is_name, count=count)
+        chunks = chunk_page(body, page.title, title_is_name=page.title_is_name, count=count)
     except Exception as error:
         # One odd page must not keep the rest of its wiki from being found: it is reported and left out.
         raise EmbeddingFailed(f"The page {page.path} cannot be cut into passages: {error!r}") from error

@@ -148,10 +148,10 @@ class IndexNursery:
         """Cut one page, embed what is new, store. Cancellable between any two passages."""
         embedder = await self._model.embedder()
         model_id = self._model.model_id
-        text = await self._contents.run(wiki, lambda content: indexing.read_text(content, page))
-        if text is None:
-            raise EmbeddingFailed(f"The page {page.path} is listed but cannot be read.")
-        planned = await self._model.run(lambda: indexing.plan(page, text, embedder.count_tokens))
+        body = await self._contents.run(wiki, lambda content: indexing.read_body(content, page))
+        if body is None:
+            return  # edited or deleted since the survey; the next one knows
+        planned = await self._model.run(lambda: indexing.plan(page, body, embedder.count_tokens))
         vectors = await self._embed(wiki, planned)
         stored = await self._contents.run(
             wiki, lambda content: indexing.finish_page(content, planned, model_id, vectors)

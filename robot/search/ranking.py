@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from robot.search.chunk import place
@@ -30,15 +30,13 @@ def answer_by_meaning(
     content: Content, snapshot: Snapshot, vector: Vectors, model_id: str, *, limit: int, per_page: int
 ) -> SemanticAnswer:
     """The nearest passages of `limit` different pages where the wiki has them, then more of the same pages."""
-    head = content.head()
+    head = content.sync()
 
     def read(db: sqlite3.Connection) -> SemanticAnswer:
-        up_to_date = not passages.pending_pages(db, model_id)
         found = _look_up(db, snapshot, vector, limit)
         chosen = choose(found, limit=limit, per_page=per_page)
-        return SemanticAnswer(
-            [_passage(each, score) for each, score in chosen], "semantic", head, head if up_to_date else None
-        )
+        indexed_head = head if passages.is_complete(db, model_id) else None
+        return SemanticAnswer([_passage(each, score) for each, score in chosen], "semantic", head, indexed_head)
 
     return content.catalog.read(read)
 
@@ -47,7 +45,7 @@ def answer_by_keywords(content: Content, text: str, *, limit: int) -> SemanticAn
     """What keyword search finds, in the same shape."""
     terms = " ".join(_KEYWORD.findall(text)[:MAX_KEYWORDS])
     hits = content.search(terms, limit) if terms else []
-    return SemanticAnswer([_from_hit(hit) for hit in hits], "lexical", content.head(), None)
+    return SemanticAnswer([_from_hit(hit) for hit in hits], "lexical", content.sync(), None)
 
 
 def choose(
@@ -78,25 +76,15 @@ def _look_up(
 ) -> list[tuple[FoundPassage, float]]:
     """Passages as they are now, best first, looked further until `limit` pages are among them or none is left."""
     count = limit * OVERFETCH
-    known: dict[int, FoundPassage] = {}
+    known: dict[bytes, list[FoundPassage]] = {}
     while True:
         nearest = snapshot.nearest(vector, count)
-        fresh = [snapshot.chunk_ids[at] for at, _ in nearest if snapshot.chunk_ids[at] not in known]
-        known.update(passages.find_passages(db, fresh))
-        found = list(_current(nearest, snapshot, known))
+        for passage in passages.find_passages(db, [digest for digest, _ in nearest if digest not in known]):
+            known.setdefault(passage.hash, []).append(passage)
+        found = [(passage, score) for digest, score in nearest for passage in known.get(digest, ())]
         if count >= len(snapshot) or len({passage.page_id for passage, _ in found}) >= limit:
             return found
         count *= OVERFETCH
-
-
-def _current(
-    nearest: Sequence[tuple[int, float]], snapshot: Snapshot, known: Mapping[int, FoundPassage]
-) -> Iterable[tuple[FoundPassage, float]]:
-    """Only passages that are still what the snapshot knows: a deleted page's are gone, their ids may be reused."""
-    for at, score in nearest:
-        passage = known.get(snapshot.chunk_ids[at])
-        if passage is not None and passage.hash == snapshot.hashes[at]:
-            yield passage, score
 
 
 def _passage(found: FoundPassage, score: float) -> Passage:

@@ -84,7 +84,7 @@ class SearchService:
         model_id = self._model.model_id
 
         def read(content: Content) -> tuple[str, Progress]:
-            return content.head(), content.catalog.read(lambda db: passages.progress(db, model_id))
+            return content.sync(), content.catalog.read(lambda db: passages.progress(db, model_id))
 
         head, progress = await self._contents.run(wiki, read)
         job = self._nursery.job(wiki.id)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from robot.accounts import USER_COLUMNS, user_of_row
 from robot.db import Database
 from robot.model import Action, Actor, Agent, Anonymous, Person, Role, Scope, User, Visibility, Wiki
 
@@ -68,3 +69,15 @@ async def withdraw_role(db: Database, user: User, wiki: Wiki) -> None:
         connection.execute("DELETE FROM grants WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
 
     await db.write(delete)
+
+
+def first_owner(db: Database, wiki: Wiki) -> User:
+    """Who owned the wiki first, in place; a wiki always has an owner."""
+    row = db.one(
+        f"SELECT {USER_COLUMNS} FROM grants JOIN users ON users.id = grants.user_id"  # noqa: S608  (a constant)
+        " WHERE grants.wiki_id = ? AND grants.role = 'owner' ORDER BY grants.rowid",
+        (wiki.id,),
+    )
+    if row is None:
+        raise LookupError(f"wiki {wiki.id} has no owner")
+    return user_of_row(row)

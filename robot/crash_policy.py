@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import trio
 
@@ -52,13 +52,34 @@ def decide(policy: Policy, failures: int) -> Raise | RestartAfter | Record:
             return Record()
 
 
-async def run_under(policy: Policy, name: str, part: Callable[[], Awaitable[None]]) -> None:
+class Part(Protocol):
+    """A task that reports `started` once and then runs until cancelled."""
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
+
+
+class _FirstStart:
+    """Hands the first report of a start on; a part that is run anew reports to nobody."""
+
+    def __init__(self, task_status: trio.TaskStatus[None]) -> None:
+        self._task_status: trio.TaskStatus[None] | None = task_status
+
+    def started(self, value: None = None) -> None:
+        if self._task_status is not None:
+            self._task_status.started(value)
+            self._task_status = None
+
+
+async def run_under(
+    policy: Policy, name: str, part: Part, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Run `part` for as long as its policy says; only an essential part's failure comes out of here."""
     failures = 0
+    first_start = _FirstStart(task_status)
     while True:
         began = trio.current_time()
         try:
-            await part()
+            await part(task_status=first_start)
         except Exception as error:
             failures = 1 if trio.current_time() - began > CALM_S else failures + 1
             match decide(policy, failures):

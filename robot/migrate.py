@@ -60,6 +60,13 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: list[Migration] |
     connection.execute("PRAGMA foreign_keys = ON")
 
 
+def check_version(path: Path) -> None:
+    """Raise `SchemaTooNew` or `NotOurDatabase` unless this robot can use the database at `path`; changes nothing."""
+    if path.exists():
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            _checked_version(connection, path, newest=len(shipped_migrations()))
+
+
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
     """Copy the whole database to `target` (mode 0600), which appears only once it is complete and on disk."""
     unfinished = target.with_name(f"{target.name}.unfinished")

@@ -7,7 +7,7 @@ import socket
 
 import trio
 
-LISTEN_FDS_START = 3  # sd_listen_fds(3)
+LISTEN_FDS_START = 3
 
 
 def notify(state: str) -> None:
@@ -30,19 +30,21 @@ def watchdog_interval_s() -> float | None:
     return int(period) / 2_000_000
 
 
-async def keep_watchdog_quiet(interval_s: float) -> None:
-    """Prove every `interval_s` that the event loop still turns."""
-    while True:
+async def keep_watchdog_quiet(*, task_status: trio.TaskStatus[None]) -> None:
+    """Prove to systemd, if it watches, that the event loop still turns."""
+    task_status.started()
+    interval_s = watchdog_interval_s()
+    while interval_s is not None:
         notify("WATCHDOG=1")
         await trio.sleep(interval_s)
 
 
-def passed_sockets() -> list[socket.socket]:
-    """The listening sockets that systemd opened for us, none without socket activation."""
+def passed_descriptors() -> list[int]:
+    """The listening sockets that systemd opened for us, none without socket activation (sd_listen_fds(3))."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = int(os.environ.get("LISTEN_FDS", "0"))
-    sockets = [socket.socket(fileno=fd) for fd in range(LISTEN_FDS_START, LISTEN_FDS_START + count)]
-    for sock in sockets:
-        sock.set_inheritable(False)
-    return sockets
+    descriptors = list(range(LISTEN_FDS_START, LISTEN_FDS_START + count))
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return descriptors

@@ -25,8 +25,9 @@ class Flaky:
         self.left = failures
         self.runs = 0
 
-    async def __call__(self) -> None:
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None:
         self.runs += 1
+        task_status.started()
         if self.runs <= self.left:
             raise OSError("broken")
         await trio.lowlevel.checkpoint()
@@ -35,6 +36,14 @@ class Flaky:
 async def test_replaceable_part_is_run_until_it_ends_well(autojump_clock: trio.testing.MockClock) -> None:
     part = Flaky(3)
     await run_under(Policy.REPLACEABLE, "part", part)
+    assert part.runs == 4
+
+
+async def test_a_start_is_reported_once(autojump_clock: trio.testing.MockClock) -> None:
+    part = Flaky(3)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run_under, Policy.REPLACEABLE, "part", part)
+        assert part.runs == 1
     assert part.runs == 4
 
 

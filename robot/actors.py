@@ -1,0 +1,46 @@
+"""Who is asking: a request's credentials become an `Actor`, once, before any door is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.asgi import Headers, values_of
+from robot.access import role_of
+from robot.db import Database
+from robot.model import Actor, Agent, Anonymous, Person, Wiki
+from robot.signin.sessions import Sessions
+from robot.tokens import TokenUses, verify_token
+
+
+@dataclass(frozen=True, slots=True)
+class BadCredential:
+    """A bearer token was sent that opens nothing here: mistyped, revoked, expired, or of another wiki."""
+
+
+class Actors:
+    """Finds the actor of a request to a wiki; all look-ups are indexed point reads in place."""
+
+    def __init__(self, db: Database, sessions: Sessions, token_uses: TokenUses) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._token_uses = token_uses
+
+    def of_browser(self, headers: Headers, wiki: Wiki) -> Person | Anonymous:
+        """The person whose browser this is, by the wiki's own cookie."""
+        user = self._sessions.wiki_user(headers, wiki)
+        return Anonymous() if user is None else Person(user, role_of(self._db, user.id, wiki.id))
+
+    def of_caller(self, headers: Headers, wiki: Wiki) -> Actor | BadCredential:
+        """The agent whose token was sent; without any Authorization header, the person of the browser."""
+        credentials = values_of(headers, b"authorization")
+        if not credentials:
+            return self.of_browser(headers, wiki)
+        scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
+        if len(credentials) != 1 or scheme.lower() != "bearer":
+            return BadCredential()
+        found = verify_token(self._db, secret.strip(), wiki.id)
+        if found is None:
+            return BadCredential()
+        token, user, role = found
+        self._token_uses.note(token)
+        return Agent(user, role, token, client=token.name)

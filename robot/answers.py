@@ -1,0 +1,41 @@
+"""Whole answers that core gives without any framework: one start, one body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from proxy.asgi import Headers, Send
+
+NO_STORE = (b"cache-control", b"no-store")
+
+
+async def answer(send: Send, status: int, headers: Headers, body: bytes, *, head_only: bool = False) -> None:
+    """Send a whole response; the length is set here. `head_only` answers HEAD."""
+    framed = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": framed})
+    await send({"type": "http.response.body", "body": b"" if head_only else body, "more_body": False})
+
+
+async def answer_text(send: Send, status: int, sentence: str, *headers: tuple[bytes, bytes]) -> None:
+    """Send one plain sentence, for clients that are no browsers."""
+    kind = (b"content-type", b"text/plain; charset=utf-8")
+    await answer(send, status, [kind, NO_STORE, *headers], sentence.encode() + b"\n")
+
+
+async def answer_json(send: Send, status: int, value: Mapping[str, Any], *headers: tuple[bytes, bytes]) -> None:
+    """Send a JSON object."""
+    kind = (b"content-type", b"application/json")
+    await answer(send, status, [kind, NO_STORE, *headers], json.dumps(value, ensure_ascii=False).encode())
+
+
+async def answer_html(send: Send, status: int, page: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Send a whole HTML page."""
+    kind = (b"content-type", b"text/html; charset=utf-8")
+    await answer(send, status, [kind, NO_STORE, *headers], page)
+
+
+async def redirect(send: Send, location: str) -> None:
+    """Send the client elsewhere, with GET (RFC 9110 15.4.4)."""
+    await answer(send, 303, [(b"location", location.encode("latin-1")), NO_STORE], b"")

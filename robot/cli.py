@@ -1,0 +1,95 @@
+"""The command line: `robot VERB`. Every failure is a sentence on stderr and an exit code other than 0."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robot.settings import SettingsError
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+VERBS = {
+    "serve": "Run the host until it is told to stop.",
+    "demo": "Run the host with a demo wiki, for trying it out.",
+    "check": "Print the effective settings, where they come from, and what is wrong.",
+    "login-link": "Make a one-time link that signs somebody in.",
+    "wiki": "Create, list and delete wikis.",
+    "token": "Create, list and revoke the tokens of agents.",
+    "reindex": "Build a wiki's search index anew.",
+}
+
+
+class Verbs(click.Group):
+    """Imports a verb's module only when the verb is used: `serve` must start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"robot.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="robot")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings in TOML.")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """Host wikis that people and their AI agents share."""
+    context.obj = config
+
+
+def main() -> None:
+    """Run a verb; the one place where errors become sentences and exit codes."""
+    try:
+        cli.main(prog_name="robot", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_FAILURE)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        click.echo(f"robot: {sentence}", err=True)
+        sys.exit(EXIT_FAILURE)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What a person can do about a failure that was foreseen; None for a fault of ours, which shows its traceback."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, SettingsError | OSError):
+        return str(error)
+    return str(error) if isinstance(error, _foreseen()) else None
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """The closed sets of errors of the parts; imported only when something went wrong."""
+    modules: Any = importlib.import_module
+    return (
+        modules("robot.accounts").InvalidAccount,
+        modules("robot.datadir").DataDirError,
+        modules("robot.db").DatabaseError,
+        modules("robot.hosting").TooManyWikis,
+        modules("robot.migrate").NotOurDatabase,
+        modules("robot.migrate").SchemaTooNew,
+        modules("robot.signin.keys").KeyUnreadable,
+        modules("robot.tokens").InvalidToken,
+        modules("robot.wikis").InvalidWiki,
+        modules("wikihost.errors").ContentError,
+    )

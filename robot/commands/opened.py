@@ -1,0 +1,67 @@
+"""What most verbs need: the settings and the open platform database, also while the server runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from robot.accounts import create_user, find_user_by_name, list_users
+from robot.address import PublicAddress
+from robot.datadir import prepare
+from robot.db import Database
+from robot.model import User, Wiki
+from robot.settings import Settings, load
+from robot.supervisor import public_address
+from robot.wikis import find_wiki_by_slug
+from wikihost.layout import DataDir
+
+FIRST_OPERATOR = "keeper"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The platform as a verb of the command line sees it."""
+
+    settings: Settings
+    address: PublicAddress
+    data: DataDir
+    db: Database
+
+
+@contextmanager
+def open_platform(config: Path | None) -> Iterator[Opened]:
+    """Open the data directory that the settings name; made when missing."""
+    settings = load(config).settings
+    data = DataDir(settings.data.absolute())
+    prepare(data)
+    db = Database.open(data.robot_db)
+    try:
+        yield Opened(settings, public_address(settings), data, db)
+    finally:
+        db.close()
+
+
+def wiki_at(db: Database, slug: str) -> Wiki:
+    wiki = find_wiki_by_slug(db, slug)
+    if wiki is None:
+        raise click.ClickException(f"There is no wiki {slug}; `robot wiki list` names them all.")
+    return wiki
+
+
+def person_named(db: Database, name: str) -> User:
+    user = find_user_by_name(db, name)
+    if user is None:
+        raise click.ClickException(f"There is nobody named {name} here.")
+    return user
+
+
+async def operator_of(db: Database) -> User:
+    """The operator who came first; made when there is none yet."""
+    operators = sorted((user for user in await list_users(db) if user.is_operator), key=lambda user: user.created)
+    if operators:
+        return operators[0]
+    return await create_user(db, FIRST_OPERATOR, FIRST_OPERATOR.capitalize(), is_operator=True)

@@ -1,0 +1,53 @@
+"""Builds what answers behind the front. Importing it loads Quart and the MCP SDK, which takes about a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from proxy.asgi import App
+from robot.front import Doors
+from robot.mcp.endpoint import McpEndpoint
+from robot.pages import WikiPages
+from robot.rest.app import create_rest_app
+from robot.search.service import SearchService
+from robot.static_files import create_static_app, otterwiki_static
+from robot.supervisor import Core
+from robot.web.platform import create_platform_app
+from robot.web.wiki_auth import create_wiki_auth_app
+from robot.wikis import find_wiki
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDoors:
+    """The doors, and the parts among them that run as tasks."""
+
+    front: Doors
+    search: SearchService
+    mcp: McpEndpoint
+
+
+def load_doors(core: Core) -> LoadedDoors:
+    """Build every door from the parts that are running already."""
+    search = SearchService(core.contents, partial(find_wiki, core.db))
+    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
+    rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain)
+    platform = create_platform_app(
+        db=core.db,
+        data=core.data,
+        sessions=core.sessions,
+        contents=core.contents,
+        address=core.address,
+        max_wikis_per_user=core.settings.max_wikis_per_user,
+    )
+    wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
+    doors = Doors(
+        platform=cast(App, platform),
+        wiki_auth=cast(App, wiki_auth),
+        rest=cast(App, rest),
+        mcp=mcp,
+        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address),
+        static=create_static_app(otterwiki_static()),
+    )
+    return LoadedDoors(doors, search, mcp)

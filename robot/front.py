@@ -1,0 +1,217 @@
+"""The ASGI application that everything comes through: which host, which door, who is asking.
+
+The order is the security of the whole: head, drain, Host, same origin, then the wiki and its actor as values.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import trio
+
+from proxy import guard
+from proxy.asgi import App, Headers, Message, Receive, Scope, Send, values_of
+from proxy.hosts import Host, PlatformHost, WikiHost, parse_host, split_host
+from proxy.router import Route, classify
+from robot.actors import Actors, BadCredential
+from robot.address import PublicAddress
+from robot.answers import answer, answer_html, answer_json, answer_text
+from robot.db import Database, DatabaseError
+from robot.mcp.challenge import unauthorized
+from robot.model import Visibility, Wiki, WikiRequest
+from robot.web.errors import render_error
+from robot.wikis import find_wiki_by_slug
+
+log = logging.getLogger(__name__)
+
+LOADING_PATIENCE_S = 10.0
+"""How long a request waits for the doors of a core that has just started."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The applications behind the front, one for each kind of path."""
+
+    platform: App
+    wiki_auth: App
+    rest: App
+    mcp: App
+    pages: App
+    static: App
+
+
+class Front:
+    """Joins the doors. It answers from the first moment; doors are added once they are loaded."""
+
+    def __init__(self, address: PublicAddress, db: Database, actors: Actors, *, max_body_bytes: int) -> None:
+        self._address = address
+        self._db = db
+        self._actors = actors
+        self._max_body_bytes = max_body_bytes
+        self._doors: Doors | None = None
+        self._loaded = trio.Event()
+        self._draining = False
+
+    def open(self, doors: Doors) -> None:
+        """Everything is loaded: requests go through from now on."""
+        self._doors = doors
+        self._loaded.set()
+
+    def drain(self) -> None:
+        """Refuse new requests from now on; those in flight go on."""
+        self._draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "lifespan":
+                await _lifespan(receive, send)
+            case "http":
+                await self._http(scope, receive, guard.shield_final_send(send))
+            case _:
+                await send({"type": "websocket.close", "code": 1002})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = _Started(send)
+        try:
+            await self._route(scope, guard.PacedReceive(receive, max_bytes=self._max_body_bytes), started)
+        except guard.BodyRefused as error:
+            if started.yes:
+                raise
+            await self._page(scope, started, error.status, "The request was not taken", f"{error}.")
+        except DatabaseError as error:
+            log.warning("database: %s", error)
+            if started.yes:
+                raise
+            await self._page(scope, started, 503, "Not available for a moment", "Please try again.")
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Headers = scope["headers"]
+        problem = guard.malformed(scope)
+        host = parse_host(headers)
+        if problem is not None or host is None:
+            sentence = problem or "the Host header is missing, repeated or malformed"
+            await answer_text(send, 400, f"Bad request: {sentence}.", (b"connection", b"close"))
+            return
+        route = classify(scope["raw_path"])
+        place = split_host(host, self._address.domain)
+        if route is Route.HEALTH and (isinstance(place, PlatformHost) or host.name in _LOOPBACK):
+            await self._health(scope, send)
+        elif self._draining:
+            await answer_text(send, 503, "Restarting; try again.", (b"retry-after", b"2"), (b"connection", b"close"))
+        elif not isinstance(place, PlatformHost | WikiHost):
+            await self._unknown_host(host, send)
+        elif route is Route.REFUSED:
+            await self._page(scope, send, 400, "This address cannot be read", "It is spelled in an ambiguous way.")
+        else:
+            guard.check_declared_length(headers, self._max_body_bytes)
+            await self._inside(scope, receive, send, place, route)
+
+    async def _inside(
+        self, scope: Scope, receive: Receive, send: Send, place: PlatformHost | WikiHost, route: Route
+    ) -> None:
+        """A well-formed request to one of our hosts."""
+        doors = await self._wait_for_doors()
+        if doors is None:
+            await answer_text(send, 503, "Starting; try again.", (b"retry-after", b"2"))
+            return
+        origin = self._origin(place)
+        if not guard.same_origin_ok(scope["method"], scope["headers"], origin):
+            sentence = "A form or script of another site sent this request, so nothing was done."
+            await self._page(scope, send, 403, "Refused", sentence)
+        elif isinstance(place, PlatformHost):
+            await doors.platform(scope, receive, send)
+        else:
+            wiki = find_wiki_by_slug(self._db, place.slug) or missing_wiki(place.slug)
+            await self._wiki(scope, receive, send, doors, wiki, route)
+
+    async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, wiki: Wiki, route: Route) -> None:
+        headers: Headers = scope["headers"]
+        origin = self._address.wiki_origin(wiki.slug)
+        is_call = route in (Route.MCP, Route.API)
+        actor = self._actors.of_caller(headers, wiki) if is_call else self._actors.of_browser(headers, wiki)
+        if isinstance(actor, BadCredential):
+            await _refuse(send, origin, token_sent=True)
+            return
+        scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))
+        match route:
+            case Route.MCP:
+                await doors.mcp(scope, receive, send)
+            case Route.API:
+                await doors.rest(scope, receive, send)
+            case Route.AUTH:
+                await doors.wiki_auth(scope, receive, send)
+            case Route.WELL_KNOWN | Route.GIT:
+                await answer_json(send, 404, {"error": "There is nothing at this address.", "code": "not_found"})
+            case _ if scope["path"].startswith("/static/"):
+                await doors.static(scope, receive, send)
+            case _:
+                await doors.pages(scope, receive, send)
+
+    def _origin(self, place: PlatformHost | WikiHost) -> str:
+        if isinstance(place, WikiHost):
+            return self._address.wiki_origin(place.slug)
+        return self._address.platform_origin
+
+    async def _wait_for_doors(self) -> Doors | None:
+        with trio.move_on_after(LOADING_PATIENCE_S):
+            await self._loaded.wait()
+        return self._doors
+
+    async def _health(self, scope: Scope, send: Send) -> None:
+        ready = self._loaded.is_set() and not self._draining
+        if scope["path"] == "/healthz" or ready:
+            await answer_json(send, 200, {"status": "ok"})
+        else:
+            await answer_json(send, 503, {"status": "stopping" if self._draining else "starting"})
+
+    async def _unknown_host(self, host: Host, send: Send) -> None:
+        inside = host.name.endswith(f".{self._address.domain}")
+        await answer_text(send, 404 if inside else 421, f"There is no wiki at {host.name}.")
+
+    async def _page(self, scope: Scope, send: Send, status: int, title: str, sentence: str) -> None:
+        """An error as the client reads it: a page for browsers, JSON for programs."""
+        if wants_html(scope["headers"]):
+            await answer_html(send, status, render_error(status, title, sentence))
+        else:
+            await answer_json(send, status, {"error": sentence, "code": title.lower().replace(" ", "_")})
+
+
+class _Started:
+    """A `send` that remembers whether the response has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.yes = False
+
+    async def __call__(self, message: Message) -> None:
+        self.yes = True
+        await self._send(message)
+
+
+def missing_wiki(slug: str) -> Wiki:
+    """A private wiki in which nobody has a role stands for a missing one, so that strangers cannot tell them apart."""
+    return Wiki("missing", slug, slug, "", Visibility.PRIVATE, datetime.fromtimestamp(0, UTC))
+
+
+def wants_html(headers: Headers) -> bool:
+    """Whether a browser is asking for a page, as opposed to a program."""
+    return any(b"text/html" in value for value in values_of(headers, b"accept"))
+
+
+async def _refuse(send: Send, origin: str, *, token_sent: bool) -> None:
+    status, headers, body = unauthorized(origin, token_sent)
+    await answer(send, status, headers, body)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the lifespan protocol ourselves: the supervisor starts and stops things, not the server."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,139 @@
+"""The door to a wiki's own pages: who may read gets what the wiki's worker says, woken when it sleeps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import quote
+
+from proxy.asgi import Receive, Scope, Send
+from proxy.edge import Edge
+from proxy.forward import Forwarder
+from proxy.headers import to_client, to_worker
+from proxy.upstream import UpstreamError
+from robot.access import may
+from robot.address import PublicAddress
+from robot.answers import answer_html, answer_text, redirect
+from robot.model import Action, Actor, Anonymous, Person, Wiki, WikiRequest
+from robot.web.errors import render_error, render_waking
+from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
+from wikihost.layout import DataDir
+
+log = logging.getLogger(__name__)
+
+
+class WikiPages:
+    """Forwards the requests of people to workers, as who they are."""
+
+    def __init__(self, fleet: Fleet, forwarder: Forwarder, data: DataDir, address: PublicAddress) -> None:
+        self._fleet = fleet
+        self._forwarder = forwarder
+        self._data = data
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
+        request: WikiRequest = scope["robot.request"]
+        if not may(request.actor, Action.READ, request.wiki):
+            await _refuse(scope, send, request)
+            return
+        try:
+            await self._forward(scope, receive, send, request)
+        except StillWaking as error:
+            await _waking(scope, send, request, error.retry_after_s)
+        except WorkerBroken as error:
+            log.warning("wiki %s is broken: %s", request.wiki.id, error.reason)
+            await _broken(send, request, error)
+        except FleetStopping:
+            await _apologise(send, 503, "This host is restarting", 2)
+        except UpstreamError as error:
+            if error.response_started:
+                raise
+            log.warning("wiki %s: %s", request.wiki.id, error)
+            await _apologise(send, error.status, "The wiki did not answer", 1)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send, request: WikiRequest) -> None:
+        edge = self._edge(scope, request)
+        await self._forwarder.forward(
+            scope,
+            receive,
+            send,
+            lease=partial(self._fleet.lease, self._hosted(request.wiki)),
+            request_headers=to_worker(scope["headers"], edge, identity_of(request.actor, request.wiki, self._address)),
+            response_headers=partial(to_client, edge=edge),
+        )
+
+    def _hosted(self, wiki: Wiki) -> HostedWiki:
+        return HostedWiki(
+            wiki_id=wiki.id,
+            home=self._data.wiki(wiki.id),
+            site_name=wiki.name,
+            description=wiki.description,
+            platform_url=f"{self._address.platform_origin}/app/wiki/{wiki.slug}",
+        )
+
+    def _edge(self, scope: Scope, request: WikiRequest) -> Edge:
+        """How the request reached us: by the settings, never by what a client says of itself."""
+        peer = scope.get("client")
+        host = request.origin.partition("://")[2]
+        return Edge(self._address.scheme, host, peer[0] if peer else None, request.request_id)
+
+
+def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str, str]:
+    """What a worker is told of the person: Otter Wiki's proxy headers (AUTH_METHOD=PROXY_HEADER)."""
+    permissions = [
+        permission
+        for action, granted in (
+            (Action.READ, ("READ",)),
+            (Action.WRITE, ("WRITE", "UPLOAD")),
+            (Action.ADMINISTER, ("ADMIN",)),
+        )
+        if may(actor, action, wiki)
+        for permission in granted
+    ]
+    identity = {"x-otterwiki-permissions": ",".join(permissions)}
+    if isinstance(actor, Person):
+        identity["x-otterwiki-name"] = actor.user.display_name
+        identity["x-otterwiki-email"] = f"{actor.user.name}@users.{address.domain}"
+    return identity
+
+
+async def _refuse(scope: Scope, send: Send, request: WikiRequest) -> None:
+    """Send a browser to sign in; tell everybody else that there is nothing, as for a wiki that does not exist."""
+    is_browser = any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    if not is_browser:
+        await answer_text(send, 404, "There is no such wiki, or you may not read it.")
+    elif isinstance(request.actor, Anonymous):
+        path = scope["raw_path"].decode("ascii")
+        if scope["query_string"]:
+            path += "?" + scope["query_string"].decode("latin-1")
+        await redirect(send, f"/auth/start?next={quote(path if scope['method'] == 'GET' else '/', safe='')}")
+    else:
+        sentence = "There is no such wiki, or you have no role in it. Ask its owner to invite you."
+        await answer_html(send, 404, render_error(404, "Not found", sentence))
+
+
+async def _broken(send: Send, request: WikiRequest, error: WorkerBroken) -> None:
+    """The owner is told the reason; others only that it is not their fault."""
+    sentence = "This wiki keeps failing to start. Its pages are safe, and the host tries again by itself."
+    if may(request.actor, Action.ADMINISTER, request.wiki):
+        sentence += f" The reason: {error.reason}."
+    await answer_html(send, 503, render_error(503, "This wiki is out of order", sentence), (b"retry-after", b"30"))
+
+
+async def _waking(scope: Scope, send: Send, request: WikiRequest, retry_after_s: int) -> None:
+    """The wiki is not up yet. A page that was asked for loads itself anew; a form must be sent again by hand."""
+    retry = (b"retry-after", str(retry_after_s).encode())
+    if scope["method"] == "GET":
+        await answer_html(send, 503, render_waking(request.wiki.name, retry_after_s), retry)
+    else:
+        await _apologise(send, 503, "The wiki is waking up", retry_after_s)
+
+
+async def _apologise(send: Send, status: int, title: str, retry_after_s: int) -> None:
+    """A short trouble: say so, and when to try again."""
+    sentence = "Nothing that was saved is lost. Please try again in a moment."
+    await answer_html(
+        send, status, render_error(status, title, sentence), (b"retry-after", str(retry_after_s).encode())
+    )

@@ -1,0 +1,200 @@
+"""The composition root: builds every part, owns the root nursery, and knows the order of start and stop.
+
+Start: data directory, listening sockets, database, front (answers `/healthz`), zygote, then the doors in a thread
+(their imports take a second), then READY. Stop: drain and stop accepting, end agents' streams, let requests in flight
+finish until the deadline, then workers and index nursery, last the databases.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from proxy.forward import Forwarder
+from proxy.listen import FrontConfig, open_listeners, serve
+from robot import sdnotify
+from robot.actors import Actors
+from robot.address import PublicAddress
+from robot.contents import Contents
+from robot.crash_policy import Part, Policy, run_under
+from robot.datadir import DataDirLock
+from robot.db import Database
+from robot.front import Front
+from robot.hosting import finish_interrupted
+from robot.settings import Settings
+from robot.signin.keys import load_session_key
+from robot.signin.sessions import Sessions
+from robot.tokens import TokenUses
+from wikihost.fleet import Fleet, FleetOptions
+from wikihost.layout import DataDir
+
+if TYPE_CHECKING:
+    from robot.doors import LoadedDoors
+
+log = logging.getLogger(__name__)
+
+LAST_WRITES_S = 5.0
+"""For what is still to be written down when everything else has stopped."""
+
+
+CRASH_POLICY = {
+    "watchdog": Policy.ESSENTIAL,
+    "fleet": Policy.REPLACEABLE,
+    "search": Policy.REPLACEABLE,
+    "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
+    "token uses": Policy.BEST_EFFORT,
+}
+"""What the failure of each part means. The server itself is essential: it runs in the root nursery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts that live as long as the process. Nothing is handed this whole: each part gets what it needs."""
+
+    settings: Settings
+    address: PublicAddress
+    data: DataDir
+    db: Database
+    contents: Contents
+    sessions: Sessions
+    token_uses: TokenUses
+    fleet: Fleet
+    forwarder: Forwarder
+    front: Front
+
+
+Announce = Callable[[Core], Awaitable[None]]
+
+
+def run(settings: Settings, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT. `announce` is awaited once everything answers.
+
+    Raises `DataDirError`, `OSError` (cannot listen), `DatabaseError`, `SchemaTooNew` before anything is served.
+    """
+    address = public_address(settings)
+    data = DataDir(settings.data.absolute())
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(sock) for sock in _listeners(settings)]
+        stack.enter_context(DataDirLock(data))
+        db = Database.open(data.robot_db)
+        stack.callback(db.close)
+        sessions = Sessions(db, load_session_key(data.keys), issuer=address.platform_origin)
+        trio.run(_main, settings, address, data, db, sessions, sockets, announce)
+
+
+def public_address(settings: Settings) -> PublicAddress:
+    """Where the public reaches us: behind Caddy on the scheme's own port, else where we listen."""
+    port = settings.public_port
+    if port is None:
+        port = 443 if settings.scheme == "https" else settings.port
+    return PublicAddress(settings.scheme, settings.domain, port)
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    passed = sdnotify.passed_descriptors()
+    return open_listeners([] if passed else [(settings.host, settings.port)], passed)
+
+
+async def _main(
+    settings: Settings,
+    address: PublicAddress,
+    data: DataDir,
+    db: Database,
+    sessions: Sessions,
+    sockets: list[socket.socket],
+    announce: Announce,
+) -> None:
+    contents = Contents(data)
+    token_uses = TokenUses(db)
+    fleet = Fleet(data.run, _fleet_options(settings), contents.changed)
+    front = Front(address, db, Actors(db, sessions, token_uses), max_body_bytes=settings.max_body_bytes)
+    core = Core(settings, address, data, db, contents, sessions, token_uses, fleet, Forwarder(), front)
+    try:
+        with _signals() as stop_signal:
+            async with trio.open_nursery() as services:
+                await _serve(core, services, sockets, announce, stop_signal)
+                services.cancel_scope.cancel()
+    finally:
+        core.forwarder.close()
+        contents.close_all()
+        with trio.move_on_after(LAST_WRITES_S, shield=True):
+            await token_uses.flush()
+
+
+async def _serve(
+    core: Core,
+    services: trio.Nursery,
+    sockets: list[socket.socket],
+    announce: Announce,
+    wait_for_signal: Callable[[], Awaitable[None]],
+) -> None:
+    """Start everything, wait for the signal, and stop what faces clients."""
+    shutdown = trio.Event()
+    config = FrontConfig(sockets, graceful_timeout_s=core.settings.stop_timeout)
+    async with trio.open_nursery() as serving:
+        await serving.start(partial(serve, core.front, config, shutdown_trigger=shutdown.wait))
+        async with trio.open_nursery() as until_signal:
+            until_signal.start_soon(_open_doors, core, services, until_signal, announce)
+            await wait_for_signal()
+            log.info("stopping")
+            sdnotify.notify("STOPPING=1")
+            core.front.drain()
+            shutdown.set()
+            # Agents' streams have no end of their own: theirs is now, while the server still lets others finish.
+            until_signal.cancel_scope.cancel()
+
+
+async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nursery, announce: Announce) -> None:
+    """Start the parts behind the front, open its doors, and say that we are ready."""
+
+    async def start(name: str, part: Part, nursery: trio.Nursery = services) -> None:
+        await nursery.start(run_under, CRASH_POLICY[name], name, part)
+
+    await start("watchdog", sdnotify.keep_watchdog_quiet)
+    await start("token uses", core.token_uses.run)
+    await start("fleet", core.fleet.run)
+    doors = await trio.to_thread.run_sync(_load_doors, core)
+    await start("search", doors.search.run)
+    await start("mcp", doors.mcp.run, until_signal)
+    core.contents.subscribe(doors.search.notify)
+    for wiki_id in await finish_interrupted(core.db, core.data):
+        log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
+    core.front.open(doors.front)
+    await announce(core)
+    sdnotify.notify("READY=1")
+
+
+def _load_doors(core: Core) -> LoadedDoors:
+    """Import and build what answers behind the front: about a second, so in a thread."""
+    from robot.doors import load_doors  # noqa: PLC0415  (the import is the work)
+
+    return load_doors(core)
+
+
+def _fleet_options(settings: Settings) -> FleetOptions:
+    return FleetOptions(
+        idle_s=settings.worker_idle,
+        max_awake=settings.max_awake_wikis,
+        wake_timeout_s=settings.wake_timeout,
+        max_upload_bytes=settings.max_body_bytes,
+        log_level=settings.log_level.upper(),
+    )
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], Awaitable[None]]]:
+    """Give a function that waits for SIGTERM or SIGINT; a second signal changes nothing."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+
+        async def wait() -> None:
+            await anext(received)
+
+        yield wait

@@ -40,7 +40,7 @@ CommitMessage = Annotated[
 class _Untitled(GenerateJsonSchema):
     """Leaves out the titles that pydantic makes from field names: they only cost tokens."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+    def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 

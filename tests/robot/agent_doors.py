@@ -104,7 +104,8 @@ class Doors:
 def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: SearchService | None = None) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
     data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
-    create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages={"Welcome": "Welcome."})
+    pages = {"Welcome": "Welcome."}
+    create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages=pages)
     contents = Contents(data)
     service = search or cast("SearchService", stand_in)
     return Doors(

@@ -8,13 +8,13 @@ the row to `ready`. Deleting turns the row to `deleting`, which hides it at once
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import trio
 
 from robot.authorship import author_of
 from robot.clock import Clock, moment, wall_clock
-from robot.db import Database
+from robot.db import Database, Param, Row
 from robot.model import Person, Role, User, Visibility, Wiki
 from robot.secret import new_id
 from robot.wikis import check_description, check_name, check_slug, refuse_taken_slug
@@ -106,7 +106,11 @@ async def _remove(db: Database, data: DataDir, wiki_id: str) -> None:
 
 
 def _reserve(connection: sqlite3.Connection, wiki: Wiki, owner: User, limit: int | None) -> None:
-    refuse_taken_slug(connection, wiki.slug, owner, wiki.created.timestamp())
+    def one(sql: str, params: Sequence[Param]) -> Row | None:
+        row: Row | None = connection.execute(sql, params).fetchone()
+        return row
+
+    refuse_taken_slug(one, wiki.slug, owner, wiki.created.timestamp())
     owned = connection.execute(
         "SELECT count(*) FROM grants JOIN wikis ON wikis.id = grants.wiki_id"
         " WHERE grants.user_id = ? AND grants.role = 'owner' AND wikis.state <> 'deleting'",

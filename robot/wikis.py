@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import re
-import sqlite3
+from collections.abc import Callable, Sequence
 
-from robot.clock import moment
-from robot.db import Database, Row
+from robot.clock import Clock, moment, wall_clock
+from robot.db import Database, Param, Row
 from robot.model import Role, User, Visibility, Wiki
 
 WIKI_COLUMNS = "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at"
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
+
+ReadOne = Callable[[str, Sequence[Param]], Row | None]
+"""The first row of a point read: `Database.one`, or a connection's inside a transaction."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,28})[a-z0-9]")
 # fmt: off
@@ -73,13 +76,22 @@ def check_visibility(visibility: str) -> Visibility:
         raise InvalidWiki("visibility", "Choose who may read the wiki: private, unlisted or public.") from None
 
 
-def refuse_taken_slug(connection: sqlite3.Connection, slug: str, user: User, now: float) -> None:
+def refuse_taken_slug(one: ReadOne, slug: str, user: User, now: float) -> None:
     """Raise `InvalidWiki` when `slug` is in use, or was freed by somebody else in the last 30 days."""
-    if connection.execute("SELECT 1 FROM wikis WHERE slug = ?", (slug,)).fetchone():
+    if one("SELECT 1 FROM wikis WHERE slug = ?", (slug,)):
         raise InvalidWiki("slug", f"The address {slug} is taken.")
-    freed = connection.execute("SELECT user_id, freed_at FROM freed_slugs WHERE slug = ?", (slug,)).fetchone()
+    freed = one("SELECT user_id, freed_at FROM freed_slugs WHERE slug = ?", (slug,))
     if freed and freed["user_id"] != user.id and freed["freed_at"] > now - FREED_SLUG_REST_S:
         raise InvalidWiki("slug", f"The address {slug} was in use until lately and rests for 30 days.")
+
+
+def find_slug_objection(db: Database, slug: str, user: User, *, clock: Clock = wall_clock) -> str | None:
+    """Why `user` cannot have the address `slug` now, or None. Between asking and making, somebody may be faster."""
+    try:
+        refuse_taken_slug(db.one, check_slug(slug), user, clock())
+    except InvalidWiki as error:
+        return str(error)
+    return None
 
 
 def find_wiki_by_slug(db: Database, slug: str) -> Wiki | None:

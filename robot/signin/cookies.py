@@ -11,6 +11,7 @@ from collections.abc import Iterable
 PLATFORM_COOKIE = "__Host-robot_session"
 WIKI_COOKIE = "__Host-robot_wiki"
 NONCE_COOKIE = "__Host-robot_nonce"
+RETURN_COOKIE = "__Host-robot_return"
 
 # More copies than this are not an accident, and each costs a signature check.
 _MAX_VALUES = 4

@@ -1,0 +1,151 @@
+"""A wiki's agents: tokens made, shown once and revoked, and what to paste where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from quart import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from robot.access import may
+from robot.address import PublicAddress
+from robot.db import Database
+from robot.model import Action, Person, Role, Scope, Token, User, Wiki
+from robot.signin.sessions import Sessions
+from robot.tokens import InvalidToken, check_token_name, create_token, find_token, list_tokens, revoke_token
+from robot.web.answers import error_page
+from robot.web.page import render
+from robot.web.setups import PLACEHOLDER, agent_setups
+from robot.web.visitor import open_wiki, signed_in
+
+_SCOPES = {"write": ("Read and write", {Scope.READ, Scope.WRITE}), "read": ("Read only", {Scope.READ})}
+_EXPIRIES = {
+    "30": ("in 30 days", timedelta(days=30)),
+    "90": ("in 90 days", timedelta(days=90)),
+    "365": ("in a year", timedelta(days=365)),
+    "never": ("never", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    token: Token
+    person: User
+    writes: bool
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    name: str = ""
+    scope: str = "write"
+    expiry: str = "90"
+
+
+def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
+    """`/app/wiki/{slug}/agents`, `/app/wiki/{slug}/tokens`, `/app/wiki/{slug}/tokens/{id}/revoke`"""
+    pages = Blueprint("agents", __name__, url_prefix="/app/wiki/<slug>")
+
+    def page(template: str, user: User, wiki: Wiki, role: Role, **context: object) -> str:
+        origin = address.wiki_origin(wiki.slug)
+        return render(template, user=user, here="wikis", wiki=wiki, role=role, origin=origin, **context)
+
+    def overview(user: User, wiki: Wiki, role: Role, typed: _Typed, errors: dict[str, str]) -> str:
+        now = datetime.now(UTC)
+        return page(
+            "agents.html",
+            user,
+            wiki,
+            role,
+            tokens=[_row(token, person, now) for token, person in _visible(db, user, wiki, role)],
+            typed=typed,
+            errors=errors,
+            scope_choices=[(value, label) for value, (label, _) in _scopes_for(user, wiki, role).items()],
+            expiry_choices=[(value, label) for value, (label, _) in _EXPIRIES.items()],
+            placeholder=PLACEHOLDER,
+            setup_items=agent_setups(wiki.slug, address.wiki_origin(wiki.slug)),
+            notice="The token is revoked. Whatever used it is refused from now on."
+            if "revoked" in request.args
+            else None,
+        )
+
+    @pages.get("/agents")
+    async def agents(slug: str) -> str:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        return overview(user, wiki, role, _Typed(), {})
+
+    @pages.post("/tokens")
+    async def make_token(slug: str) -> str | tuple[str, int]:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        sent = await request.form
+        typed = _Typed(*(sent.get(field, "") for field in ("name", "scope", "expiry")))
+        scopes = _scopes_for(user, wiki, role)
+        errors = _find_errors(typed, scopes)
+        if errors:
+            return overview(user, wiki, role, typed, errors), 400
+        lifetime = _EXPIRIES[typed.expiry][1]
+        expires = None if lifetime is None else datetime.now(UTC) + lifetime
+        secret, token = await create_token(db, user, wiki, typed.name, scopes[typed.scope][1], expires=expires)
+        setup_items = agent_setups(wiki.slug, address.wiki_origin(wiki.slug), secret)
+        return page("token_made.html", user, wiki, role, token=token, secret=secret, setup_items=setup_items)
+
+    @pages.get("/tokens/<token_id>/revoke")
+    async def ask_revoke(slug: str, token_id: str) -> str | Response:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        token = _own_token(db, user, wiki, role, token_id)
+        return _no_such_token() if token is None else page("token_revoke.html", user, wiki, role, token=token)
+
+    @pages.post("/tokens/<token_id>/revoke")
+    async def revoke(slug: str, token_id: str) -> WerkzeugResponse | Response:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        if _own_token(db, user, wiki, role, token_id) is None:
+            return _no_such_token()
+        await revoke_token(db, wiki, token_id)
+        return redirect(f"/app/wiki/{wiki.slug}/agents?revoked=1", 303)
+
+    return pages
+
+
+def _visible(db: Database, user: User, wiki: Wiki, role: Role) -> list[tuple[Token, User]]:
+    """The tokens that the person may see and revoke: their own, and an owner all."""
+    sees_all = may(Person(user, role), Action.ADMINISTER, wiki)
+    return [(token, person) for token, person in list_tokens(db, wiki) if sees_all or person.id == user.id]
+
+
+def _own_token(db: Database, user: User, wiki: Wiki, role: Role, token_id: str) -> Token | None:
+    token = find_token(db, wiki, token_id)
+    is_theirs = token is not None and (token.user_id == user.id or may(Person(user, role), Action.ADMINISTER, wiki))
+    return token if is_theirs else None
+
+
+def _row(token: Token, person: User, now: datetime) -> _Row:
+    return _Row(token, person, Scope.WRITE in token.scopes, token.expires is not None and token.expires <= now)
+
+
+def _scopes_for(user: User, wiki: Wiki, role: Role) -> dict[str, tuple[str, set[Scope]]]:
+    """What the person can give to an agent: never more than they may do themselves."""
+    if may(Person(user, role), Action.WRITE, wiki):
+        return _SCOPES
+    return {"read": _SCOPES["read"]}
+
+
+def _find_errors(typed: _Typed, scopes: dict[str, tuple[str, set[Scope]]]) -> dict[str, str]:
+    errors = {}
+    try:
+        check_token_name(typed.name)
+    except InvalidToken as error:
+        errors["name"] = str(error)
+    if typed.scope not in scopes:
+        errors["scope"] = "Choose what the token's bearer may do."
+    if typed.expiry not in _EXPIRIES:
+        errors["expiry"] = "Choose when the token expires."
+    return errors
+
+
+def _no_such_token() -> Response:
+    return error_page(404, "There is no such token", "It may have been revoked already.")

@@ -1,0 +1,62 @@
+"""A wiki in figures, for the dashboard: read from its catalog, bounded in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import trio
+
+from robot.contents import Contents
+from robot.model import Wiki
+from wikihost.content import Content
+from wikihost.errors import ContentError
+from wikihost.values import PageFilter
+
+# A dashboard without a wiki's figures is better than one that waits for a slow disk.
+FACTS_DEADLINE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WikiFacts:
+    """`size_bytes` is git's size on disk; `changed_by` the author of the newest change, the agent's name in it."""
+
+    pages: int
+    size_bytes: int
+    changed: datetime | None
+    changed_by: str | None
+
+
+async def gather_facts(contents: Contents, wikis: Sequence[Wiki]) -> dict[str, WikiFacts]:
+    """The figures by wiki id; a wiki whose content cannot be read in time is left out."""
+    found: dict[str, WikiFacts] = {}
+
+    async def gather(wiki: Wiki) -> None:
+        try:
+            found[wiki.id] = await contents.run(wiki, read_facts)
+        except ContentError:
+            return
+
+    with trio.move_on_after(FACTS_DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            for wiki in wikis:
+                nursery.start_soon(gather, wiki)
+    return found
+
+
+def read_facts(content: Content) -> WikiFacts:
+    """One wiki's figures; blocks on its catalog. Raises `ContentError`."""
+    stats = content.stats()
+    return WikiFacts(
+        pages=stats.pages,
+        size_bytes=stats.repository_bytes,
+        changed=stats.updated,
+        changed_by=None if stats.updated is None else _author_at(content, stats.updated),
+    )
+
+
+def _author_at(content: Content, updated: datetime) -> str | None:
+    newest = content.list_pages(PageFilter(updated_since=updated))
+    commits = content.history(newest[0].path, 1) if newest else []
+    return commits[0].author if commits else None

@@ -1,0 +1,48 @@
+"""Who is looking at a platform page."""
+
+from __future__ import annotations
+
+from quart import request
+
+from robot.access import role_of
+from robot.db import Database
+from robot.model import Role, User, Wiki
+from robot.signin.returns import with_query
+from robot.signin.sessions import Sessions
+from robot.wikis import find_wiki_by_slug
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in; `address` is the sign-in page that leads back."""
+
+    def __init__(self) -> None:
+        super().__init__("sign in first")
+        # A form that was sent is not sent again after signing in.
+        wanted = request.full_path.removesuffix("?") if request.method in ("GET", "HEAD") else "/app/"
+        self.address = with_query("/auth/login", next=wanted)
+
+
+class NoSuchWiki(Exception):
+    """There is no wiki of that address in which the person has a role."""
+
+
+def visitor(sessions: Sessions) -> User | None:
+    """The person whose browser this is, if signed in."""
+    return sessions.platform_user(request.scope["headers"])
+
+
+def signed_in(sessions: Sessions) -> User:
+    """The person whose browser this is; raises `SignInNeeded`."""
+    user = visitor(sessions)
+    if user is None:
+        raise SignInNeeded
+    return user
+
+
+def open_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
+    """The wiki at `slug` and the person's role in it; raises `NoSuchWiki`, the same for a wiki of other people."""
+    wiki = find_wiki_by_slug(db, slug)
+    role = None if wiki is None else role_of(db, user.id, wiki.id)
+    if wiki is None or role is None:
+        raise NoSuchWiki
+    return wiki, role

@@ -15,6 +15,7 @@ import trio
 from hypercorn.config import Config
 from quart_trio import QuartTrio
 
+from proxy.guard import shield_final_send
 from robot.contents import Contents
 from robot.mcp.endpoint import McpEndpoint
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
@@ -131,7 +132,7 @@ def front_of(doors: Doors) -> Asgi:
         bearer = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
         scope["robot.request"] = WikiRequest(doors.wiki, ACTORS.get(bearer, Anonymous()), ORIGIN, "r1")
         app = doors.mcp if scope["path"].startswith("/mcp") else doors.rest
-        await cast("Asgi", app)(scope, receive, send)
+        await cast("Asgi", app)(scope, receive, shield_final_send(send))
 
     return application
 

@@ -38,19 +38,11 @@ def load(spec: WorkerSpec) -> Any:
         import otterwiki.server as server  # noqa: PLC0415, PLR0402 -- reads the environment, opens the wiki
     finally:
         _clear_environment(settings)
-    import otterwiki.preferences  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
-
+    server.app.config.update(settings)
     with server.app.app_context():
         event.listen(server.db.engine, "do_connect", _connect)
-    read_preferences = server.update_app_config
-
-    def update_app_config() -> None:
-        read_preferences()
-        server.app.config.update(DECIDED)
-
-    server.update_app_config = update_app_config
-    otterwiki.preferences.update_app_config = update_app_config
+    _decide_settings(server)
+    _extend(server)
     return server
 
 
@@ -74,6 +66,57 @@ def bind(server: Any, spec: WorkerSpec) -> None:
     server.githttpserver.path = str(home.repo)
     otterwiki.repomgmt.initialize_repo_management(storage)
     otterwiki.helper._serializer = URLSafeTimedSerializer(app.config["SECRET_KEY"])
+
+
+def _decide_settings(server: Any) -> None:
+    """Put robot's settings back whenever Otter Wiki has read its owner's preferences."""
+    import otterwiki.preferences  # noqa: PLC0415
+
+    read_preferences = server.update_app_config
+
+    def update_app_config() -> None:
+        read_preferences()
+        server.app.config.update(DECIDED)
+
+    server.update_app_config = update_app_config
+    otterwiki.preferences.update_app_config = update_app_config
+
+
+def _extend(server: Any) -> None:
+    """Add what robot needs to the application; before its first request."""
+    import otterwiki.auth  # noqa: PLC0415
+    from flask_login import current_user  # noqa: PLC0415
+    from otterwiki.plugins import plugin_manager  # noqa: PLC0415
+
+    from wikihost.child import identity, naming, plugin, threads, uploads  # noqa: PLC0415
+
+    app = server.app
+    plugin_manager.register(plugin.RobotPlugin(), "robot")
+    plugin.install(app)
+    naming.install(app, server.storage)
+    uploads.install(app, server.storage)
+    app.teardown_request(lambda _error: server.storage.release())
+    # The layout's token would open a session on every page; the front's same-origin rule takes its place.
+    app.context_processor(lambda: {"csrf_token": lambda: ""})
+    _remember_pages_only_of(current_user)
+    otterwiki.auth.auth_manager = identity.core_says(app.config)
+    threads.lock_renderer(server.app_renderer)
+    threads.separate_embeddings(plugin_manager.get_plugins())
+
+
+def _remember_pages_only_of(user: Any) -> None:
+    """Keep the list of recently viewed pages, and so a session, for those only who can create pages from it."""
+    import otterwiki.pageindex  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
+
+    remember = otterwiki.wiki.upsert_pagecrumbs
+
+    def upsert_pagecrumbs(pagepath: str | None) -> None:
+        if user.is_authenticated:
+            remember(pagepath)
+
+    otterwiki.wiki.upsert_pagecrumbs = upsert_pagecrumbs
+    otterwiki.pageindex.upsert_pagecrumbs = upsert_pagecrumbs
 
 
 def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> sqlite3.Connection | None:

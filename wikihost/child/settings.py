@@ -41,6 +41,10 @@ DECIDED: Final[Mapping[str, Setting]] = {
     "GIT_ALLOW_EXTERNAL_SYMLINKS": False,
     "MAIL_SERVER": "",
     "MAX_FORM_MEMORY_SIZE": MAX_FORM_BYTES,
+    # The prefix keeps a sibling subdomain from planting this cookie (RFC 6265bis, section 4.1.3.2).
+    "SESSION_COOKIE_NAME": "__Host-wiki",
+    "SESSION_COOKIE_SECURE": True,
+    "SESSION_COOKIE_SAMESITE": "Lax",
     "DEBUG": False,
     "TESTING": False,
 }
@@ -56,6 +60,7 @@ def wiki_settings(spec: WorkerSpec) -> dict[str, Setting]:
         "SITE_NAME": spec.site_name,
         "SITE_DESCRIPTION": spec.description,
         "LOG_LEVEL": spec.log_level,
+        "ROBOT_PLATFORM_URL": spec.platform_url,
         "MAX_CONTENT_LENGTH": spec.max_upload_bytes,
     }
 

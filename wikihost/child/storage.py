@@ -1,41 +1,319 @@
-"""Otter Wiki's storage over the one writer: reads safe under threads."""
+"""Otter Wiki's storage over the one writer.
+
+Otter Wiki changes files in the work tree, stages them and commits. Here every change is first only decided, then
+made by `wikihost.writer` in one step under the wiki's write lock, on top of whatever the head is by then. A save
+that fails leaves nothing behind, and no commit of another process is lost.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import git
 import otterwiki.gitstorage
+import pygit2
+from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
+from otterwiki.plugins import plugin_manager
 
 from wikihost.child.objects import InProcessObjects
+from wikihost.layout import WikiHome
+from wikihost.names import file_of, name_of_file, parse_page_name
+from wikihost.repo import Repository, split_trailers
+from wikihost.values import Author
+from wikihost.writer import HeadMoved, Held, Moved, Writer
+
+Changes = dict[str, bytes | None]
+Names = list[str]  # spelled out because `RobotStorage.list` hides the builtin in its class
 
 GitStorage: Any = otterwiki.gitstorage.GitStorage
 
+_SYMLINK = b"120000"
+# A plain `git` may move the branch while the lock is held; each time the change is decided anew.
+_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class _Staged:
+    """Changes of one thread that are decided but not committed; the write lock is held as long as it exists."""
+
+    held: Held
+    release: ExitStack
+    changes: Changes = field(default_factory=dict)
+
 
 class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
-    """What Otter Wiki takes for its storage. `__init__` may be called again, to become another wiki in place."""
+    """What Otter Wiki takes for its storage. `__init__` may be called again, to become another wiki in place.
+
+    `on_commit(head)` is called after each commit, in the thread that made it.
+    """
 
     def __init__(self, path: str, initialize: bool = False, allow_external_symlinks: bool = False) -> None:
         if initialize:
             raise ValueError("repositories are made by wikihost.lifecycle")
         self.path = str(Path(path).absolute())
         self.allow_external_symlinks = allow_external_symlinks
+        self.on_commit: Callable[[str], None] = _ignore
         self._of_thread = threading.local()
+        self._writer = Writer(WikiHome(Path(self.path).parent))
+
+    # Reading
 
     @property
     def repo(self) -> git.Repo:
         """This thread's repository: GitPython's objects must not be shared between threads."""
-        try:
-            return self._of_thread.repo
-        except AttributeError:
-            self._of_thread.repo = git.Repo(self.path, odbt=InProcessObjects)
-            return self._of_thread.repo
-
-    def _check_reload(self) -> None:
-        """Nothing to reload: no object is cached over a request."""
+        repo: git.Repo | None = getattr(self._of_thread, "repo", None)
+        if repo is None:
+            repo = self._of_thread.repo = git.Repo(self.path, odbt=InProcessObjects)
+        return repo
 
     def check_health(self) -> None:
         """Read the head commit from disk; raises what keeps it from being read."""
         self.repo.head.commit.message  # noqa: B018 -- reading it is the check
+
+    def load(self, filename: str, mode: str = "r", revision: str | None = None, size: int = -1) -> str | bytes:
+        staged = self._staged
+        if staged is None or revision is not None or filename not in staged.changes:
+            return super().load(filename, mode, revision, size)  # type: ignore[no-any-return]
+        data = staged.changes[filename]
+        if data is None:
+            raise StorageNotFound(f"{filename} not found.")
+        if mode == "rb":
+            return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise StorageErrorEncoding(f"{filename} could not be decoded as text.") from None
+
+    def list(self, p: str | None = None, depth: int | None = None, exclude: Any = ()) -> tuple[Names, Names]:
+        files, folders = super().list(p, depth, [*exclude])
+        if self._staged is not None and p is None:
+            changes = self._staged.changes
+            kept = {name for name in files if changes.get(name, b"") is not None}
+            files = sorted(kept | {name for name, data in changes.items() if data is not None})
+        return files, folders
+
+    def _check_reload(self) -> None:
+        """Nothing to reload: no object is cached over a request."""
+
+    def _get_metadata_of_commit(self, commit: git.Commit) -> dict[str, Any]:
+        return {
+            "revision-full": commit.hexsha,
+            "revision": commit.hexsha[:6],
+            "datetime": commit.authored_datetime,
+            "author_name": commit.author.name,
+            "author_email": commit.author.email,
+            "message": split_trailers(str(commit.message))[0],
+            "files": commit.stats.files,
+        }
+
+    def _get_metadata_of_log(self, logentry: str) -> dict[str, Any]:
+        metadata: dict[str, Any] = super()._get_metadata_of_log(logentry)
+        return {**metadata, "message": split_trailers(metadata["message"])[0]}
+
+    # Changing
+
+    def store(
+        self, filename: str, content: str | bytes, message: str | None = "", author: Any = ("", ""), mode: str = "w"
+    ) -> bool:
+        """Save a file; False when it had this content already."""
+        path = self._path_to_store(filename)
+        data = content.encode() if isinstance(content, str) else content
+        return self._commit(lambda _: {path: data}, message or f"Changed {path}", author)
+
+    def stage_upload(self, target: str, data: bytes) -> None:
+        """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it."""
+        self._uploads[self._path_in_repo(os.path.relpath(target, self.path))] = data
+
+    def commit(self, filenames: Any, message: str = "", author: Any = ("", ""), no_add: bool = False) -> None:
+        """Commit what `rename` and `update` decided (`no_add`), else the uploaded files."""
+        staged = self._staged
+        if no_add and staged is not None:
+            try:
+                self._acknowledge(self._commit_held(staged.held, lambda _: staged.changes, message, author))
+            finally:
+                self.release()
+            return
+        names = [filenames] if isinstance(filenames, str) else filenames
+        uploads = {path: self._uploads.pop(path, None) for path in map(self._path_in_repo, names)}
+        missing = [path for path, data in uploads.items() if data is None]
+        if missing:
+            raise StorageError(f"nothing was uploaded for {', '.join(missing)}")
+        self._commit(lambda _: uploads, message, author)
+
+    def delete(self, filename: Any, message: str | None = None, author: Any = ("", "")) -> None:
+        """Delete files and folders; what does not exist is skipped."""
+        names = [self._path_in_repo(name) for name in ([filename] if isinstance(filename, str) else filename)]
+
+        def decide(repository: Repository) -> Changes:
+            files = dict(repository.files(repository.head()))
+            return {path: None for name in names for path in _below(name, files)}
+
+        self._commit(decide, message or f"Deleted {', '.join(names)}.", author)
+
+    def rename(
+        self,
+        old_filename: str,
+        new_filename: str,
+        message: str | None = None,
+        author: Any = None,
+        no_commit: bool = False,
+        files_updated: Any = None,
+        preserve_symlink_target: bool = False,
+    ) -> None:
+        """Move a file or a folder.
+
+        With `no_commit` the move waits for `commit`, and nobody else can write until then.
+        """
+        self._abspath(old_filename)
+        old, new = os.path.normpath(old_filename), self._path_to_store(new_filename)
+        staged = self._stage()
+        try:
+            self._move(staged, old, new)
+            if not no_commit:
+                self.commit([], message or f"{old} renamed to {new}.", author or ("", ""), no_add=True)
+        except BaseException:
+            self.release()
+            raise
+
+    def update(self, filename: str, content: str | bytes, mode: str = "w") -> bool:
+        """Change a file along with a rename; True when that changes it."""
+        if self._staged is None:
+            raise StorageError("a file is only updated along with a rename")
+        data = content.encode() if isinstance(content, str) else content
+        if self.load(filename, "rb") == data:
+            return False
+        self._staged.changes[self._path_in_repo(filename)] = data
+        return True
+
+    def restore(self, paths: Any, revision: str = "HEAD") -> None:
+        """Forget what was decided since the last commit; nothing of it has reached the disk."""
+        self.release()
+
+    def revert(self, revision: str, message: str = "", author: Any = ("", "")) -> None:
+        """Undo one commit on top of the head; StorageError when later changes are in its way."""
+        self._validate_revision(revision)
+        self._commit(lambda repository: _undone(repository, revision), message, author)
+
+    def gc(self) -> Any:
+        with self._writer.locked():
+            return super().gc()
+
+    def release(self) -> None:
+        """Give up what this thread decided and did not commit, and the lock that came with it."""
+        staged = self._staged
+        self._of_thread.staged = None
+        self._uploads.clear()
+        if staged is not None:
+            staged.release.close()
+
+    # One commit
+
+    @property
+    def _staged(self) -> _Staged | None:
+        return getattr(self._of_thread, "staged", None)
+
+    @property
+    def _uploads(self) -> Changes:
+        uploads: Changes | None = getattr(self._of_thread, "uploads", None)
+        if uploads is None:
+            uploads = self._of_thread.uploads = {}
+        return uploads
+
+    def _stage(self) -> _Staged:
+        staged = self._staged
+        if staged is None:
+            release = ExitStack()
+            held = release.enter_context(self._writer.locked())
+            staged = self._of_thread.staged = _Staged(held, release)
+        return staged
+
+    def _move(self, staged: _Staged, old: str, new: str) -> None:
+        files = dict(staged.held.repository.files(staged.held.head()))
+        moved = _below(old, files)
+        if not moved:
+            raise StorageError(f"Renaming {old} to {new} failed: there is no {old}.")
+        if _below(new, files):
+            raise StorageError(f'The filename "{new}" already exist. Please choose a new filename.')
+        for path in moved:
+            mode, oid = files[path]
+            if mode == _SYMLINK:
+                raise StorageError(f"{path} is a symbolic link; only git can move it.")
+            staged.changes[path] = None
+            staged.changes[new + path.removeprefix(old)] = staged.held.repository.read_blob(oid.hex())
+
+    def _commit(self, decide: Callable[[Repository], Mapping[str, bytes | None]], message: str, author: Any) -> bool:
+        with self._writer.locked() as held:
+            committed = self._commit_held(held, decide, message, author)
+        return self._acknowledge(committed)
+
+    def _commit_held(
+        self, held: Held, decide: Callable[[Repository], Mapping[str, bytes | None]], message: str, author: Any
+    ) -> tuple[str, Names] | None:
+        """Commit what is decided on the head; the new head and its files, None when there was nothing to do."""
+        name, email = author
+        by = Author(name, email, {"Robot-Via": "web"})
+        for _ in range(_ATTEMPTS):
+            head = held.head()
+            changes = decide(held.repository)
+            if not changes:
+                return None
+            try:
+                committed = held.commit(changes, author=by, message=message, onto=head)
+            except HeadMoved:
+                continue
+            return (committed.head, [*changes]) if committed.changed else None
+        raise Moved("The wiki is being changed by other programs; try again.")
+
+    def _acknowledge(self, committed: tuple[str, Names] | None) -> bool:
+        if committed is None:
+            return False
+        head, changed_files = committed
+        plugin_manager.hook.repository_changed(changed_files=changed_files)
+        self.on_commit(head)
+        return True
+
+    def _path_in_repo(self, filename: str) -> str:
+        """The file that a name means, links resolved; StorageUnsafePath outside of the repository."""
+        path: str = self.canonical_filename(filename)
+        return path
+
+    def _path_to_store(self, filename: str) -> str:
+        """As `_path_in_repo`, for a new file; a page's name must obey the rule of all doors (InvalidPageName)."""
+        path = self._path_in_repo(filename)
+        if not path.endswith(".md") or name_of_file(path) is not None:
+            return path
+        return file_of(parse_page_name(path.removesuffix(".md")))
+
+
+def _below(name: str, files: Mapping[str, Any]) -> list[str]:
+    """The file of that name, or those in the folder of that name."""
+    return [path for path in files if path == name or path.startswith(name + "/")]
+
+
+def _undone(repository: Repository, revision: str) -> Changes:
+    """What undoes one commit on the head."""
+    head = repository.head()
+    try:
+        commit = repository.git.revparse_single(revision).peel(pygit2.Commit)
+        index = repository.git.revert_commit(commit, repository.git[head].peel(pygit2.Commit))
+    except (KeyError, ValueError, pygit2.GitError) as error:
+        raise StorageError(f"Revert failed: {error}") from error
+    if index.conflicts is not None:
+        raise StorageError("Revert failed: later changes are in its way.")
+    before = dict(repository.files(head))
+    after = {entry.path: entry.id for entry in index}
+    changes: Changes = {path: None for path in before.keys() - after.keys()}
+    for path, oid in after.items():
+        if path not in before or before[path][1] != oid.raw:
+            changes[path] = repository.read_blob(str(oid))
+    return changes
+
+
+def _ignore(_head: str) -> None:
+    """Nobody listens."""

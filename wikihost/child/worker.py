@@ -34,8 +34,10 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
         events.send(encode(WorkerFailed(f"{type(error).__name__}: {error}"[:1000])))
         _leave(1)
     application = with_probe(server.app.wsgi_app, spec.probe_secret, server.storage.check_health)
+    channel = Events(events)
+    server.storage.on_commit = channel.saved
     try:
-        serve(application, listener, spec, Events(events))
+        serve(application, listener, spec, channel)
     except BaseException:
         logger.exception("the worker ended")
         _leave(1)

@@ -1,0 +1,149 @@
+"""What robot adds to Otter Wiki's pages: ways back to the platform, and plain pages where it refuses.
+
+Registered with Otter Wiki's plugin manager by the zygote, so an Otter Wiki elsewhere in the environment never
+sees it.
+"""
+
+from __future__ import annotations
+
+import errno
+from html import escape
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Response, current_app, redirect, request
+from flask_login import current_user
+from otterwiki.plugins import hookimpl
+from sqlalchemy.exc import OperationalError
+
+from wikihost.errors import ContentError, InvalidPageName, StorageFailed, StorageFull
+from wikihost.writer import Moved
+
+# Screens about people, mail and remotes. In a hosted wiki the platform decides these.
+BLOCKED_ENDPOINTS: Final = frozenset(
+    {
+        "admin_mail_preferences",
+        "admin_permissions_and_registration",
+        "admin_repository_management",
+        "admin_user_management",
+        "confirm_email",
+        "dotgit",
+        "git_info_refs",
+        "git_receive_pack",
+        "git_upload_pack",
+        "lost_password",
+        "pull_webhook",
+        "recover_password",
+        "register",
+        "request_confirmation_link",
+        "security_check",
+        "user",
+        "well_known_change_password",
+    }
+)
+_SIGN_IN: Final = "/auth/start?next="
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Where Otter Wiki's menus link to what is blocked.
+_HIDDEN_LINKS: Final = (
+    "/-/admin/mail_preferences",
+    "/-/admin/permissions_and_registration",
+    "/-/admin/repository_management",
+    "/-/admin/user_management",
+)
+_STYLE: Final = "<style>" + ",".join(f'a[href="{link}"]' for link in _HIDDEN_LINKS) + "{display:none!important}</style>"
+
+
+class RobotPlugin:
+    """Hooks of otterwiki.plugins.OtterWikiPluginSpec."""
+
+    @hookimpl  # type: ignore[untyped-decorator]
+    def template_html_head_inject(self, page: Any) -> str:
+        return _STYLE
+
+    @hookimpl  # type: ignore[untyped-decorator]
+    def template_html_sidebar_left_inject(self, page: Any) -> str:
+        links = [(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki settings and agents")]
+        if not current_user.is_authenticated:
+            links = [(sign_in_url(), "fa-sign-in-alt", "Sign in")]
+        return "".join(_sidebar_link(*link) for link in links if link[0])
+
+
+def install(app: Any) -> None:
+    """Add refusals to the application; before its first request."""
+    app.before_request(_refuse_blocked)
+    app.register_error_handler(ContentError, _refused)
+    app.register_error_handler(OSError, _disk_failed)
+    app.register_error_handler(OperationalError, _database_failed)
+
+
+def sign_in_url() -> str:
+    """Where the front signs people in, with the way back to the page at hand."""
+    return _SIGN_IN + quote(request.full_path.rstrip("?"), safe="")
+
+
+def _refuse_blocked() -> Any:
+    if request.endpoint == "login":
+        # Otter Wiki sends here whoever may not read; it passes on where they wanted to go.
+        return redirect(_SIGN_IN + quote(_local_path(request.args.get("next", "/")), safe=""))
+    if request.endpoint == "logout":
+        return redirect("/auth/sign-out")
+    if request.endpoint in BLOCKED_ENDPOINTS:
+        return _plain(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
+    if request.endpoint == "settings" and request.method == "POST":
+        return _plain(403, "Not here", "Your name is managed in your account.")
+    return None
+
+
+def _local_path(path: str) -> str:
+    """The path if it is one on this host, else the wiki's start (a browser takes `//x` and `/\\x` for hosts)."""
+    if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable():
+        return path
+    return "/"
+
+
+def _refused(error: ContentError) -> Any:
+    match error:
+        case StorageFull():
+            return _plain(507, "The disk is full", "Nothing was saved. Keep your text and try again later.")
+        case StorageFailed():
+            return _plain(503, "The wiki could not be written", f"{error} Keep your text and try again.")
+        case InvalidPageName():
+            return _plain(400, "This cannot be a page's name", str(error))
+        case Moved():
+            return _plain(409, "Someone else was faster", str(error))
+        case _:
+            return _plain(400, "This cannot be done", str(error))
+
+
+def _disk_failed(error: OSError) -> Any:
+    if error.errno in _FULL:
+        return _refused(StorageFull())
+    raise error
+
+
+def _database_failed(error: OperationalError) -> Any:
+    if "full" in str(error.orig) or "disk I/O" in str(error.orig):
+        return _plain(507, "The disk is full", "Your preferences or draft were not saved. Try again later.")
+    raise error
+
+
+def _plain(status: int, title: str, sentence: str) -> Response:
+    """A page that needs nothing but itself."""
+    platform = current_app.config["ROBOT_PLATFORM_URL"]
+    way_back = f'<p><a href="{escape(platform)}">This wiki on the platform</a></p>' if platform else ""
+    body = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title>"
+        '<body style="font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem">'
+        f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p>{way_back}"
+        '<p><a href="/">Back to the wiki</a></p></body></html>'
+    )
+    return Response(body, status, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def _sidebar_link(url: str, icon: str, text: str) -> str:
+    return (
+        f'<a href="{escape(url)}" class="sidebar-link sidebar-link-with-icon">'
+        f'<span class="sidebar-icon"><i class="fas {icon}"></i></span>{escape(text)}</a>'
+    )

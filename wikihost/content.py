@@ -20,6 +20,7 @@ from wikihost.errors import (
     PageTooLarge,
     RevisionRequired,
     StorageFailed,
+    StorageFull,
 )
 from wikihost.layout import WikiHome
 from wikihost.markdown import page_title, split_frontmatter, wikilinks
@@ -222,7 +223,7 @@ class Content:
         """Bring the catalog along after a commit: the write is acknowledged, whatever becomes of this."""
         try:
             self.sync()
-        except StorageFailed as error:
+        except (StorageFailed, StorageFull) as error:
             _log.warning("the catalog of %s stays behind: %s", self._home.root, error)
 
     def _page_at(self, repository: Repository, name: str, commit: str) -> Page:
@@ -251,7 +252,11 @@ class Content:
     @contextmanager
     def _synced(self) -> Iterator[Repository]:
         with self._repositories.lend() as repository:
-            self.catalog.sync(repository)
+            try:
+                self.catalog.sync(repository)
+            except StorageFull as error:
+                # Better the wiki without its very last commit than no wiki until there is room again.
+                _log.warning("the catalog of %s stays behind: %s", self._home.root, error)
             yield repository
 
     def _repository_bytes(self, head: str) -> int:

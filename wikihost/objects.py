@@ -38,7 +38,8 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     try:
         for new in objects:
             digest = new.digest()
-            if pygit2.Oid(raw=digest) in repository:
+            # libgit2 says that it has the empty tree even where git would miss it.
+            if new.body and pygit2.Oid(raw=digest) in repository:
                 continue
             name = digest.hex()
             folder = git_dir / "objects" / name[:2]

@@ -92,6 +92,8 @@ class Repository:
 
     def read_tree(self, oid: bytes) -> trees.Tree:
         """A parsed tree; the last few are kept, as neighbouring commits share most of theirs."""
+        if oid == trees.EMPTY_TREE:
+            return {}  # git knows it without storing it
         known = self._trees.get(oid)
         if known is None:
             with _translated():

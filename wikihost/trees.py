@@ -38,6 +38,9 @@ class NewObject:
         return hashlib.sha1(self.framed, usedforsecurity=False).digest()
 
 
+EMPTY_TREE = NewObject(b"tree", b"").digest()
+
+
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """One file that differs between two trees; None on the side where it does not exist."""

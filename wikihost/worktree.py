@@ -57,7 +57,7 @@ class WorkTree:
 
     def begin_use(self) -> None:
         """Note that a program is about to change the work tree itself: if it dies, all files are looked at again."""
-        _replace_file(self._git_dir / _MARK, f"{_IN_USE}\n".encode())
+        self._set_mark(_IN_USE)
 
     def end_use(self) -> None:
         """Note that the program left the work tree at the head, as git does."""
@@ -113,7 +113,7 @@ class WorkTree:
         _replace_file(
             place,
             self._repository.read_blob(oid.hex()),
-            temporary=self._git_dir / _TEMPORARY,
+            self._git_dir / _TEMPORARY,
             mode=0o755 if mode == trees.EXECUTABLE else 0o644,
         )
 
@@ -161,18 +161,26 @@ class WorkTree:
         return commit if boot == _boot_id() and _COMMIT.fullmatch(commit) else None
 
     def _mark(self, commit: str) -> None:
-        _replace_file(self._git_dir / _MARK, f"{commit} {_boot_id()}\n".encode())
+        self._set_mark(f"{commit} {_boot_id()}")
+
+    def _set_mark(self, text: str) -> None:
+        # In place: ext4 flushes a file that is renamed over another. A torn mark is no commit, and all is looked at.
+        data = f"{text}\n".encode()
+        descriptor = os.open(self._git_dir / _MARK, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(descriptor, data, 0)
+            os.ftruncate(descriptor, len(data))
+        finally:
+            os.close(descriptor)
 
 
 def _load_index(index_file: Path, draft: Path) -> pygit2.Index | None:
     try:
         shutil.copyfile(index_file, draft)
-        index = pygit2.Index(str(draft))
-        index.read(force=True)
+        return pygit2.Index(str(draft))
     except (FileNotFoundError, pygit2.GitError):
         draft.unlink(missing_ok=True)
         return None
-    return index
 
 
 def _apply_to_index(index: pygit2.Index, changes: list[trees.FileChange]) -> None:
@@ -185,9 +193,8 @@ def _apply_to_index(index: pygit2.Index, changes: list[trees.FileChange]) -> Non
             index.add(pygit2.IndexEntry(change.path, pygit2.Oid(raw=oid), pygit2.enums.FileMode(int(mode, 8))))
 
 
-def _replace_file(place: Path, data: bytes, *, temporary: Path | None = None, mode: int = 0o644) -> None:
+def _replace_file(place: Path, data: bytes, temporary: Path, *, mode: int) -> None:
     """Write a file so that readers see all of it or the old one."""
-    temporary = temporary or place.with_name(place.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:

@@ -20,7 +20,6 @@ from robot.secret import new_id
 from robot.wikis import check_description, check_name, check_slug, refuse_taken_slug
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki, delete_wiki
-from wikihost.seeds import default_pages
 
 # Older rows in state `creating` have no maker any more: building a wiki takes well under a second.
 ABANDONED_AFTER_S = 600
@@ -61,10 +60,9 @@ async def create_hosted_wiki(
         created=moment(int(clock())),
     )
     author = author_of(Person(owner, Role.OWNER), domain, "web")
-    seeds = default_pages(wiki.name, wiki.description) if pages is None else pages
 
     def build() -> None:
-        create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=author, pages=seeds)
+        create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=author, pages=pages)
 
     await db.write(lambda connection: _reserve(connection, wiki, owner, limit))
     try:

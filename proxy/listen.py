@@ -1,8 +1,4 @@
-"""Listening and accepting: Hypercorn's HTTP/1.1 protocol on Trio, with a deadline on everything a client can hold up.
-
-Hypercorn's own `serve` shields each send to a client without a deadline, so that one stalled reader keeps it from ever
-stopping; it also switches to HTTP/2 when a client asks. Both are decided in its TCP server, hence the subclass here.
-"""
+"""Listening sockets, and accepting on them until it is time to stop."""
 
 from __future__ import annotations
 
@@ -14,24 +10,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
-import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config, Sockets
-from hypercorn.events import Closed, Event, RawData
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState, LifespanState
-from hypercorn.utils import parse_socket_addr
+from hypercorn.typing import LifespanState
 
 from proxy.asgi import App
+from proxy.connection import STALLED_READER_S, ClientConnection
 
 HEAD_S: Final = 10
 """For a whole request head, from the connection's start or the last response's end; so also the keep-alive time."""
-STALLED_READER_S: Final = 30
-"""Until a client that takes nothing of its response is dropped."""
 BACKLOG: Final = 1024
 MAX_HEAD_BYTES: Final = 32 * 1024
 
@@ -177,67 +166,3 @@ class _Doorman:
                 await self._emptied.wait()
         for connection in self._open:
             connection.cut()
-
-
-class _PlainH11(H11Protocol):
-    """HTTP/1.1 and nothing that it could be upgraded to."""
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """Ignore an offer of h2c (RFC 9110 7.8 allows it) and leave `PRI * HTTP/2.0` to be refused as a request."""
-
-
-class ClientConnection(TCPServer):
-    """One client's connection, whose sends have a deadline and can be cut."""
-
-    _sending: trio.CancelScope | None = None
-
-    async def run(self) -> None:
-        """Serve the connection to its end. Without TLS, that is Caddy's."""
-        try:
-            sock = self.stream.socket
-            async with TaskGroup() as task_group:
-                self._task_group = task_group
-                self.protocol = cast(
-                    Any,
-                    _PlainH11(
-                        self.app,
-                        self.config,
-                        self.context,
-                        task_group,
-                        ConnectionState(self.state),
-                        False,
-                        parse_socket_addr(sock.family, sock.getpeername()),
-                        parse_socket_addr(sock.family, sock.getsockname()),
-                        self.protocol_send,
-                    ),
-                )
-                await self.idle_task.restart(task_group, self._idle_timeout)
-                await self._read_data()
-        except OSError:
-            pass  # The client is gone.
-        finally:
-            try:
-                await self._close()
-            finally:
-                self.stream.socket.close()  # Also when closing gently was cancelled.
-
-    async def protocol_send(self, event: Event) -> None:
-        """Send bytes in one piece even when the sender is cancelled, but not for ever."""
-        if not isinstance(event, RawData):
-            await super().protocol_send(event)
-            return
-        async with self.send_lock:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + STALLED_READER_S) as self._sending:
-                try:
-                    await self.stream.send_all(event.data)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self.protocol.handle(Closed())
-            if self._sending.cancelled_caught:
-                await self.stream.aclose()
-                await self.protocol.handle(Closed())
-            self._sending = None
-
-    def cut(self) -> None:
-        """Give up a send in progress, so that the connection can be cancelled."""
-        if self._sending is not None:
-            self._sending.cancel()

@@ -137,8 +137,9 @@ class Proxy:
 
 
 async def answer(send: Send, status: int, body: bytes = b"") -> None:
-    length = str(len(body)).encode()
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", length)]})
+    """Answer and end the connection: what follows a refused request may belong to it (RFC 9112 6.1)."""
+    headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.asgi import Headers
+from proxy.asgi import Headers, Scope
 from proxy.edge import Edge, edge_of
 from proxy.headers import confined_cookie, confined_location, to_client, to_worker
 from proxy.hosts import Host
@@ -212,5 +212,5 @@ def test_only_the_trusted_peer_is_believed(peer: str, forwarded: dict[bytes, byt
     ],
 )
 def test_the_origin_is_written_as_browsers_do(scheme: str, host: Host, origin: str) -> None:
-    scope = {"client": None, "scheme": scheme, "headers": []}
+    scope: Scope = {"client": None, "scheme": scheme, "headers": []}
     assert edge_of(scope, host, trusted_peers=frozenset(), request_id="r").origin == origin

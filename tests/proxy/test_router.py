@@ -45,7 +45,7 @@ def path_at_worker(raw_path: bytes) -> str:
     """PATH_INFO as waitress computes it (waitress.task.WSGITask.get_environment), decoded as werkzeug does."""
     parser = HTTPRequestParser(Adjustments())
     parser.received(b"GET " + raw_path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-    path = parser.path
+    path: str = parser.path
     if path.startswith("/"):
         path = "/" + path.lstrip("/")
     return path.encode("latin-1").decode(errors="replace")
@@ -210,7 +210,7 @@ def test_every_path_goes_where_the_worker_would_see_it(pieces: list[tuple[str, s
     _agrees_with_the_readers(("/" + "".join(piece + joint for piece, joint in pieces)).encode())
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("C",), exclude_characters="/\\"), min_size=1), min_size=1))
+@given(st.lists(st.text(st.characters(exclude_categories=["C"], exclude_characters="/\\"), min_size=1), min_size=1))
 def test_a_page_name_as_browsers_write_it_reaches_the_worker_or_is_reserved(names: list[str]) -> None:
     path = "/" + "/".join(quote(name) for name in names)
     route = classify(path.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ from robot.model import Action, Anonymous, WikiRequest
 if TYPE_CHECKING:
     from robot.search.service import SearchService
 
-log = logging.getLogger(__name__)
-
 MAX_BODY_BYTES = 4 * 1024 * 1024
+
+# Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
+_PROGRESS = b'"progressToken"'
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,17 +32,23 @@ Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class McpEndpoint:
-    """Both protocol eras, stateless: nothing is lost when robot restarts, and any process could answer."""
+    """Both protocol eras, stateless: nothing is lost when robot restarts, and any process could answer.
+
+    A call that asks for progress is answered with an event stream, any other with one JSON body, which costs the SDK a
+    third less time: for old clients a stream takes six tasks a call.
+    """
 
     def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
-        self._manager = StreamableHTTPSessionManager(
-            create_server(contents, search, domain), stateless=True, max_request_body_size=MAX_BODY_BYTES
+        server = create_server(contents, search, domain)
+        self._answering = StreamableHTTPSessionManager(
+            server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
         )
+        self._streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
         self._running = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; requests still running then are cancelled, and later ones get 503."""
-        async with self._manager.run():
+        async with self._answering.run(), self._streaming.run():
             self._running = True
             task_status.started()
             try:
@@ -53,12 +59,15 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
         refusal = refuse(scope) if self._running else _refusal(503, "stopping", "robot is stopping; try again.")
-        if refusal is None:
-            await self._manager.handle_request(scope, receive, send)
+        if refusal is not None:
+            await _send_refusal(refusal, send)
             return
-        status, headers, body = refusal
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        body = await _read_body(receive)
+        if body is None:
+            await _send_refusal(_refusal(413, "body_too_large", f"At most {MAX_BODY_BYTES} bytes."), send)
+            return
+        manager = self._streaming if _PROGRESS in body else self._answering
+        await manager.handle_request(scope, _replaying(body, receive), send)
 
 
 def refuse(scope: Scope) -> Refusal | None:
@@ -83,6 +92,34 @@ def refuse(scope: Scope) -> Refusal | None:
     if kind != b"application/json":
         return _refusal(415, "unsupported_media_type", "Send the message as application/json.")
     return None
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None when it is longer than a message may be. A client that left has sent what it has."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body that was read, and then whatever comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+async def _send_refusal(refusal: Refusal, send: Send) -> None:
+    status, headers, body = refusal
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _refusal(status: int, code: str, sentence: str) -> Refusal:

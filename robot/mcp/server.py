@@ -8,7 +8,6 @@ hands to each handler; nothing is kept between requests.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -39,8 +38,6 @@ from wikihost.errors import ContentError
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
-
-log = logging.getLogger(__name__)
 
 # The version of what the tools promise, which is what a client may care about.
 TOOLS_VERSION = "1.0"

@@ -26,14 +26,14 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one process of agents does: `sessions` clients with `calls` calls each, or that many open streams.
+    """What one process of agents does: `sessions` clients with `calls` calls each.
 
     `first` numbers the first session: it names the pages that session writes.
     """
 
     url: str
     token: str
-    work: Literal["read", "write", "listen"]
+    work: Literal["read", "write"]
     sessions: int
     calls: int
     page: str
@@ -159,18 +159,13 @@ async def _main() -> None:
     outcome = Outcome([], [])
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(load)) for _ in range(load.sessions)]
-        if load.work == "listen":
-            for client in clients:
-                await stack.enter_async_context(client.listen(tools_list_changed=True))
-        else:
-            for client in clients:
-                await client.call_tool("read_note", {"path": load.page})
+        for client in clients:
+            await client.call_tool("read_note", {"path": load.page})
         print("ready", flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
         async with anyio.create_task_group() as group:
-            if load.work != "listen":
-                for number, client in enumerate(clients, load.first):
-                    group.start_soon(_session, client, load, number, outcome)
+            for number, client in enumerate(clients, load.first):
+                group.start_soon(_session, client, load, number, outcome)
         print(json.dumps(asdict(outcome)), flush=True)
 
 

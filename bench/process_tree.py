@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+# A server is quiet when it used less than this share of one core, for so many intervals on end.
+QUIET_SHARE = 0.05
+QUIET_INTERVALS = 3
+QUIET_INTERVAL_S = 1.0
 
 # Fields of /proc/PID/stat, counted from the state (field 3), which follows the name; see proc(5).
 _PPID = 1
@@ -78,3 +84,19 @@ def pss_bytes(root: int) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total
+
+
+def wait_until_quiet(root: int, *, limit_s: float) -> float:
+    """Wait until the tree below `root` has ended its work behind the scenes, such as an index; returns the seconds.
+
+    Raises TimeoutError after `limit_s`.
+    """
+    began = time.monotonic()
+    quiet, used_s = 0, cpu_s(root)
+    while quiet < QUIET_INTERVALS:
+        if time.monotonic() - began > limit_s:
+            raise TimeoutError(f"the server is still at work after {limit_s:.0f} s")
+        time.sleep(QUIET_INTERVAL_S)
+        before_s, used_s = used_s, cpu_s(root)
+        quiet = quiet + 1 if used_s - before_s < QUIET_SHARE * QUIET_INTERVAL_S else 0
+    return time.monotonic() - began

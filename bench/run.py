@@ -31,22 +31,6 @@ ROWS = ("pages", "agents", "start", "stop", "wakes")
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """How much is measured."""
-
-    requests: int
-    repetitions: int
-    calls: agents.Effort
-    starts: int
-    wikis: int
-    idle_s: float
-
-
-FULL = Effort(100, 5, agents.Effort(alone=300, together=100), starts=5, wikis=50, idle_s=45)
-QUICK = Effort(10, 2, agents.Effort(alone=20, together=10), starts=1, wikis=3, idle_s=5)
-
-
-@dataclass(frozen=True, slots=True)
 class Size:
     """A wiki of `make_wiki`, and what a small page of it costs in the system that robot replaces."""
 
@@ -59,6 +43,24 @@ class Size:
 
 SMALL_WIKI = Size("pages-76", "76 pages", 76, 0, "11 ms")
 LARGE_WIKI = Size("pages-1000", "1,000 pages, 5,000 commits", 1000, 5000, "47 ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured."""
+
+    requests: int
+    repetitions: int
+    calls: agents.Effort
+    agents_wiki: Size
+    starts: int
+    wikis: int
+    idle_s: float
+
+
+FULL = Effort(100, 5, agents.Effort(alone=300, together=100), LARGE_WIKI, starts=5, wikis=50, idle_s=45)
+QUICK = Effort(10, 2, agents.Effort(alone=20, together=10), SMALL_WIKI, starts=1, wikis=3, idle_s=5)
+
 
 Say = Callable[[str], None]
 
@@ -104,9 +106,10 @@ def pages(effort: Effort, say: Say) -> list[Figure]:
 
 
 def over_mcp(effort: Effort, say: Say) -> list[Figure]:
-    """Reading and writing by agents on the large wiki."""
+    """Reading and writing by agents."""
+    size = effort.agents_wiki
     with scratch() as directory:
-        wiki = plant(directory / "data", {LARGE_WIKI.slug: made_wiki(LARGE_WIKI)})[LARGE_WIKI.slug]
+        wiki = plant(directory / "data", {size.slug: made_wiki(size)})[size.slug]
         with running_host(directory / "data", free_port()) as host:
             return [*agents.measure_reading(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
 

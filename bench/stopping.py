@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.figures import Figure, ms
 from bench.host import DOMAIN, HEALTH, STOP_LIMIT_S, Host, Planted, running_host
-from bench.http_client import TIMEOUT_S, Visitor, free_port, wait_for_page
+from bench.http_client import TIMEOUT_S, Visitor, WrongAnswer, free_port, wait_for_page
 from bench.make_wiki import LARGE, SMALL
-from bench.mcp_load import Agents, Load
+from wikihost.layout import WikiHome
 
 LATEST_HEALTHY_S = 1.5
 LATEST_PAGE_S = 5.0
@@ -23,6 +25,8 @@ PAGE_LIMIT_S = 30.0
 
 IDLE_CONNECTIONS = 100
 STREAMS = 5
+# Later clients get plain JSON from tools that report no progress.
+HANDSHAKE_ERA = "2025-11-25"
 # Enough answers that no socket buffer can hold them all.
 PIPELINED_REQUESTS = 200
 SMALLEST_BUFFER_BYTES = 4096
@@ -64,14 +68,40 @@ def stop_with_clients(host: Host, wiki: Planted) -> float | None:
         for _ in range(IDLE_CONNECTIONS):
             visitor = clients.enter_context(Visitor(host.port, DOMAIN))
             visitor.get_page(HEALTH)
-        streams = Agents(Load(host.mcp_url(wiki), wiki.token, "listen", STREAMS, 0, SMALL))
-        clients.callback(streams.close)
-        streams.wait_until_ready()
+        clients.enter_context(no_writing(wiki))
+        for number in range(STREAMS):
+            clients.enter_context(open_stream(host.port, wiki, number))
         clients.enter_context(stalled_reader(host.port, wiki.host))
         try:
             return host.stop()
         except subprocess.TimeoutExpired:
             return None
+
+
+@contextmanager
+def no_writing(wiki: Planted) -> Iterator[None]:
+    """Hold the wiki's write lock, so that answers to writers stay open."""
+    with WikiHome(wiki.repo.parent).write_lock.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def open_stream(port: int, wiki: Planted, number: int) -> socket.socket:
+    """A call of an agent whose answer, a stream of events, has begun and cannot end yet."""
+    arguments = {"path": f"Bench/Stream {number}", "content": "# Stream\n"}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "write_note", "arguments": arguments}}
+    body = json.dumps(call).encode()
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: {wiki.host}:{port}\r\nAuthorization: Bearer {wiki.token}\r\n"
+        "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
+        f"MCP-Protocol-Version: {HANDSHAKE_ERA}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    stream = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
+    stream.sendall(head.encode() + body)
+    begun = stream.recv(65536)
+    if not begun.startswith(b"HTTP/1.1 200 ") or b"text/event-stream" not in begun:
+        raise WrongAnswer(repr(begun))
+    return stream
 
 
 def stalled_reader(port: int, host: str) -> socket.socket:

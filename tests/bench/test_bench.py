@@ -54,6 +54,16 @@ def test_memory_of_a_child_is_counted() -> None:
         child.communicate(b"\n")
 
 
+def test_a_busy_process_is_waited_for() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        with pytest.raises(TimeoutError):
+            process_tree.wait_until_quiet(child.pid, limit_s=1)
+    finally:
+        child.kill()
+        child.wait()
+
+
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (1.0, 4.0)])
 def test_percentile_is_a_value_that_was_measured(share: float, value: float) -> None:
     assert figures.percentile([4.0, 2.0, 1.0, 3.0], share) == value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import trio
 
 from tests.caddy.edge import EXAMPLE, Edge, running_edge
 from tests.harness import Robot, free_port, running_robot
+from wikihost.layout import WikiHome
 
 pytestmark = [
     pytest.mark.caddy,
@@ -33,7 +35,8 @@ SPOOFED = {
     "X_Otterwiki_Email": "mallory@evil.example",
     "X_Otterwiki_Permissions": "READ,WRITE,UPLOAD,ADMIN",
 }
-FIRST_EVENT_S = 5.0
+# Later clients get plain JSON from tools that report no progress.
+HANDSHAKE_ERA = "2025-11-25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +116,26 @@ async def test_an_agent_writes_a_page(site: Site) -> None:
     assert "Through the front door." in site.operator.get(f"{wiki}/Caddy Agent").text
 
 
-async def test_a_stream_is_passed_on_event_by_event(site: Site) -> None:
-    """The acknowledgment of a subscription arrives while its answer, which does not end by itself, goes on."""
-    with trio.fail_after(30):
-        async with site.edge.agent(f"{site.robot.wiki}/mcp", site.robot.token) as agent:
-            with trio.fail_after(FIRST_EVENT_S):
-                subscription = agent.listen(tools_list_changed=True)
-                await subscription.__aenter__()
-            await subscription.__aexit__(None, None, None)
+def test_a_stream_is_passed_on_as_it_comes(site: Site) -> None:
+    """The answer to a writer begins while the wiki is locked, and ends with the event when it is not any more."""
+    [home] = site.robot.data.glob("wikis/*")
+    call = {"name": "write_note", "arguments": {"path": "Caddy Stream", "content": "# Stream\n"}}
+    with site.edge.browser() as agent, WikiHome(home).write_lock.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with agent.stream(
+            "POST",
+            f"{site.robot.wiki}/mcp",
+            json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call},
+            headers={
+                "Authorization": f"Bearer {site.robot.token}",
+                "Accept": "application/json, text/event-stream",
+                "MCP-Protocol-Version": HANDSHAKE_ERA,
+            },
+        ) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert site.edge.handshake("demo.robot.localhost")  # a whole exchange with Caddy, and still no event
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "Created Caddy Stream" in answer.read().decode()
 
 
 def test_only_names_that_robot_serves_get_a_certificate(site: Site) -> None:

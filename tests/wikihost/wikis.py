@@ -54,7 +54,7 @@ def assert_sound(home: WikiHome) -> None:
 
 
 def in_child(work: Callable[[int], None]) -> tuple[int, int]:
-    """Fork; the child runs `work(fd)` and exits. The child's pid and the end of the pipe to read what it wrote to fd."""
+    """Fork; the child runs `work(fd)` and exits. Its pid, and the end of the pipe that has what it wrote to fd."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

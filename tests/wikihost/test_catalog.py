@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import multiprocessing
+import random
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.wikihost.wikis import ADA, git, make_wiki
+from wikihost.catalog import Catalog
+from wikihost.content import Content
+from wikihost.layout import WikiHome
+from wikihost.repo import Repository
+from wikihost.writer import Writer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+# Everything that the catalog says, without row numbers.
+QUESTIONS = {
+    "meta": "SELECT * FROM meta ORDER BY key",
+    "page": "SELECT path, key, title, blob, category, tags, words, frontmatter, revision, updated FROM page ORDER BY 1",
+    "tag": "SELECT path, tag.key, tag FROM tag JOIN page ON page.id = page_id ORDER BY 1, 3",
+    "link": "SELECT path, ordinal, target, link.key FROM link JOIN page ON page.id = page_id ORDER BY 1, 2",
+    "commits": "SELECT oid, generation, time, zone, author, email, message, agent FROM commits ORDER BY oid",
+    "page_commit": "SELECT file, oid, change FROM page_commit JOIN commits ON commits.id = commit_id ORDER BY 1, 2",
+    "page_text": (
+        "SELECT path, page_text.title, headings, body FROM page_text JOIN page ON page.id = page_text.rowid ORDER BY 1"
+    ),
+    "texts": "SELECT count(*) FROM page_text",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> WikiHome:
+    return make_wiki(tmp_path / "wiki", {"Home": "home\n", "A/B": "---\ntags: [x]\n---\n# B\n[[Home]]\n"})
+
+
+def synced(home: WikiHome, catalog: Catalog | None = None) -> dict[str, list[tuple[object, ...]]]:
+    catalog = catalog or Catalog(home)
+    catalog.sync(Repository(home.repo))
+    return catalog.read(lambda connection: {name: connection.execute(q).fetchall() for name, q in QUESTIONS.items()})
+
+
+def rebuilt(home: WikiHome) -> dict[str, list[tuple[object, ...]]]:
+    for left in home.root.glob("catalog.db*"):
+        left.unlink()
+    return synced(home)
+
+
+def some_text(chance: random.Random) -> str:
+    words = chance.choices(["alpha", "[[Home]]", "`[[Code]]`", "[[P_1|One]]", "[[Gone]]", "# Head\n", "ß", "\n\n"], k=8)
+    front = chance.choice(["", "---\ntitle: T\ntags: [a, B]\ncategory: c\n---\n", "---\nbroken: [\n---\n"])
+    return front + " ".join(words)
+
+
+def random_step(home: WikiHome, writer: Writer, chance: random.Random) -> None:
+    names = [f"P {chance.randrange(6)}.md", f"P_{chance.randrange(6)}.md", f"F/{chance.randrange(3)}.md", "F/pic.png"]
+    changes = {
+        name: chance.choice([None, some_text(chance).encode(), chance.randbytes(5)])
+        for name in chance.sample(names, chance.randrange(1, 4))
+    }
+    match chance.randrange(10):
+        case 0:
+            git(home, "reset", "-q", "--hard", f"HEAD~{chance.randrange(1, 3)}")
+        case 1:
+            git(home, "checkout", "-q", "-b", "side", "HEAD~1")
+            writer.commit(changes, author=ADA, message="on the side")
+            git(home, "checkout", "-q", "main")
+            git(home, "merge", "-q", "-s", "ours", "--no-ff", "--no-commit", "side")
+            if chance.randrange(2):
+                git(home, "checkout", "-q", "side", "--", ".")
+            git(home, "commit", "-q", "-m", "merged")
+            git(home, "branch", "-q", "-D", "side")
+        case 2:
+            git(home, "mv", "-k", "Home.md", f"Moved {chance.randrange(99)}.md")
+            git(home, "commit", "-q", "--allow-empty", "-m", "moved")
+        case _:
+            writer.commit(changes, author=ADA, message=f"step {chance.random()}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_following_commits_gives_the_same_as_building_from_nothing(home: WikiHome, seed: int) -> None:
+    chance = random.Random(seed)
+    writer, catalog = Writer(home), Catalog(home)
+    for _ in range(4):
+        random_step(home, writer, random.Random(99))  # a few ordinary commits to reset and branch from
+        random_step(home, writer, chance)
+    for _ in range(12):
+        for _ in range(chance.randrange(1, 4)):
+            random_step(home, writer, chance)
+        followed = synced(home, catalog)
+        assert followed["meta"][0] == ("commit", git(home, "rev-parse", "HEAD"))
+    catalog.close()
+    assert followed == rebuilt(home)
+
+
+def test_a_page_whose_text_changes_keeps_its_row_and_loses_nothing_but_its_text(home: WikiHome) -> None:
+    content = Content(home)
+    content.sync()
+
+    def row(connection: sqlite3.Connection) -> tuple[object, ...]:
+        (found,) = connection.execute("SELECT id, blob, chunked_blob FROM page WHERE path = 'Home'").fetchall()
+        return tuple(found)
+
+    page_id, blob, _ = content.catalog.read(row)
+    content.catalog.write(lambda connection: connection.execute("UPDATE page SET chunked_blob = blob").fetchall())
+    base = content.read_page("Home").revision
+    content.write_page("Home", "changed", base=base, author=ADA)
+    content.sync()
+    new_id, new_blob, chunked_blob = content.catalog.read(row)
+    assert (new_id, chunked_blob) == (page_id, blob)
+    assert new_blob == git(home, "rev-parse", "HEAD:Home.md")
+
+
+def test_passages_go_with_their_page_and_vectors_stay(home: WikiHome) -> None:
+    content = Content(home)
+    content.sync()
+
+    def add(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO chunk (page_id, ordinal, section, section_path, anchor, text, hash)"
+            " SELECT id, 0, '', '', '', 'text', x'01' FROM page"
+        )
+        connection.execute("INSERT INTO vector VALUES (x'01', 'model', x'02')")
+
+    def counts(connection: sqlite3.Connection) -> tuple[int, int]:
+        found: tuple[int, int] = connection.execute(
+            "SELECT (SELECT count(*) FROM chunk), (SELECT count(*) FROM vector)"
+        ).fetchone()
+        return found
+
+    content.catalog.write(add)
+    content.writer.commit({"Home.md": None}, author=ADA, message="x")
+    content.sync()
+    assert content.catalog.read(counts) == (1, 1)
+    content.catalog.write(lambda connection: connection.execute("UPDATE meta SET value = '0' WHERE key = 'version'"))
+    content.close()
+    content = Content(home)
+    assert [page.path for page in content.list_pages()] == ["A/B"]
+    assert content.catalog.read(counts) == (0, 1)
+    assert synced(home) == rebuilt(home)
+
+
+def break_header(catalog: Path) -> None:
+    with catalog.open("r+b") as file:
+        file.write(b"not a database at all")
+
+
+def break_pages(catalog: Path) -> None:
+    with catalog.open("r+b") as file:
+        file.seek(4_096)
+        file.write(b"\xaa" * (catalog.stat().st_size - 4_096))
+
+
+def cut_off(catalog: Path) -> None:
+    with catalog.open("r+b") as file:
+        file.truncate(5_000)
+
+
+def remove(catalog: Path) -> None:
+    catalog.unlink()
+
+
+def put_text(catalog: Path) -> None:
+    catalog.write_text("hello")
+
+
+@pytest.mark.parametrize("harm", [break_header, break_pages, cut_off, remove, put_text])
+def test_a_damaged_catalog_is_built_anew(home: WikiHome, harm: object) -> None:
+    assert callable(harm)
+    before = synced(home)
+    for left in home.root.glob("catalog.db-*"):
+        left.unlink()
+    harm(home.catalog_db)
+    content = Content(home)
+    assert [page.path for page in content.list_pages()] == ["A/B", "Home"]
+    assert content.search("home", 5)
+    content.close()
+    assert synced(home) == before
+
+
+def test_a_catalog_replaced_by_another_process_is_noticed(home: WikiHome) -> None:
+    content = Content(home)
+    content.sync()
+    for left in home.root.glob("catalog.db*"):
+        left.unlink()
+    Content(home).write_page("New", "new", base=None, author=ADA)
+    assert [page.path for page in content.list_pages()] == ["A/B", "Home", "New"]
+    content.catalog.write(lambda connection: connection.execute("DELETE FROM meta WHERE key = 'commit'"))
+    assert len(Content(home).list_pages()) == 3
+
+
+def test_a_head_whose_old_commit_was_pruned(home: WikiHome) -> None:
+    catalog = Catalog(home)
+    Writer(home).commit({"Lost.md": b"lost"}, author=ADA, message="lost")
+    synced(home, catalog)
+    git(home, "reset", "-q", "--hard", "HEAD~1")
+    git(home, "reflog", "expire", "--expire=now", "--all")
+    git(home, "gc", "-q", "--prune=now")
+    followed = synced(home, catalog)
+    catalog.close()
+    assert followed == rebuilt(home)
+
+
+def test_links_and_submodules_are_no_pages(home: WikiHome) -> None:
+    blob = git(home, "hash-object", "-w", "--stdin", text="/etc/passwd")
+    git(home, "update-index", "--add", "--cacheinfo", f"120000,{blob},Link.md")
+    git(home, "update-index", "--add", "--cacheinfo", f"160000,{git(home, 'rev-parse', 'HEAD')},Module.md")
+    git(home, "commit", "-q", "-m", "odd entries")
+    content = Content(home)
+    assert [page.path for page in content.list_pages()] == ["A/B", "Home"]
+    with content.writer.locked():
+        assert (home.repo / "Link.md").is_file()
+
+
+def list_names(home: WikiHome) -> list[str]:
+    return [page.path for page in Content(home).list_pages()]
+
+
+def test_processes_that_find_no_catalog_build_one_together(home: WikiHome) -> None:
+    for left in home.root.glob("catalog.db*"):
+        left.unlink()
+    with ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("fork")) as pool:
+        futures = [pool.submit(list_names, home) for _ in range(12)]
+        assert [future.result(60) for future in futures] == [["A/B", "Home"]] * 12
+    assert synced(home) == rebuilt(home)

@@ -364,6 +364,24 @@ async def test_every_older_handshake_is_answered_in_its_version(doors: Doors, ve
         assert "mcp-session-id" not in answer.headers
 
 
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_a_call_is_answered_in_one_body_or_streamed_for_progress(doors: Doors, version: str) -> None:
+    envelope = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    headers = {"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": "get_wiki_info"}
+    async with serving(doors) as base, create_mcp_http_client(headers=ACCEPT | headers) as http:
+        for meta, old_kind in ((envelope, "application/json"), ({**envelope, "progressToken": 7}, "text/event-stream")):
+            call = {"name": "get_wiki_info", "arguments": {}, "_meta": meta}
+            message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+            answer = await http.post(f"{base}/mcp", json=message)
+            # The new protocol streams only once there is something to tell before the answer.
+            kind = old_kind if version == "2025-06-18" else "application/json"
+            assert answer.headers["content-type"].startswith(kind)
+            assert '"isError":false' in answer.text
+
+
 async def test_headers_of_the_new_protocol_must_agree_with_the_body(doors: Doors) -> None:
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
     body = {

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx2
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from robot.model import Visibility
 from robot.rest.app import routable_path
@@ -190,6 +193,14 @@ async def test_an_escaped_slash_belongs_to_the_name(doors: Doors) -> None:
 )
 def test_a_path_is_decoded_segment_by_segment(raw: bytes, routable: str) -> None:
     assert routable_path(raw) == routable
+
+
+@given(st.text(min_size=1))
+def test_any_name_written_as_one_segment_comes_back_whole(name: str) -> None:
+    path = routable_path(b"/api/v1/pages/" + quote(name, safe="").encode())
+    segment = path.removeprefix("/api/v1/pages/")
+    assert "/" not in segment
+    assert unquote(segment) == name
 
 
 async def test_lists_filter_and_go_on(doors: Doors) -> None:

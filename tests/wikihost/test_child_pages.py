@@ -1,0 +1,272 @@
+"""What a worker serves: pages, saves, renames, uploads, refusals; and that two wikis never mix."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pygit2
+import pytest
+import trio
+
+from tests.wikihost.fleets import (
+    OWNER,
+    READER,
+    FleetInThread,
+    ask,
+    eventually,
+    hosted,
+    repository,
+    running_fleet,
+    save,
+    text_at_head,
+)
+from wikihost.names import name_of_file
+from wikihost.values import Author
+from wikihost.writer import Writer
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetInThread]:
+    with FleetInThread(tmp_path_factory.mktemp("fleet") / "run") as running:
+        yield running
+
+
+async def test_a_page_is_served_and_saved_under_its_author(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    page = await ask(worker, "/Home", READER)
+    assert (page.status, "Welcome home" in page.text, wiki.site_name in page.text) == (200, True, True)
+    assert "set-cookie" not in page.headers
+    saved = await save(worker, "New_Page/Möbel", "# Möbel\n\nEin Tisch.\n")
+    assert saved.status == 302
+    await eventually(lambda: wiki.wiki_id in fleet.changes.heard)
+    shown = await ask(worker, "/New_Page/M%C3%B6bel")
+    assert "Ein Tisch" in shown.text
+    history = await ask(worker, "/New_Page/M%C3%B6bel/history")
+    assert "Ada Łukasz" in history.text
+    assert "Robot-Via" not in history.text
+    assert text_at_head(wiki, "New_Page/Möbel.md") == "# Möbel\n\nEin Tisch.\n"
+    commit = repository(wiki).git.head.peel(pygit2.Commit)
+    assert (commit.author.name, commit.author.email) == ("Ada Łukasz", "ada@example.org")
+    assert commit.message.endswith("Robot-Via: web\n")
+
+
+async def test_saving_the_same_text_makes_no_commit(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    before = repository(wiki).head()
+    assert (await save(worker, "Home", "# Welcome home\n")).status == 302
+    assert repository(wiki).head() == before
+
+
+async def test_two_wikis_never_mix(tmp_path: Path) -> None:
+    one, two = hosted(tmp_path, "one"), hosted(tmp_path, "two", {"Home": "# Second\n", "Only Two": "secret\n"})
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(one) as first, fleet.lease(two) as second:
+        sidebar = {"update_preferences": "true", "site_name": "Renamed by owner", "site_description": ""}
+        assert (await ask(first, "/-/admin", form=sidebar)).status == 302
+        await save(first, "Home", "# Changed in one\n")
+        here, there = await ask(first, "/Home"), await ask(second, "/Home")
+        assert "Renamed by owner" in here.text
+        assert "Changed in one" in here.text
+        assert "Wiki two" in there.text
+        assert "Changed in one" not in there.text
+        assert "Only Two" not in (await ask(first, "/-/index")).text
+        assert "Only Two" in (await ask(second, "/-/index")).text
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(one) as first:
+        assert "Renamed by owner" in (await ask(first, "/Home")).text
+
+
+async def test_parallel_saves_are_all_kept(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    core = Writer(wiki.home)
+    worker = await fleet.wake(wiki)
+
+    async def saves(number: int) -> None:
+        for turn in range(5):
+            assert (await save(worker, f"Page {number}", f"turn {turn}\n")).status == 302
+
+    def commits() -> None:
+        for turn in range(10):
+            core.commit({f"Core {turn}.md": b"x\n"}, author=Author("C", "c@x"), message="core")
+
+    async with trio.open_nursery() as nursery:
+        for number in range(8):
+            nursery.start_soon(saves, number)
+        nursery.start_soon(trio.to_thread.run_sync, commits)
+    log = git(wiki.home.repo, "log", "--format=%s").splitlines()
+    assert len(log) == 1 + 8 * 5 + 10
+    assert all(text_at_head(wiki, f"Page {number}.md") == "turn 4\n" for number in range(8))
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+    git(wiki.home.repo, "fsck", "--strict")
+
+
+async def test_a_rename_moves_page_attachments_and_links_in_one_commit(fleet: FleetInThread, tmp_path: Path) -> None:
+    pages = {
+        "Home": "# Home\n\nSee [[Old Name]].\n",
+        "Old Name": "# Old\n\nMyself: [[Old Name]]\n",
+        "Old Name/Sub": "s\n",
+    }
+    wiki = hosted(tmp_path, pages=pages)
+    worker = await fleet.wake(wiki)
+    form = {"new_pagename": "New Name", "message": "Move it", "update_backlinks": "1"}
+    moved = await ask(worker, "/Old%20Name/rename", form=form)
+    assert (moved.status, moved.headers["location"]) == (302, "/New%20Name")
+    assert (await ask(worker, "/New%20Name")).status == 200
+    assert (await ask(worker, "/Old%20Name")).status == 404
+    assert text_at_head(wiki, "Home.md") == "# Home\n\nSee [[New Name]].\n"
+    assert text_at_head(wiki, "New Name.md") == "# Old\n\nMyself: [[New Name]]\n"
+    assert text_at_head(wiki, "New Name/Sub.md") == "s\n"
+    assert text_at_head(wiki, "Old Name.md") is None
+    assert len(git(wiki.home.repo, "log", "--format=%s").splitlines()) == 2
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+
+
+async def test_delete_and_revert(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path, pages={"Home": "# Home\n", "Page": "one\n", "Page/Sub": "sub\n"})
+    worker = await fleet.wake(wiki)
+    await ask(worker, "/Page/delete", form={"message": "Away", "recursive": "recursive"})
+    assert (text_at_head(wiki, "Page.md"), text_at_head(wiki, "Page/Sub.md")) == (None, None)
+    revision = repository(wiki).head()[:6]
+    await ask(worker, f"/-/revert/{revision}", form={"message": "Back"})
+    assert (text_at_head(wiki, "Page.md"), text_at_head(wiki, "Page/Sub.md")) == ("one\n", "sub\n")
+    assert "one" in (await ask(worker, "/Page")).text
+    head = repository(wiki).head()
+    refused = await ask(worker, f"/-/revert/{head[:6]}", form={"message": "Again"})
+    assert refused.status == 302
+    assert text_at_head(wiki, "Page.md") is None
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+
+
+async def test_a_revert_against_later_changes_is_refused_and_changes_nothing(
+    fleet: FleetInThread, tmp_path: Path
+) -> None:
+    wiki = hosted(tmp_path, pages={"Home": "one\n"})
+    worker = await fleet.wake(wiki)
+    await save(worker, "Home", "two\n")
+    revision = repository(wiki).head()[:6]
+    await save(worker, "Home", "three\n")
+    head = repository(wiki).head()
+    await ask(worker, f"/-/revert/{revision}", form={"message": "Back"})
+    assert repository(wiki).head() == head
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+
+
+def multipart(name: str, filename: str, data: bytes) -> tuple[bytes, str]:
+    head = f'--frontier\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'
+    return head.encode() + data + b"\r\n--frontier--\r\n", "multipart/form-data; boundary=frontier"
+
+
+async def test_an_upload_is_committed_and_served(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki, data = hosted(tmp_path), bytes(range(256)) * 100
+    body, kind = multipart("file", "data.bin", data)
+    worker = await fleet.wake(wiki)
+    assert (await ask(worker, "/Home/attachments", body=body, content_type=kind)).status == 302
+    assert (await ask(worker, "/Home/data.bin")).status == 200
+    assert (wiki.home.repo / "Home" / "data.bin").read_bytes() == data
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+
+
+async def test_other_spellings_of_a_name_reach_the_page(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path, pages={"Home": "# Home\n", "On Call": "# Duty\n", "Run books/Disk full": "free it\n"})
+    worker = await fleet.wake(wiki)
+    found = await ask(worker, "/On_Call?x=1")
+    assert (found.status, found.headers["location"]) == (302, "/On%20Call?x=1")
+    deep = await ask(worker, "/Run_books/Disk_full")
+    assert deep.headers["location"] == "/Run%20books/Disk%20full"
+    await save(worker, "On_Call", "# Changed\n")
+    assert (await ask(worker, "/No_Such")).status == 404
+    assert text_at_head(wiki, "On Call.md") == "# Changed\n"
+    assert text_at_head(wiki, "On_Call.md") is None
+
+
+async def test_no_page_is_saved_under_a_name_that_other_doors_refuse(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    for name in (".git/config", "a/.git/x", "-x", "dot.", "a/../../b", "x\u2028y", "n" * 260, "a.md/b", " lead"):
+        await save(worker, name, "x\n")
+    repo = repository(wiki)
+    for path, _ in repo.files(repo.head()):
+        assert name_of_file(path) is not None, path
+    assert git(wiki.home.repo, "status", "--porcelain") == ""
+    assert (await save(worker, "n" * 260, "x\n")).status == 400
+
+
+BLOCKED = [
+    "/-/admin/repository_management",
+    "/-/admin/mail_preferences",
+    "/-/admin/user_management",
+    "/-/admin/permissions_and_registration",
+    "/-/user/",
+    "/-/user/1",
+    "/-/register",
+    "/-/lost_password",
+    "/-/api/v1/pull/abc",
+    "/.git/info/refs?service=git-upload-pack",
+]
+
+
+async def test_screens_that_the_platform_replaces_are_blocked(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    for path in BLOCKED:
+        for answer in (await ask(worker, path), await ask(worker, path, form={"x": "y"})):
+            assert answer.status in (404, 405), path
+        assert wiki.platform_url in (await ask(worker, path)).text
+    signin = await ask(worker, "/-/login?next=/-/index", {})
+    assert signin.headers["location"] == "/auth/start?next=%2F-%2Findex"
+    evil = await ask(worker, "/-/login?next=//evil.example", {})
+    assert evil.headers["location"] == "/auth/start?next=%2F"
+    for panel in ("/-/admin", "/-/admin/sidebar_preferences", "/-/admin/content_and_editing", "/-/settings"):
+        assert (await ask(worker, panel)).status == 200, panel
+
+
+async def test_what_the_platform_decides_survives_the_owners_preferences(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    async with running_fleet(tmp_path / "run") as fleet:
+        async with fleet.lease(wiki) as worker:
+            await ask(worker, "/-/admin/content_and_editing", form={"retain_page_name_case": "False"})
+            await ask(
+                worker, "/-/admin", form={"update_preferences": "1", "site_name": "X", "server_name": "evil.example"}
+            )
+            assert (await save(worker, "CamelCase", "x\n")).status == 302
+        await fleet.stop_worker(wiki.wiki_id)
+        async with fleet.lease(wiki) as worker:
+            assert (await ask(worker, "/CamelCase")).status == 200
+    assert text_at_head(wiki, "CamelCase.md") == "x\n"
+
+
+async def test_permissions_are_what_core_says(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    assert "Welcome home" not in (await ask(worker, "/Home", {})).text
+    assert "Welcome home" in (await ask(worker, "/Home", READER)).text
+    assert "/auth/start?next=%2FHome" in (await ask(worker, "/Home", READER)).text
+    assert (await save(worker, "Home", "x\n", READER)).status == 403
+    assert (await save(worker, "Home", "x\n", {})).status == 403
+    viewer = {**OWNER, "x-otterwiki-permissions": "READ"}
+    assert (await save(worker, "Home", "x\n", viewer)).status == 403
+    assert (await ask(worker, "/-/admin", viewer)).status == 403
+    assert wiki.platform_url in (await ask(worker, "/Home")).text
+    assert text_at_head(wiki, "Home.md") == "# Welcome home\n"
+
+
+async def test_a_page_of_a_million_characters_is_saved(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki, text = hosted(tmp_path), "ü" * 1_000_000 + "\n"
+    worker = await fleet.wake(wiki)
+    assert (await save(worker, "Big", text)).status == 302
+    assert text_at_head(wiki, "Big.md") == text
+
+
+async def test_the_probe_path_is_no_page_for_visitors(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    for headers in (OWNER, {**OWNER, "x-robot-probe": "guess"}):
+        assert (await ask(worker, "/-/robot/health", headers)).status == 404
+    secret = {"x-robot-probe": worker.probe_secret}
+    assert (await ask(worker, "/-/robot/health", secret)).status == 204
+
+
+def git(repo: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(repo), *arguments], check=True, capture_output=True, text=True).stdout

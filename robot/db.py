@@ -73,12 +73,15 @@ class Database:
         Raises `DatabaseError`, `migrate.SchemaTooNew` or `migrate.NotOurDatabase`.
         Blocks: call it before the loop runs.
         """
-        with _translated():
-            # SQLite would make the file with the umask's mode.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(_connect(path, WRITE_WAIT_MS)) as connection:
-                migrate(connection, path)
-            return cls(path)
+        try:
+            with _translated():
+                # SQLite would make the file with the umask's mode.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                with closing(_connect(path, WRITE_WAIT_MS)) as connection:
+                    migrate(connection, path)
+                return cls(path)
+        except DatabaseFailed as error:
+            raise DatabaseFailed(f"{path} cannot be used: {error.__cause__}; restore it from a backup") from error
 
     def close(self) -> None:
         """Close all connections; the last one in any process folds the write-ahead log into the file."""

@@ -1,0 +1,124 @@
+"""Processes die at bad moments: nothing acknowledged is lost, others go on, and what died comes back."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Robot, running_robot
+from tests.processes import (
+    command_of,
+    descendants_of,
+    git,
+    kill,
+    lives,
+    wait_until,
+    wiki_repo,
+    workers_of,
+    zygote_of,
+)
+
+pytestmark = pytest.mark.fault
+
+BACK_S = 2.0
+
+
+def statuses_while(robot: Robot, break_it: threading.Event, broken: threading.Event, until: int) -> list[int]:
+    """Load a page again and again; let something break after the fifth; end after `until` loads."""
+    seen: list[int] = []
+    with robot.client() as browser:
+        for number in range(until):
+            if number == 5:
+                break_it.set()
+                assert broken.wait(10)
+            seen.append(browser.get("/").status_code)
+    return seen
+
+
+def test_a_killed_worker_costs_at_most_one_answer(own_robot: Robot) -> None:
+    with own_robot.client() as browser:
+        assert browser.get("/").status_code == 200
+    (worker,) = workers_of(own_robot.pid)
+    break_it, broken = threading.Event(), threading.Event()
+
+    def breaker() -> None:
+        assert break_it.wait(10)
+        kill(worker)
+        broken.set()
+
+    thread = threading.Thread(target=breaker)
+    thread.start()
+    seen = statuses_while(own_robot, break_it, broken, 12)
+    thread.join()
+    assert [status for status in seen if status != 200] in ([], [502])
+    assert workers_of(own_robot.pid) != [worker]
+
+
+def test_a_killed_worker_is_back_in_two_seconds(own_robot: Robot) -> None:
+    with own_robot.client() as browser:
+        assert browser.get("/").status_code == 200
+        for _ in range(3):
+            kill(workers_of(own_robot.pid)[0])
+            assert wait_until(lambda: browser.get("/").status_code == 200, BACK_S, "the wiki answers again") < BACK_S
+
+
+def test_a_killed_zygote_comes_back(own_robot: Robot) -> None:
+    with own_robot.client() as browser:
+        assert browser.get("/").status_code == 200
+        before = zygote_of(own_robot.pid)
+        kill(before)
+        wait_until(lambda: browser.get("/").status_code == 200, 10, "pages again")
+        assert zygote_of(own_robot.pid) != before
+    with own_robot.agent() as agent:
+        assert agent.get("/api/v1/pages/Home").status_code == 200
+
+
+def test_agents_do_not_notice_that_workers_die(own_robot: Robot) -> None:
+    with own_robot.agent() as agent:
+        kill(zygote_of(own_robot.pid))
+        assert agent.get("/api/v1/pages/Home").status_code == 200
+        assert agent.put("/api/v1/pages/Fine", json={"content": "Fine."}).status_code == 201
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_orphans(own_robot: Robot, how: signal.Signals) -> None:
+    with own_robot.client() as browser:
+        assert browser.get("/").status_code == 200
+    family = descendants_of(own_robot.pid)
+    assert len(family) >= 2, [command_of(pid) for pid in family]
+    own_robot.stop(how)
+    wait_until(lambda: not any(map(lives, family)), 5, "all children are gone")
+
+
+def test_every_acknowledged_save_survives_kill_9(tmp_path: Path) -> None:
+    """100 saves in rounds; in each, core is killed without warning while a save is on its way."""
+    data = tmp_path / "data"
+    acknowledged: dict[str, str] = {}
+    number = 0
+    while len(acknowledged) < 100:
+        with running_robot(data) as robot, robot.agent() as agent:
+            killer = threading.Timer(0.0, robot.process.kill)
+            for step in range(25):
+                number += 1
+                name, text = f"Log/{number}", f"Entry {number}."
+                if step == 24:
+                    killer.start()
+                try:
+                    answer = agent.put(f"/api/v1/pages/{name}", json={"content": text})
+                except Exception:
+                    break
+                assert answer.status_code == 201, answer.text
+                acknowledged[name] = text
+            robot.process.wait(10)
+    repo = wiki_repo(data)
+    for name, text in acknowledged.items():
+        assert git(repo, "show", f"HEAD:{name}.md") == text
+    git(repo, "fsck", "--full", "--strict")
+    with running_robot(data) as robot, robot.agent() as agent:
+        assert agent.put("/api/v1/pages/After", json={"content": "After."}).status_code == 201
+        listed = {page["path"] for page in agent.get("/api/v1/pages").json()["pages"]}
+        assert listed >= set(acknowledged)
+    assert git(repo, "status", "--porcelain") == ""

@@ -27,7 +27,8 @@ T = TypeVar("T")
 # Raise when the tables, or what is written into them, change.
 SCHEMA_VERSION = "1"
 _BUSY_TIMEOUT_S = 30.0
-_CACHE_KIB = 8_192
+_CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
+_LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
 _KEPT_TABLES = frozenset({"vector"})
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -97,11 +98,17 @@ class Catalog:
             session = self._take() or self._open()
             try:
                 yield session.connection
-            except BaseException:
+            except sqlite3.Error:
                 session.connection.close()
                 raise
-            with self._lock:
-                self._idle.append(session)
+            except BaseException:
+                self._keep(session)
+                raise
+            self._keep(session)
+
+    def _keep(self, session: _Session) -> None:
+        with self._lock:
+            self._idle.append(session)
 
     def _take(self) -> _Session | None:
         """An idle connection to the file that is there now: another process may have replaced a damaged one."""
@@ -138,6 +145,7 @@ class Catalog:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.create_function("casefold", 1, _casefold, deterministic=True)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         return connection
 
     @contextmanager

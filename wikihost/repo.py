@@ -18,7 +18,8 @@ from wikihost.errors import RevisionNotFound, StorageFailed
 
 MIN_REVISION_DIGITS = 7
 _REVISION = re.compile(r"[0-9a-f]{7,40}")
-_TREES_KEPT = 256
+# Enough for two neighbouring commits of a large wiki; an entry takes some 200 bytes.
+_TREE_ENTRIES_KEPT = 10_000
 _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 
 
@@ -50,6 +51,7 @@ class Repository:
         with _translated():
             self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
         self._trees: OrderedDict[bytes, trees.Tree] = OrderedDict()
+        self._tree_entries = 0
 
     def branch(self) -> str:
         """The full name of the branch that HEAD names."""
@@ -99,8 +101,9 @@ class Repository:
             with _translated():
                 _, body = self.git.read(pygit2.Oid(raw=oid))
             known = self._trees[oid] = trees.parse_tree(body)
-            if len(self._trees) > _TREES_KEPT:
-                self._trees.popitem(last=False)
+            self._tree_entries += len(known)
+            while self._tree_entries > _TREE_ENTRIES_KEPT:
+                self._tree_entries -= len(self._trees.popitem(last=False)[1])
         else:
             self._trees.move_to_end(oid)
         return known

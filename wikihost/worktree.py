@@ -33,12 +33,16 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class WorkTree:
-    """The work tree of one repository; every method needs the wiki's write lock."""
+    """The work tree of one repository; all but `is_at_head` need the wiki's write lock."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._git_dir = repository.git_dir
         self._root = repository.git_dir.parent
+
+    def is_at_head(self) -> bool:
+        """Whether the work tree was last left at the head."""
+        return self._marked_commit() == self._repository.head()
 
     def catch_up(self) -> None:
         """Bring the work tree to the head; on failure log it and leave it to the next holder of the lock."""

@@ -137,6 +137,14 @@ class Writer:
         finally:
             self._threads.release()
 
+    def catch_up(self) -> None:
+        """Bring the work tree to the head if a crash left it behind, as before a program reads files from it."""
+        with self._repositories.lend() as repository:
+            behind = not WorkTree(repository).is_at_head()
+        if behind:
+            with self.locked():
+                pass
+
     def commit(
         self,
         changes: Mapping[str, bytes | None],

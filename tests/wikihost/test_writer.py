@@ -148,8 +148,8 @@ def test_a_work_tree_left_behind_is_brought_along(home: WikiHome, writer: Writer
     commit = git(home, "commit-tree", tree, "-p", "HEAD", "-m", "behind its back")
     git(home, "update-ref", "refs/heads/main", commit)
     assert git(home, "status", "--porcelain") != ""
-    with writer.locked():
-        assert_sound(home)
+    writer.catch_up()
+    assert_sound(home)
     assert sorted(os.listdir(home.repo)) == [".git", "One.md"]
 
 

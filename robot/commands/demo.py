@@ -31,6 +31,7 @@ def command(config: Path | None, port: int | None, data: Path | None, as_json: b
         click.echo(json.dumps(asdict(demo)) if as_json else _welcome(demo))
 
     supervisor.run(settings, announce)
+    supervisor.leave()
 
 
 def _welcome(demo: Demo) -> str:

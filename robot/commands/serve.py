@@ -20,6 +20,7 @@ def command(config: Path | None, port: int | None, data: Path | None) -> None:
     settings = load(config, {"port": port, "data": data}).settings
     logs.configure(settings.log_level)
     supervisor.run(settings, _announce)
+    supervisor.leave()
 
 
 async def _announce(core: supervisor.Core) -> None:

@@ -65,7 +65,8 @@ class ModelHost:
         if self.failure is not None and trio.current_time() < self._reopen_at:
             raise ModelUnavailable(self.failure)
         try:
-            embedder = await trio.to_thread.run_sync(self._source.open, limiter=self._passages)
+            # Nothing is lost with a half-loaded model, and a stop must not wait for it.
+            embedder = await trio.to_thread.run_sync(self._source.open, limiter=self._passages, abandon_on_cancel=True)
         except ModelUnavailable as error:
             self.failure = str(error)
             self._reopen_at = trio.current_time() + REOPEN_AFTER_S

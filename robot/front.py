@@ -22,6 +22,7 @@ from robot.answers import answer, answer_html, answer_json, answer_text
 from robot.db import Database, DatabaseError
 from robot.mcp.challenge import unauthorized
 from robot.model import Visibility, Wiki, WikiRequest
+from robot.web.ask import ASK_PATH
 from robot.web.errors import render_error
 from robot.wikis import find_wiki_by_slug
 
@@ -99,6 +100,8 @@ class Front:
             return
         route = classify(scope["raw_path"])
         place = split_host(host, self._address.domain)
+        if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
+            place = PlatformHost()  # Caddy asks by address: it may not be able to resolve our name
         if route is Route.HEALTH and (isinstance(place, PlatformHost) or host.name in _LOOPBACK):
             await self._health(scope, send)
         elif self._draining:

@@ -23,7 +23,9 @@ def command() -> None:
 @click.option("--name", help="What the wiki is called; its address by default.")
 @click.option("--description", default="", help="What the wiki is for, in a sentence.")
 @click.option("--owner", metavar="NAME", help="Who owns it; the operator by default.")
-@click.option("--visibility", type=click.Choice([one.value for one in Visibility]), default="private", show_default=True)
+@click.option(
+    "--visibility", type=click.Choice([one.value for one in Visibility]), default="private", show_default=True
+)
 @click.pass_obj
 def create(
     config: Path | None, slug: str, name: str | None, description: str, owner: str | None, visibility: str

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench.figures import Figure, ms
 from bench.host import DOMAIN, HEALTH, STOP_LIMIT_S, Host, Planted, running_host
 from bench.http_client import TIMEOUT_S, Visitor, WrongAnswer, free_port, wait_for_page
 from bench.make_wiki import LARGE, SMALL
-from wikihost.layout import WikiHome
 
 LATEST_HEALTHY_S = 1.5
 LATEST_PAGE_S = 5.0
@@ -25,7 +23,6 @@ PAGE_LIMIT_S = 30.0
 
 IDLE_CONNECTIONS = 100
 STREAMS = 5
-# Later clients get plain JSON from tools that report no progress.
 HANDSHAKE_ERA = "2025-11-25"
 # Enough answers that no socket buffer can hold them all.
 PIPELINED_REQUESTS = 200
@@ -68,51 +65,50 @@ def stop_with_clients(host: Host, wiki: Planted) -> float | None:
         for _ in range(IDLE_CONNECTIONS):
             visitor = clients.enter_context(Visitor(host.port, DOMAIN))
             visitor.get_page(HEALTH)
-        clients.enter_context(no_writing(wiki))
-        for number in range(STREAMS):
-            clients.enter_context(open_stream(host.port, wiki, number))
-        clients.enter_context(stalled_reader(host.port, wiki.host))
+        for _ in range(STREAMS):
+            clients.enter_context(open_stream(host.port, wiki))
+        clients.enter_context(unread(host.port, wiki.host, f"GET /{LARGE} HTTP/1.1\r\n\r\n"))
         try:
             return host.stop()
         except subprocess.TimeoutExpired:
             return None
 
 
-@contextmanager
-def no_writing(wiki: Planted) -> Iterator[None]:
-    """Hold the wiki's write lock, so that answers to writers stay open."""
-    with WikiHome(wiki.repo.parent).write_lock.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def open_stream(port: int, wiki: Planted) -> socket.socket:
+    """An agent whose answer, a stream of events, has begun and cannot end, for the agent does not read on.
 
-
-def open_stream(port: int, wiki: Planted, number: int) -> socket.socket:
-    """A call of an agent whose answer, a stream of events, has begun and cannot end yet."""
-    arguments = {"path": f"Bench/Stream {number}", "content": "# Stream\n"}
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "write_note", "arguments": arguments}}
-    body = json.dumps(call).encode()
-    head = (
-        f"POST /mcp HTTP/1.1\r\nHost: {wiki.host}:{port}\r\nAuthorization: Bearer {wiki.token}\r\n"
-        "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
-        f"MCP-Protocol-Version: {HANDSHAKE_ERA}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    stream = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
-    stream.sendall(head.encode() + body)
-    begun = stream.recv(65536)
+    Streams that wait for something to happen do not exist: robot sends agents nothing that they did not ask for.
+    """
+    params = {"name": "read_note", "arguments": {"path": LARGE}, "_meta": {"progressToken": 1}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    fields = {
+        "Authorization": f"Bearer {wiki.token}",
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "MCP-Protocol-Version": HANDSHAKE_ERA,
+    }
+    stream = unread(port, wiki.host, f"POST /mcp HTTP/1.1\r\n{head_of(fields)}{body}")
+    begun = stream.recv(SMALLEST_BUFFER_BYTES, socket.MSG_PEEK)
     if not begun.startswith(b"HTTP/1.1 200 ") or b"text/event-stream" not in begun:
         raise WrongAnswer(repr(begun))
     return stream
 
 
-def stalled_reader(port: int, host: str) -> socket.socket:
+def unread(port: int, host: str, request: str) -> socket.socket:
     """A connection that asked for far more than buffers hold, and reads nothing of it."""
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALLEST_BUFFER_BYTES)
     reader.settimeout(TIMEOUT_S)
     reader.connect(("127.0.0.1", port))
-    reader.sendall(f"GET /{LARGE} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() * PIPELINED_REQUESTS)
+    reader.sendall(request.replace("\r\n", f"\r\nHost: {host}:{port}\r\n", 1).encode() * PIPELINED_REQUESTS)
     reader.recv(1, socket.MSG_PEEK)
     return reader
+
+
+def head_of(fields: Mapping[str, str]) -> str:
+    """Header fields and the empty line that ends them."""
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
 
 
 def measure_stop(data: Path, wiki: Planted, say: Callable[[str], None]) -> list[Figure]:

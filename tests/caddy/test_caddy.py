@@ -35,7 +35,6 @@ SPOOFED = {
     "X_Otterwiki_Email": "mallory@evil.example",
     "X_Otterwiki_Permissions": "READ,WRITE,UPLOAD,ADMIN",
 }
-# Later clients get plain JSON from tools that report no progress.
 HANDSHAKE_ERA = "2025-11-25"
 
 
@@ -119,7 +118,8 @@ async def test_an_agent_writes_a_page(site: Site) -> None:
 def test_a_stream_is_passed_on_as_it_comes(site: Site) -> None:
     """The answer to a writer begins while the wiki is locked, and ends with the event when it is not any more."""
     [home] = site.robot.data.glob("wikis/*")
-    call = {"name": "write_note", "arguments": {"path": "Caddy Stream", "content": "# Stream\n"}}
+    arguments = {"path": "Caddy Stream", "content": "# Stream\n"}
+    call = {"name": "write_note", "arguments": arguments, "_meta": {"progressToken": 1}}
     with site.edge.browser() as agent, WikiHome(home).write_lock.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with agent.stream(

@@ -81,5 +81,7 @@ def _problem(kind: str, location: tuple[int | str, ...], message: str) -> str:
             return f"{name} is not known"
         case "missing":
             return f"{name} is missing"
+        case "string_pattern_mismatch":
+            return f"{name} must be 7 to 40 hex digits"  # only revisions have a pattern
         case _:
             return f"{name}: {message[:1].lower()}{message[1:]}"

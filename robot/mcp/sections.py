@@ -46,12 +46,13 @@ def _comparable(path: Sequence[str]) -> tuple[str, ...]:
 
 
 def _nested(found: Sequence[Heading], offset: int, total: int) -> list[Section]:
-    sections = []
-    above: list[Heading] = []
+    """One pass: a heading of the same or a higher level ends every section that is open below it."""
+    ends = [total] * len(found)
+    paths = []
+    above: list[int] = []
     for position, heading in enumerate(found):
-        while above and above[-1].level >= heading.level:
-            above.pop()
-        above.append(heading)
-        end = next((later.line + offset for later in found[position + 1 :] if later.level <= heading.level), total)
-        sections.append(Section(tuple(each.title for each in above), heading.line + offset, end))
-    return sections
+        while above and found[above[-1]].level >= heading.level:
+            ends[above.pop()] = heading.line + offset
+        above.append(position)
+        paths.append(tuple(found[each].title for each in above))
+    return [Section(path, heading.line + offset, end) for path, heading, end in zip(paths, found, ends, strict=True)]

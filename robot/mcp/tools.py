@@ -6,7 +6,7 @@ A tool is a short function from a `Call` and its arguments to a structured resul
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -121,10 +121,11 @@ async def semantic_search(call: Call, asked: SemanticSearchArguments) -> Answer:
         limit=min(max(asked.n, 1), 50),
         max_chunks_per_page=min(max(asked.max_chunks_per_page, 1), 5),
     )
+    shown = answer.results[: _fitting([passage.text for passage in answer.results])]
     fields = tuple(PassageResult.model_fields)
-    found = [PassageResult(**{name: getattr(passage, name) for name in fields}) for passage in answer.results]
+    found = [PassageResult(**{name: getattr(passage, name) for name in fields}) for passage in shown]
     result = SemanticSearchResult(query=asked.query, total=len(found), mode=answer.mode, results=found)
-    return result, render.passages(result, [passage.page_word_count for passage in answer.results])
+    return result, render.passages(result, [passage.page_word_count for passage in shown])
 
 
 async def get_wiki_info(call: Call, _asked: GetWikiInfoArguments) -> Answer:
@@ -170,14 +171,14 @@ def _excerpt(page: Page, asked: ReadNoteArguments) -> NoteResult:
     )
 
 
-def _fitting(lines: list[str]) -> int:
-    """How many of the lines fit a result; at least one, so that reading on always gets further."""
+def _fitting(texts: Sequence[str]) -> int:
+    """How many of the texts fit a result; at least one, so that reading on always gets further."""
     size = 0
-    for number, line in enumerate(lines):
-        size += len(line)
+    for number, text in enumerate(texts):
+        size += len(text)
         if size > render.MAX_CONTENT_CHARS:
             return max(number, 1)
-    return len(lines)
+    return len(texts)
 
 
 def _section(text: str, wanted: str) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from quart import Quart, Response, request
@@ -11,9 +12,11 @@ from robot.contents import Contents
 from robot.rest import answers
 from robot.rest.answers import answer
 from robot.rest.bodies import PatchPage, PutPage, acting, query_instant, query_number, read_body, wiki_request
+from robot.rest.refusals import Refused
 from wikihost.values import Author, PageFilter
 
 MAX_LISTED = 1_000
+_ETAG = re.compile(r'"([0-9a-f]{40})"')
 
 
 class PageRoutes:
@@ -87,5 +90,13 @@ def _etag(revision: str) -> str:
 
 
 def _if_match() -> str | None:
-    """The revision in `If-Match`, which means the same as `revision` in the body (RFC 9110, section 13.1.1)."""
-    return request.headers.get("If-Match", "").strip().removeprefix("W/").strip('"') or None
+    """The revision in `If-Match`, which means the same as `revision` in the body (RFC 9110, section 13.1.1).
+
+    Raises Refused (422) for what is no ETag of ours, such as `*`: it would overwrite what nobody has read.
+    """
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    if (match := _ETAG.fullmatch(header.strip())) is None:
+        raise Refused(422, "invalid_if_match", "If-Match must be the ETag of the page that you read.")
+    return match[1]

@@ -217,6 +217,20 @@ async def test_a_page_too_long_is_refused(doors: Doors) -> None:
         await succeed(client, "write_note", path="Big", content="é\n" * 500_000)
 
 
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_half_a_character_is_refused(doors: Doors, version: str) -> None:
+    headers = {"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": "write_note"} | JSON
+    body = (
+        b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "write_note", "arguments": '
+        b'{"path": "Half", "content": "\\ud800"}, "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28", '
+        b'"io.modelcontextprotocol/clientCapabilities": {}}}}'
+    )
+    async with serving(doors) as base, create_mcp_http_client(headers=ACCEPT | headers) as http:
+        answer = await http.post(f"{base}/mcp", content=body)
+        assert answer.status_code == 400 or '"isError":true' in answer.text
+    assert (await doors.contents.run(doors.wiki, lambda content: content.stats())).pages == 1
+
+
 async def test_an_unknown_tool_is_a_protocol_error(doors: Doors) -> None:
     async with serving(doors) as base, connected(base) as client:
         with pytest.raises(MCPError, match="Unknown tool: drop_wiki"):
@@ -307,6 +321,10 @@ async def test_searches_and_wiki_info(doors: Doors) -> None:
         assert (
             "1. Runbook (distance: 0.25) [1/2] — 32 words\n   Section: Runbook > Use\n[Runbook > Use] Restart" in text
         )
+        doors.search.answers = tuple(a_passage(f"Page {number}", "x" * 9_000) for number in range(50))
+        text, many = await succeed(client, "semantic_search", query="x", n=50)
+        assert len(text) <= 80_000
+        assert many["total"] == len(many["results"]) == 7
         text, info = await succeed(client, "get_wiki_info")
         assert text.startswith("# Field Notes\n")
         assert info["pages"] == 3

@@ -76,6 +76,9 @@ async def test_a_tag_says_whether_a_page_is_still_the_same(doors: Doors) -> None
         assert written.status_code == 200
         late = await http.put("pages/Welcome", json={"content": "Go away."}, headers={"If-Match": etag})
         assert late.status_code == 409
+        for odd in ("*", '"abc"', 'W/"x"', f"{etag}, {etag}"):
+            answer = await http.put("pages/Welcome", json={"content": "No."}, headers={"If-Match": odd})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_if_match")
 
 
 async def test_of_many_writers_with_one_revision_one_wins(doors: Doors) -> None:

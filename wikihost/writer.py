@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import sqlite3
 import time
@@ -25,6 +26,8 @@ from wikihost.layout import WikiHome
 from wikihost.repo import Repository, RepositoryPool, join_trailers
 from wikihost.values import Author
 from wikihost.worktree import WorkTree
+
+_log = logging.getLogger(__name__)
 
 LOCK_WAIT_S = 20.0
 _LOCK_POLL_S = 0.002
@@ -138,12 +141,19 @@ class Writer:
             self._threads.release()
 
     def catch_up(self) -> None:
-        """Bring the work tree to the head if a crash left it behind, as before a program reads files from it."""
+        """Bring the work tree to the head if a crash left it behind, as before a program reads files from it.
+
+        Best effort: a failure is logged, and whoever writes next tries again.
+        """
         with self._repositories.lend() as repository:
             behind = not WorkTree(repository).is_at_head()
-        if behind:
+        if not behind:
+            return
+        try:
             with self.locked():
                 pass
+        except StorageFailed as error:
+            _log.warning("the work tree of %s stays behind: %s", self._home.repo, error)
 
     def commit(
         self,

@@ -242,3 +242,14 @@ def test_threads_take_turns(home: WikiHome, writer: Writer) -> None:
     assert len(git(home, "ls-tree", "--name-only", "HEAD").split()) == 22
     assert git(home, "rev-list", "--count", "HEAD") == "21"
     assert_sound(home)
+
+
+def test_catching_up_takes_no_lock_when_there_is_nothing_to_do_and_fails_nobody(home: WikiHome) -> None:
+    holder, other = Writer(home), Writer(home, wait_s=0.02)
+    with holder.locked():
+        other.catch_up()
+        (home.git_dir / "robot-worktree").unlink()
+        other.catch_up()
+        assert not (home.git_dir / "robot-worktree").exists()
+    other.catch_up()
+    assert (home.git_dir / "robot-worktree").exists()

@@ -61,6 +61,7 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.on_commit: Callable[[str], None] = _ignore
         self._of_thread = threading.local()
         self._writer = Writer(WikiHome(Path(self.path).parent))
+        self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
     # Reading
 

@@ -6,6 +6,8 @@ each of those objects is changed where it stands, and the zygote proves at its s
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -34,8 +36,12 @@ def load(spec: WorkerSpec) -> Any:
     otterwiki.gitstorage.GitStorage = RobotStorage  # before any module copied the class
     settings = {**DECIDED, **wiki_settings(spec)}
     _set_environment(settings)
+    said = io.StringIO()
     try:
-        import otterwiki.server as server  # noqa: PLC0415, PLR0402 -- reads the environment, opens the wiki
+        with contextlib.redirect_stderr(said):  # its banner is for a person who started it
+            import otterwiki.server as server  # noqa: PLC0415, PLR0402 -- reads the environment, opens the wiki
+    except SystemExit as error:
+        raise ImportError(f"Otter Wiki refuses to start: {said.getvalue().strip()}") from error
     finally:
         _clear_environment(settings)
     server.app.config.update(settings)

@@ -31,6 +31,7 @@ BLOCKED_ENDPOINTS: Final = frozenset(
         "git_info_refs",
         "git_receive_pack",
         "git_upload_pack",
+        "logout",
         "lost_password",
         "pull_webhook",
         "recover_password",
@@ -42,6 +43,12 @@ BLOCKED_ENDPOINTS: Final = frozenset(
     }
 )
 _SIGN_IN: Final = "/auth/start?next="
+# A form, because signing out changes something; it looks like the links around it.
+_SIGN_OUT: Final = (
+    '<form method="post" action="/auth/logout"><button class="sidebar-link sidebar-link-with-icon" type="submit"'
+    ' style="width:100%;border:0;background:none;font:inherit;text-align:left;cursor:pointer">'
+    '<span class="sidebar-icon"><i class="fas fa-sign-out-alt"></i></span>Sign out</button></form>'
+)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Where Otter Wiki's menus link to what is blocked.
 _HIDDEN_LINKS: Final = (
@@ -62,10 +69,9 @@ class RobotPlugin:
 
     @hookimpl  # type: ignore[untyped-decorator]
     def template_html_sidebar_left_inject(self, page: Any) -> str:
-        links = [(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki settings and agents")]
         if not current_user.is_authenticated:
-            links = [(sign_in_url(), "fa-sign-in-alt", "Sign in")]
-        return "".join(_sidebar_link(*link) for link in links if link[0])
+            return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
+        return _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
 
 
 def install(app: Any) -> None:
@@ -85,8 +91,6 @@ def _refuse_blocked() -> Any:
     if request.endpoint == "login":
         # Otter Wiki sends here whoever may not read; it passes on where they wanted to go.
         return redirect(_SIGN_IN + quote(_local_path(request.args.get("next", "/")), safe=""))
-    if request.endpoint == "logout":
-        return redirect("/auth/sign-out")
     if request.endpoint in BLOCKED_ENDPOINTS:
         return _plain(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
     if request.endpoint == "settings" and request.method == "POST":

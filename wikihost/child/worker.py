@@ -10,6 +10,7 @@ import sys
 from typing import Any, NoReturn
 
 from wikihost.child import otter
+from wikihost.child.logs import name_wiki_in_logs
 from wikihost.child.server import Events, serve, with_probe
 from wikihost.worker_protocol import WorkerFailed, WorkerSpec, encode
 
@@ -23,11 +24,9 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
     """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        logging.basicConfig(
-            format=f"%(levelname)s wiki={spec.wiki_id} %(name)s %(message)s", level=spec.log_level, force=True
-        )
         if server is None:
             server = otter.load(spec)
+        name_wiki_in_logs(spec.wiki_id, spec.log_level)
         otter.bind(server, spec)
     except Exception as error:
         logger.exception("the wiki could not be opened")

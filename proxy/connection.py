@@ -10,6 +10,7 @@ a large upload without reading it would wait for itself.
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -17,11 +18,11 @@ from typing import Any, Final, cast
 
 import h11
 import trio
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup, _handle
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
-from hypercorn.typing import ConnectionState
+from hypercorn.typing import ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
 from proxy.asgi import Message
@@ -45,12 +46,19 @@ class _Inbox:
             self._sender.close()
             return
         with contextlib.suppress(trio.ClosedResourceError):
-            await self._sender.send(message)
+            try:
+                self._sender.send_nowait(message)  # Each checkpoint is a turn of the event loop.
+            except trio.WouldBlock:
+                await self._sender.send(message)
 
     async def receive(self) -> Message:
         """Return the next message; from the client's leaving on always `http.disconnect` (ASGI 3.0)."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            return await self._receiver.receive()
+            try:
+                return self._receiver.receive_nowait()
+            except trio.WouldBlock:
+                return await self._receiver.receive()
         except trio.EndOfChannel:
             return {"type": "http.disconnect"}
 
@@ -76,7 +84,26 @@ class _Applications(TaskGroup):
 
 
 class _PlainH11(H11Protocol):
-    """HTTP/1.1 and nothing that it could be upgraded to."""
+    """HTTP/1.1 and nothing that it could be upgraded to.
+
+    The head of a response that says its length waits for the first piece of its body, which is at hand, so that a
+    small response is one packet. A head without length goes out at once: it may begin a stream of events.
+    """
+
+    _held_head = b""
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        try:
+            data = self._held_head + (self.connection.send(event) or b"")
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        self._held_head = b""
+        if isinstance(event, h11.Response) and any(name == b"content-length" for name, _ in event.headers):
+            self._held_head = data
+        elif data:
+            await self.send(RawData(data=data))
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Ignore an offer of h2c (RFC 9110 7.8 allows it) and leave `PRI * HTTP/2.0` to be refused as a request."""
@@ -90,6 +117,8 @@ class ClientConnection(TCPServer):
         self._sending: trio.CancelScope | None = None
         self._closing = False
         self._client_ended = trio.Event()
+        # Cancelled while no request is open, never within one.
+        self._idle = trio.CancelScope(deadline=trio.current_time() + self.config.keep_alive_timeout)
 
     async def run(self) -> None:
         """Serve the connection to its end. Without TLS, that is Caddy's."""
@@ -111,8 +140,12 @@ class ClientConnection(TCPServer):
                         self.protocol_send,
                     ),
                 )
-                await self.idle_task.restart(task_group, self._idle_timeout)
-                await self._read_data()
+                if self.context.terminated.is_set():
+                    self._idle.cancel()
+                with self._idle:
+                    await self._read_data()
+                self._client_ended.set()
+                await self.protocol.handle(Closed())
         except OSError:
             pass  # The client is gone.
         finally:
@@ -132,8 +165,6 @@ class ClientConnection(TCPServer):
                 await self.protocol.handle(RawData(data))
             if not data:
                 break
-        self._client_ended.set()
-        await self.protocol.handle(Closed())
 
     async def protocol_send(self, event: Event) -> None:
         """Send bytes in one piece even when the sender is cancelled, but not for ever."""
@@ -141,8 +172,14 @@ class ClientConnection(TCPServer):
             await self._close_gently()
         elif isinstance(event, RawData):
             await self._send(event.data)
-        else:
-            await super().protocol_send(event)
+        elif isinstance(event, Updated):
+            patience_s = self.config.keep_alive_timeout if event.idle else math.inf
+            self._idle.deadline = trio.current_time() + patience_s
+
+    def end_idle(self) -> None:
+        """Close the connection if it waits for a request."""
+        if self._idle.deadline < math.inf:
+            self._idle.cancel()
 
     def cut(self) -> None:
         """Give up a send in progress, so that the connection can be cancelled."""
@@ -150,7 +187,12 @@ class ClientConnection(TCPServer):
             self._sending.cancel()
 
     async def _send(self, data: bytes) -> None:
-        async with self.send_lock:
+        await trio.lowlevel.checkpoint_if_cancelled()  # All that follows may be shielded or at once.
+        try:
+            self.send_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self.send_lock.acquire()
+        try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + STALLED_READER_S) as self._sending:
                 try:
                     await self.stream.send_all(data)
@@ -161,7 +203,9 @@ class ClientConnection(TCPServer):
                 self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 await self.stream.aclose()
                 await self.protocol.handle(Closed())
+        finally:
             self._sending = None
+            self.send_lock.release()
 
     async def _close_gently(self) -> None:
         """End our side after what is being sent; the client's side goes on being read, and ignored, for a moment."""

@@ -16,7 +16,15 @@ import trio
 
 from proxy.asgi import Headers, Receive, Scope, Send
 from proxy.guard import BodyRefused
-from proxy.upstream import Connection, Pool, Upstream, UpstreamError, UpstreamFailed, UpstreamTimeout
+from proxy.upstream import (
+    Connection,
+    Pool,
+    Upstream,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamTimeout,
+    connect,
+)
 
 CONNECT_S: Final = 5.0
 HEAD_S: Final = 30.0
@@ -69,7 +77,10 @@ class Forwarder:
         for attempt in (1, 2):
             async with lease() as upstream:
                 try:
-                    connection = await self._connect(upstream, fresh=attempt > 1)
+                    # What was idle when the first attempt failed is not to be trusted.
+                    connection = self._pool.take(upstream) if attempt == 1 else None
+                    if connection is None:
+                        connection = await connect(upstream, self._deadlines.connect_s)
                     exchange = _Exchange(
                         connection, request, has_body, receive, send, response_headers, self._deadlines
                     )
@@ -87,15 +98,6 @@ class Forwarder:
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.close()
-
-    async def _connect(self, upstream: Upstream, *, fresh: bool) -> Connection:
-        try:
-            with trio.fail_after(self._deadlines.connect_s):
-                return await self._pool.take(upstream, fresh=fresh)
-        except trio.TooSlowError:
-            raise UpstreamTimeout("the worker takes no connection") from None
-        except OSError as error:
-            raise UpstreamFailed(f"no connection to the worker: {error}", retryable=True) from error
 
     async def _run(self, exchange: _Exchange) -> None:
         connection = exchange.connection

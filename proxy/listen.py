@@ -161,6 +161,8 @@ class _Doorman:
         """Close idle connections, wait for the others up to the graceful timeout, then cut them."""
         await self._context.terminated.set()
         self._emptied = trio.Event()
+        for connection in self._open:
+            connection.end_idle()
         with trio.move_on_after(self._config.graceful_timeout):
             if self._open:
                 await self._emptied.wait()

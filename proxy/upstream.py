@@ -107,6 +107,18 @@ class Connection:
         self._stream.socket.close()
 
 
+async def connect(upstream: Upstream, timeout_s: float) -> Connection:
+    """Return a new connection; raises `UpstreamFailed`, `UpstreamTimeout`."""
+    path = os.fspath(upstream.socket_path)
+    try:
+        with trio.fail_after(timeout_s):
+            return Connection(await trio.open_unix_socket(path), path, upstream.generation)
+    except trio.TooSlowError:
+        raise UpstreamTimeout("the worker takes no connection") from None
+    except OSError as error:
+        raise UpstreamFailed(f"no connection to the worker: {error}", retryable=True) from error
+
+
 class _Idle:
     """Idle connections to one start of one worker."""
 
@@ -122,11 +134,11 @@ class Pool:
         self._max_idle = max_idle
         self._idle: dict[str, _Idle] = {}
 
-    async def take(self, upstream: Upstream, *, fresh: bool) -> Connection:
-        """Return a connection: an idle one that is alive, else (or if `fresh`) a new one; raises `OSError`."""
+    def take(self, upstream: Upstream) -> Connection | None:
+        """Return an idle connection that is alive, if there is one."""
         path = os.fspath(upstream.socket_path)
         idle = self._idle.get(path)
-        if idle is None or idle.generation != upstream.generation or fresh:
+        if idle is None or idle.generation != upstream.generation:
             self.drop(path)
             idle = self._idle[path] = _Idle(upstream.generation)
         while idle.connections:
@@ -134,7 +146,7 @@ class Pool:
             if not connection.is_stale():
                 return connection
             connection.close()
-        return Connection(await trio.open_unix_socket(path), path, upstream.generation)
+        return None
 
     def give_back(self, connection: Connection) -> None:
         """Keep the connection for the next request if it may serve one; close it otherwise."""

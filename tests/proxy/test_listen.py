@@ -104,6 +104,32 @@ async def test_a_stream_outlives_the_deadline_of_heads() -> None:
         assert body_of(await get(port)).count(b"tick") == 5
 
 
+async def test_a_head_without_length_goes_out_before_its_body() -> None:
+    """The client of a stream of events learns that it is connected."""
+    go_on = trio.Event()
+
+    async def events(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"event"})
+
+    async with listening(events) as port, await trio.open_tcp_stream("127.0.0.1", port) as client:
+        await client.send_all(HELLO)
+        with trio.fail_after(PATIENCE_S):
+            assert (await client.receive_some()).endswith(b"\r\n\r\n")
+            go_on.set()
+            assert b"event" in await client.receive_some()
+
+
+async def test_a_small_response_is_one_packet() -> None:
+    async with listening(kept) as port, await trio.open_tcp_stream("127.0.0.1", port) as client:
+        for _ in range(3):
+            await client.send_all(HELLO)
+            response = await client.receive_some()
+            assert response.startswith(b"HTTP/1.1 200")
+            assert response.endswith(b"ok")
+
+
 async def test_a_stalled_reader_is_dropped_and_its_request_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "STALLED_READER_S", 0.3)
     app = Endless()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
+from robot.answers import NO_STORE, answer
 from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
 from robot.mcp.server import create_server
@@ -22,11 +23,6 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -60,11 +56,11 @@ class McpEndpoint:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
         refusal = refuse(scope) if self._running else _refusal(503, "stopping", "robot is stopping; try again.")
         if refusal is not None:
-            await _send_refusal(refusal, send)
+            await answer(send, *refusal)
             return
         body = await _read_body(receive)
         if body is None:
-            await _send_refusal(_refusal(413, "body_too_large", f"At most {MAX_BODY_BYTES} bytes."), send)
+            await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
         manager = self._streaming if _PROGRESS in body else self._answering
         await manager.handle_request(scope, _replaying(body, receive), send)
@@ -77,9 +73,8 @@ def refuse(scope: Scope) -> Refusal | None:
     is no GET stream, since nothing is sent that nobody asked for, and no session that could be deleted.
     """
     request: WikiRequest = scope["robot.request"]
-    headers = {name: value for name, value in scope["headers"] if name in (b"origin", b"content-type")}
-    origin = headers.get(b"origin")
-    if origin is not None and origin.decode("latin-1") != request.origin:
+    own_origin = request.origin.encode()
+    if any(origin != own_origin for origin in values_of(scope["headers"], b"origin")):
         return _refusal(403, "foreign_origin", "Web pages of another origin may not call this endpoint.")
     if isinstance(request.actor, Anonymous):
         return unauthorized(request.origin, token_sent=False)
@@ -88,8 +83,8 @@ def refuse(scope: Scope) -> Refusal | None:
     if scope["method"] != "POST":
         status, fields, body = _refusal(405, "method_not_allowed", "Send MCP messages with POST.")
         return status, [*fields, (b"allow", b"POST")], body
-    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if kind != b"application/json":
+    kinds = [kind.split(b";")[0].strip().lower() for kind in values_of(scope["headers"], b"content-type")]
+    if kinds != [b"application/json"]:
         return _refusal(415, "unsupported_media_type", "Send the message as application/json.")
     return None
 
@@ -116,12 +111,6 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _send_refusal(refusal: Refusal, send: Send) -> None:
-    status, headers, body = refusal
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _refusal(status: int, code: str, sentence: str) -> Refusal:
     body = json.dumps({"error": sentence, "code": code}).encode()
-    return status, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body
+    return status, [(b"content-type", b"application/json"), NO_STORE], body

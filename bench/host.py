@@ -26,6 +26,7 @@ from wikihost.layout import DataDir
 
 DOMAIN = "robot.localhost"
 HEALTH = "/healthz"
+READY = "/readyz"
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 60.0
 
@@ -58,6 +59,10 @@ class Host:
 
     def mcp_url(self, wiki: Planted) -> str:
         return f"http://{wiki.host}:{self.port}/mcp"
+
+    def wait_until_ready(self) -> None:
+        """Wait until everything is loaded and the processes at rest are there."""
+        wait_for_page(self.port, DOMAIN, READY, limit_s=START_LIMIT_S)
 
     def stop(self) -> float:
         """SIGTERM; returns the seconds until it ended. Raises subprocess.TimeoutExpired when it does not."""

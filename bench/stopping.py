@@ -114,6 +114,7 @@ def head_of(fields: Mapping[str, str]) -> str:
 def measure_stop(data: Path, wiki: Planted, say: Callable[[str], None]) -> list[Figure]:
     """The row "shutdown with 100 idle keep-alive connections, 5 SSE streams, one stalled reader"."""
     with running_host(data, free_port()) as host:
+        host.wait_until_ready()
         seconds = stop_with_clients(host, wiki)
     said = f"not within {STOP_LIMIT_S:.0f} s" if seconds is None else ms(seconds)
     say(f"stop: {said}")

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 from bench import process_tree
 from bench.figures import Figure, mib, ms, percentile
-from bench.host import DOMAIN, Host, Planted
-from bench.http_client import Visitor, wait_for_page
+from bench.host import Host, Planted
+from bench.http_client import Visitor
 from bench.make_wiki import SMALL
 
 SLOWEST_WAKE_S = 0.250
 MOST_AT_REST_BYTES = 190 * 2**20
 MOST_AWAKE_BYTES = 32 * 2**20
 MOST_ALL_AWAKE_BYTES = int(1.8 * 2**30)
-READY_LIMIT_S = 30.0
 ASLEEP_MARGIN_S = 60.0
 POLL_S = 0.25
 
@@ -34,7 +33,7 @@ class Wakes:
 
 def wake_all(host: Host, wikis: Sequence[Planted], idle_s: float) -> Wakes:
     """Ask each wiki for one page, one after another, and wait until all of them are asleep again."""
-    wait_for_page(host.port, DOMAIN, "/readyz", limit_s=READY_LIMIT_S)
+    host.wait_until_ready()
     resting = len(process_tree.read_tree(host.pid))
     rest_bytes = process_tree.pss_bytes(host.pid)
     seconds = []

@@ -180,6 +180,12 @@ def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> li
     return found
 
 
+def page_words(connection: sqlite3.Connection, paths: Sequence[str]) -> dict[str, int]:
+    """The number of words of each of these pages."""
+    rows = connection.execute(f"SELECT path, words FROM page WHERE path IN ({_marks(paths)})", paths)  # noqa: S608
+    return dict(rows.fetchall())
+
+
 def sweep_vectors(connection: sqlite3.Connection, model: str) -> None:
     """Drop vectors of other models, and the unused when they have become many."""
     connection.execute("DELETE FROM vector WHERE model != ?", (model,))

@@ -28,6 +28,10 @@ HARD_TOKENS = 250
 PREFIX_TOKENS = 40
 # A passage smaller than this says too little on its own; it is joined with a neighbour when both fit.
 SMALL_TOKENS = 80
+# Tokenizers take a long run without spaces (base64, say) for one unknown word; it counts by its length instead.
+MOST_CHARS_PER_TOKEN = 10
+# Longer headings are absurd, and inline Markdown can cost the square of its length.
+MAX_HEADING_CHARS = 300
 # How many headings a section path shows, as clients of the API know it.
 PATH_HEADINGS = 3
 
@@ -84,10 +88,14 @@ def chunk_page(body: str, title: str, *, title_is_name: bool, count: CountTokens
     `title_is_name` says that the title is only the last part of the path. Such a title stays out of the embedded text
     where the page begins with a heading to speak for it, so that a renamed page keeps its vectors.
     """
+
+    def size(text: str) -> int:
+        return max(count(text), len(text) // MOST_CHARS_PER_TOKEN)
+
     sections = list(_sections(body))
     names_itself = bool(sections) and bool(sections[0].headings)
     prefix_title = "" if title_is_name and names_itself else title
-    pieces = [piece for section in sections for piece in _pieces(section, count)]
+    pieces = [piece for section in sections for piece in _pieces(section, size)]
     chunks: list[Chunk] = []
     for piece in _joined(pieces):
         headings = piece.section.headings[:PATH_HEADINGS]
@@ -185,7 +193,7 @@ class _Anchors:
 
     def of(self, inline: Token) -> tuple[str, str]:
         """The heading's plain text and its id."""
-        text = _plain(inline.content)
+        text = _plain(inline.content[:MAX_HEADING_CHARS])
         slug = slugify(text)
         times = self._seen[slug] = self._seen.get(slug, -1) + 1
         return text, f"{slug}-{times}" if times else slug

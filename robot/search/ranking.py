@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 SNIPPET_CHARS = 150
 # The first look takes this many times what is needed; a page that fills it alone is met by looking further.
 OVERFETCH = 4
-_KEYWORD = re.compile(r"\w+")
-# Keyword search joins its terms; the first words of a long text are enough of a question.
-MAX_KEYWORDS = 12
 
 
 def answer_by_meaning(
@@ -43,9 +39,10 @@ def answer_by_meaning(
 
 def answer_by_keywords(content: Content, text: str, *, limit: int) -> SemanticAnswer:
     """What keyword search finds, in the same shape."""
-    terms = " ".join(_KEYWORD.findall(text)[:MAX_KEYWORDS])
-    hits = content.search(terms, limit) if terms else []
-    return SemanticAnswer([_from_hit(hit) for hit in hits], "lexical", content.sync(), None)
+    head = content.sync()
+    hits = content.search(text, limit)
+    words = content.catalog.read(lambda db: passages.page_words(db, [hit.path for hit in hits]))
+    return SemanticAnswer([_from_hit(hit, words.get(hit.path, 0)) for hit in hits], "lexical", head, None)
 
 
 def choose(
@@ -104,7 +101,7 @@ def _passage(found: FoundPassage, score: float) -> Passage:
     )
 
 
-def _from_hit(hit: SearchHit) -> Passage:
+def _from_hit(hit: SearchHit, words: int) -> Passage:
     return Passage(
         path=hit.path,
         title=hit.title,
@@ -116,5 +113,5 @@ def _from_hit(hit: SearchHit) -> Passage:
         anchor="",
         chunk_index=0,
         total_chunks=1,
-        page_word_count=0,
+        page_word_count=words,
     )

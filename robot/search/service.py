@@ -63,7 +63,7 @@ class SearchService:
         """The passages nearest in meaning to `text`, of `limit` different pages where the wiki has them."""
         limit = min(max(limit, 1), MAX_RESULTS)
         per_page = min(max(max_chunks_per_page, 1), MAX_CHUNKS_PER_PAGE)
-        question = " ".join(text[:MAX_QUERY_CHARS].replace("\0", " ").split())
+        question = _question(text)
         if not question:
             head = await self._contents.run(wiki, Content.head)
             return SemanticAnswer((), "semantic", head, self._nursery.job(wiki.id).indexed_head)
@@ -107,12 +107,12 @@ class SearchService:
 
     async def _by_meaning(self, wiki: Wiki, question: str, limit: int, per_page: int) -> SemanticAnswer | None:
         """None when no passage of the wiki is indexed yet. Raises `ModelUnavailable`, `EmbeddingFailed`."""
-        vector = await self._model.embed_query(question)
         snapshot = await self._shelf.snapshot(
             wiki, self._nursery.job(wiki.id).version, still_changing=self._nursery.is_working_on(wiki.id)
         )
         if not len(snapshot):
-            return None
+            return None  # and the model need not be loaded to say so
+        vector = await self._model.embed_query(question)
         model_id = self._model.model_id
         return await self._contents.run(
             wiki,
@@ -120,6 +120,12 @@ class SearchService:
                 content, snapshot, vector, model_id, limit=limit, per_page=per_page
             ),
         )
+
+
+def _question(text: str) -> str:
+    """The query on one line, of characters that every part can take, and no longer than the model reads."""
+    printable = text[:MAX_QUERY_CHARS].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    return " ".join(printable.split())
 
 
 def _state(job: Job, *, working: bool, all_done: bool) -> ReindexState:

@@ -8,7 +8,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,13 +77,7 @@ class WikiOnDisk:
 
     data: DataDir
     wiki: Wiki
-    contents: Contents = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.contents = Contents(self.data)
-        self.repo.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.write({"Home": "# Home\n\nWelcome."})
+    contents: Contents
 
     @property
     def repo(self) -> Path:
@@ -117,9 +111,18 @@ class WikiOnDisk:
         return self.git("rev-parse", "HEAD")
 
 
+def open_wiki(root: Path, wiki_id: str = "w1") -> WikiOnDisk:
+    data = DataDir(root)
+    return WikiOnDisk(data, Wiki(wiki_id, "notes", "Notes", "", Visibility.PRIVATE, LONG_AGO), Contents(data))
+
+
 def make_wiki(root: Path, wiki_id: str = "w1") -> WikiOnDisk:
-    wiki = Wiki(wiki_id, "notes", "Notes", "", Visibility.PRIVATE, LONG_AGO)
-    return WikiOnDisk(DataDir(root), wiki)
+    """A new wiki with one page."""
+    made = open_wiki(root, wiki_id)
+    made.repo.mkdir(parents=True)
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.write({"Home": "# Home\n\nWelcome."})
+    return made
 
 
 def make_service(source: EmbedderSource, *wikis: WikiOnDisk) -> SearchService:

@@ -80,6 +80,7 @@ async def test_first_query_answers_by_keywords_and_starts_the_index(wiki: WikiOn
     async with running(make_service(model, wiki)) as service:
         first = await service.query(wiki.wiki, "lighthouse")
         assert (first.mode, paths(first), first.indexed_head) == ("lexical", ["Tasks"], None)
+        assert first.results[0].page_word_count == 4
         await settled(service, wiki.wiki)
         assert (await service.query(wiki.wiki, "lighthouse")).mode == "semantic"
 
@@ -297,7 +298,7 @@ async def test_one_long_page_does_not_starve_the_others(wiki: WikiOnDisk, model:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "\0", "([", "😀😀", "x" * 10_000, "word " * 2_000, '"a AND', "\ud800", "漢字"]
+    "text", ["", "   ", "\0", "([", "😀😀", "x" * 10_000, "word " * 2_000, '"a AND', "lone \ud800x", "漢字"]
 )
 async def test_any_query_is_answered(wiki: WikiOnDisk, model: WatchedModel, text: str) -> None:
     async with running(make_service(model, wiki)) as service:

@@ -78,7 +78,9 @@ def small_disk(mount_point: Path, size_mib: int) -> Iterator[Path]:
 
 def git(repo: Path, *words: str) -> str:
     """Output of git in `repo`; fails loudly."""
-    done = subprocess.run(["git", "-C", str(repo), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "--no-optional-locks", "-C", str(repo), *words], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"git {' '.join(words)}: {done.stderr}"
     return done.stdout
 

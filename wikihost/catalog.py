@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from threading import Lock
 from typing import TypeVar
 
 from wikihost.derive import follow
-from wikihost.errors import StorageFailed
+from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository
 from wikihost.writer import storage_errors
@@ -30,6 +31,9 @@ _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
 _KEPT_TABLES = frozenset({"vector"})
+# A full disk shows itself as these when SQLite cannot make its shared-memory file or its log.
+_MAY_BE_FULL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_ROOM_BYTES = 128 * 1024
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -94,7 +98,7 @@ class Catalog:
 
     @contextmanager
     def _session(self) -> Iterator[sqlite3.Connection]:
-        with _sqlite_errors():
+        with _sqlite_errors(self._home):
             session = self._take() or self._open()
             try:
                 yield session.connection
@@ -188,14 +192,16 @@ class CatalogDamaged(StorageFailed):
 
 
 @contextmanager
-def _sqlite_errors() -> Iterator[None]:
+def _sqlite_errors(home: WikiHome) -> Iterator[None]:
     with storage_errors():
         try:
             yield
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", None)
-            if code is not None and code & 0xFF in _DAMAGE:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGE:
                 raise CatalogDamaged("The wiki's catalog is damaged; it is built anew at the next use.") from error
+            if code in _MAY_BE_FULL and shutil.disk_usage(home.root).free < _ROOM_BYTES:
+                raise StorageFull("The disk is full; nothing was saved.") from error
             raise
 
 

@@ -1,0 +1,38 @@
+"""The documents keep their promises: links lead somewhere, settings and verbs are all named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from robot.cli import VERBS
+from robot.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_to_files(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text("utf-8"))
+    missing = [target for target in targets if not (document.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_code_names_in_tables_and_text_exist(document: Path) -> None:
+    named = re.findall(r"`((?:robot|wikihost|proxy|systemd)/[\w./-]*)`", document.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_setting_is_in_the_example_and_nothing_else() -> None:
+    example = (ROOT / "systemd" / "robot.toml.example").read_text("utf-8")
+    named = set(re.findall(r"^#?\s?([a-z_]+) = ", example, re.MULTILINE))
+    assert named == set(Settings.model_fields)
+
+
+def test_every_verb_has_a_module() -> None:
+    modules = {path.stem.replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
+    assert modules - {"--init--", "opened"} == set(VERBS)

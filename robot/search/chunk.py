@@ -36,6 +36,7 @@ MAX_HEADING_CHARS = 300
 PATH_HEADINGS = 3
 
 _WIKILINK = re.compile(r"\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\]")
+_MARKUP = re.compile(r"[\\`*_\[\]<>&~!]")
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+")
 _LINE = re.compile(r"(?<=\n)")
 _WORD = re.compile(r"(?<=\s)(?=\S)")
@@ -201,6 +202,8 @@ class _Anchors:
 
 def _plain(markdown: str) -> str:
     """Inline Markdown as its reader sees it."""
+    if _MARKUP.search(markdown) is None:
+        return " ".join(markdown.split())
     inline = _inline_parser().parseInline(_WIKILINK.sub(r"\1", markdown))
     children = inline[0].children or []
     shown = (
@@ -269,9 +272,11 @@ def _cut_at(text: str, separators: Sequence[re.Pattern[str]], count: CountTokens
             else:
                 yield from _cut_at(packed, separators[1:], count)
     else:
-        half = len(text) // 2
-        yield from _cut_at(text[:half], (), count)
-        yield from _cut_at(text[half:], (), count)
+        step = max(len(text) * TARGET_TOKENS // tokens, 1)
+        for at in range(0, len(text), step):
+            # Where the text is denser than on average a part may still be too long, and is cut again.
+            part = text[at : at + step]
+            yield from _cut_at(part, (), count) if len(part) < len(text) else [(part, tokens)]
 
 
 def _packed(parts: Iterable[tuple[str, int]], limit: int, joint: str) -> Iterator[tuple[str, int]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from otterwiki.renderer import OtterwikiRenderer
 from otterwiki.util import slugify as otterwiki_slugify
 
-from robot.search.chunk import HARD_TOKENS, TARGET_TOKENS, Chunk, chunk_page, place, slugify
+from robot.search.chunk import HARD_TOKENS, MOST_CHARS_PER_TOKEN, TARGET_TOKENS, Chunk, chunk_page, place, slugify
 
 ODD_HEADINGS = """\
 text
@@ -121,6 +122,23 @@ def test_text_without_spaces_is_cut_all_the_same() -> None:
     chunks = chunk_page("漢" * 5_000, "Page", title_is_name=False, count=len)
     assert max(len(chunk.text) for chunk in chunks) <= TARGET_TOKENS
     assert "".join(chunk.text for chunk in chunks) == "漢" * 5_000
+
+
+def test_run_that_the_tokenizer_takes_for_one_word_is_cut_by_its_length() -> None:
+    chunks = cut("QUJD" * 10_000)
+    assert max(len(chunk.text) for chunk in chunks) <= TARGET_TOKENS * MOST_CHARS_PER_TOKEN
+    assert "".join(chunk.text for chunk in chunks) == "QUJD" * 10_000
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["# " + "[" * 100_000, ">" * 100_000, "# a\n" * 20_000, "|" * 100_000, "`" * 100_000],
+    ids=["brackets", "quotes", "headings", "pipes", "ticks"],
+)
+def test_hostile_page_costs_seconds_at_most(page: str) -> None:
+    began = time.process_time()
+    assert cut(page)
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("body", ["", "\n \n", "\t"])

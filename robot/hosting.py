@@ -99,7 +99,14 @@ async def finish_interrupted(db: Database, data: DataDir, *, clock: Clock = wall
 
 
 async def _remove(db: Database, data: DataDir, wiki_id: str) -> None:
-    await trio.to_thread.run_sync(delete_wiki, data.wiki(wiki_id))
+    home = data.wiki(wiki_id)
+
+    def delete() -> None:
+        # Where nothing was made, a disk that fails cannot keep the row alive.
+        if home.root.exists():
+            delete_wiki(home)
+
+    await trio.to_thread.run_sync(delete)
     await db.write(lambda connection: _forget(connection, wiki_id))
 
 

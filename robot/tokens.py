@@ -144,11 +144,13 @@ class TokenUses:
         """The token was used just now."""
         self._seen[token.id] = int(self._clock())
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write the uses down every `LAST_USED_EVERY_S` until cancelled. A failure is tried again."""
+    async def run(
+        self, *, every_s: float = LAST_USED_EVERY_S, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Write the uses down every `every_s` until cancelled. A failure is tried again."""
         task_status.started()
         while True:
-            await trio.sleep(LAST_USED_EVERY_S)
+            await trio.sleep(every_s)
             await self.flush()
 
     async def flush(self) -> None:

@@ -1,0 +1,173 @@
+"""A platform without sockets: a real database, real wikis on disk, the real applications, and browsers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import RSAKey
+from quart import Response
+from quart_trio import QuartTrio
+
+from robot.access import role_of
+from robot.accounts import create_user
+from robot.address import PublicAddress
+from robot.contents import Contents
+from robot.db import Database
+from robot.hosting import create_hosted_wiki
+from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
+from robot.signin.keys import load_session_key
+from robot.signin.links import create_link
+from robot.signin.sessions import Sessions
+from robot.web.platform import create_platform_app
+from robot.web.wiki_auth import create_wiki_auth_app
+from robot.wikis import find_wiki_by_slug
+from wikihost.layout import DataDir
+
+ADDRESS = PublicAddress("https", "wiki.test", 443)
+
+
+class FakeClock:
+    """A wall clock that tests move."""
+
+    def __init__(self, now: float = 1_900_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Reindexed:
+    """Remembers which wikis were asked to be indexed anew."""
+
+    slugs: list[str] = field(default_factory=list)
+
+    def start_reindex(self, wiki: Wiki) -> None:
+        self.slugs.append(wiki.slug)
+
+
+@dataclass
+class SmallHost:
+    """The parts of one platform."""
+
+    data: DataDir
+    db: Database
+    sessions: Sessions
+    contents: Contents
+    reindexed: Reindexed
+    platform: QuartTrio
+    wiki_auth: QuartTrio
+    ada: User
+    eve: User
+
+    async def make_wiki(
+        self, slug: str, owner: User | None = None, visibility: Visibility = Visibility.PRIVATE
+    ) -> Wiki:
+        return await create_hosted_wiki(
+            self.db,
+            self.data,
+            owner or self.ada,
+            slug=slug,
+            name=slug.title(),
+            description="About things.",
+            visibility=visibility,
+            domain=ADDRESS.domain,
+        )
+
+    async def signed_in(self, user: User) -> Browser:
+        browser = Browser(self)
+        answer = await browser.get(ADDRESS.platform_origin, f"/auth/link?token={await create_link(self.db, user)}")
+        assert answer.status_code == 303
+        return browser
+
+
+@cache
+def session_key() -> RSAKey:
+    """One key for all tests: making one takes a good part of a second."""
+    with tempfile.TemporaryDirectory() as keys:
+        return load_session_key(Path(keys))
+
+
+@asynccontextmanager
+async def small_host(root: Path) -> AsyncIterator[SmallHost]:
+    data = DataDir(root)
+    db = Database.open(data.robot_db)
+    contents = Contents(data)
+    try:
+        sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
+        reindexed = Reindexed()
+        platform = create_platform_app(
+            db=db, data=data, address=ADDRESS, sessions=sessions, contents=contents, reindexer=reindexed
+        )
+        wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
+        ada = await create_user(db, "ada", "Ada Lovelace")
+        eve = await create_user(db, "eve", "Eve")
+        yield SmallHost(data, db, sessions, contents, reindexed, platform, wiki_auth, ada, eve)
+    finally:
+        contents.close_all()
+        db.close()
+
+
+class Browser:
+    """Keeps cookies as a browser keeps host-only ones, and refuses any that it would refuse."""
+
+    def __init__(self, host: SmallHost) -> None:
+        self._host = host
+        self.jars: dict[str, dict[str, str]] = {}
+
+    async def get(self, origin: str, path: str, **more: Any) -> Response:
+        return await self.visit("GET", origin, path, **more)
+
+    async def post(self, origin: str, path: str, **more: Any) -> Response:
+        return await self.visit("POST", origin, path, **more)
+
+    async def follow(self, answer: Response, origin: str) -> tuple[Response, str]:
+        """Go where `answer` leads; returns the next answer and the origin it came from."""
+        location = answer.headers["Location"]
+        if location.startswith("https://"):
+            scheme, _, rest = location.partition("://")
+            host, _, path = rest.partition("/")
+            origin, location = f"{scheme}://{host}", f"/{path}"
+        return await self.get(origin, location), origin
+
+    async def visit(
+        self, method: str, origin: str, path: str, headers: dict[str, str] | None = None, **more: Any
+    ) -> Response:
+        jar = self.jars.setdefault(origin, {})
+        sent = {"Host": origin.partition("://")[2], **(headers or {})}
+        if jar and "Cookie" not in sent:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
+        app, scope = self._door(origin, [(name.lower().encode(), value.encode()) for name, value in sent.items()])
+        client = app.test_client(use_cookies=False)
+        answer: Response = await client.open(path, method=method, headers=sent, scope_base=scope, **more)
+        for line in answer.headers.getlist("Set-Cookie"):
+            self._keep(jar, line)
+        return answer
+
+    def _door(self, origin: str, headers: list[tuple[bytes, bytes]]) -> tuple[QuartTrio, dict[str, Any]]:
+        """What the front decides: which application, and on a wiki's host who is asking."""
+        if origin == ADDRESS.platform_origin:
+            return self._host.platform, {"client": ("127.0.0.1", 1)}
+        wiki = find_wiki_by_slug(self._host.db, origin.partition("://")[2].partition(".")[0])
+        assert wiki is not None
+        user = self._host.sessions.wiki_user(headers, wiki)
+        actor = Anonymous() if user is None else Person(user, role_of(self._host.db, user.id, wiki.id))
+        return self._host.wiki_auth, {"robot.request": WikiRequest(wiki, actor, origin, "r1")}
+
+    def _keep(self, jar: dict[str, str], line: str) -> None:
+        pair, *attributes = line.split("; ")
+        name, _, value = pair.partition("=")
+        age = next(part for part in attributes if part.startswith("Max-Age="))
+        # Exactly these: no Domain, and nothing that a browser would refuse for a `__Host-` name.
+        assert sorted(attributes) == sorted(["Path=/", age, "Secure", "HttpOnly", "SameSite=Lax"])
+        assert name.startswith("__Host-")
+        if age == "Max-Age=0":
+            jar.pop(name, None)
+        else:
+            jar[name] = value

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+import trio
+
+from robot.access import grant_role
+from robot.hosting import TooManyWikis, create_hosted_wiki, delete_hosted_wiki, finish_interrupted
+from robot.model import Role, Scope, User, Visibility, Wiki
+from robot.tokens import create_token, verify_token
+from robot.wikis import (
+    FREED_SLUG_REST_S,
+    InvalidWiki,
+    check_slug,
+    find_slug_objection,
+    find_wiki,
+    find_wiki_by_slug,
+    list_public_wikis,
+    list_wikis,
+    wikis_of,
+)
+from tests.robot.small_host import ADDRESS, FakeClock, SmallHost
+
+
+@pytest.mark.parametrize("slug", ["abc", "a1-b2", "0ab", "a" * 30, "xn-a"])
+def test_fit_addresses(slug: str) -> None:
+    assert check_slug(slug) == slug
+
+
+# fmt: off
+RESERVED = [
+    "admin", "api", "app", "assets", "auth", "billing", "blog", "dev", "docs", "ftp", "git", "help", "imap", "mail",
+    "mcp", "ns1", "ns2", "null", "oauth", "pop", "smtp", "ssh", "static", "status", "support", "undefined", "user",
+    "vpn", "wiki", "www",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    "slug",
+    ["", "a", "ab", "a" * 31, "-ab", "ab-", "Abc", "a_c", "_abc", "a.c", "äbc", "abc\n", "xn--abc", "ns", *RESERVED],
+)
+def test_unfit_addresses(slug: str) -> None:
+    with pytest.raises(InvalidWiki) as caught:
+        check_slug(slug)
+    assert caught.value.field == "slug"
+
+
+async def test_a_new_wiki_is_a_row_a_role_and_a_repository_with_pages(host: SmallHost) -> None:
+    wiki = await host.make_wiki("notes", visibility=Visibility.PUBLIC)
+    assert find_wiki(host.db, wiki.id) == wiki == find_wiki_by_slug(host.db, "notes")
+    assert "notes" not in wiki.id
+    assert wikis_of(host.db, host.ada) == [(wiki, Role.OWNER)]
+    assert wikis_of(host.db, host.eve) == []
+    git_log = ["git", "-C", str(host.data.wiki(wiki.id).repo), "log", "--format=%an <%ae>"]
+    log = await trio.run_process(git_log, capture_stdout=True)
+    assert log.stdout == b"Ada Lovelace <ada@users.wiki.test>\n"
+    home = await host.contents.run(wiki, lambda content: content.read_page("Home"))
+    assert "Notes" in home.text
+
+
+async def test_lists(host: SmallHost) -> None:
+    public = await host.make_wiki("bbb", visibility=Visibility.PUBLIC)
+    private = await host.make_wiki("aaa")
+    unlisted = await host.make_wiki("ccc", visibility=Visibility.UNLISTED)
+    assert await list_wikis(host.db) == [private, public, unlisted]
+    assert await list_public_wikis(host.db) == [public]
+
+
+async def test_a_taken_address_is_refused_and_nothing_is_left(host: SmallHost) -> None:
+    await host.make_wiki("notes")
+    with pytest.raises(InvalidWiki, match="taken"):
+        await host.make_wiki("notes", host.eve)
+    assert len(list(host.data.wikis.iterdir())) == 1
+
+
+async def test_the_limit_counts_owned_wikis_only(host: SmallHost) -> None:
+    async def make(owner: User, slug: str) -> Wiki:
+        return await create_hosted_wiki(
+            host.db,
+            host.data,
+            owner,
+            slug=slug,
+            name="N",
+            description="",
+            visibility=Visibility.PRIVATE,
+            domain=ADDRESS.domain,
+            limit=1,
+        )
+
+    wiki = await make(host.ada, "one")
+    await grant_role(host.db, host.eve, wiki, Role.EDITOR)
+    await make(host.eve, "two")
+    with pytest.raises(TooManyWikis, match="You own 1 wikis, and this host allows 1"):
+        await make(host.eve, "three")
+
+
+async def test_a_deleted_wiki_is_gone_with_its_tokens_and_its_address_rests(host: SmallHost) -> None:
+    old = await host.make_wiki("notes")
+    secret, _ = await create_token(host.db, host.ada, old, "t", [Scope.WRITE])
+    clock = FakeClock()
+    await delete_hosted_wiki(host.db, host.data, old, clock=clock)
+    assert find_wiki_by_slug(host.db, "notes") is None
+    assert find_wiki(host.db, old.id) is None
+    assert verify_token(host.db, secret, old.id) is None
+    assert not host.data.wiki(old.id).root.exists()
+
+    assert "rests for 30 days" in (find_slug_objection(host.db, "notes", host.eve, clock=clock) or "")
+    assert find_slug_objection(host.db, "notes", host.ada, clock=clock) is None
+    clock.now += FREED_SLUG_REST_S + 1
+    assert find_slug_objection(host.db, "notes", host.eve, clock=clock) is None
+
+
+async def test_an_address_given_again_shows_nothing_of_the_old_wiki(host: SmallHost) -> None:
+    old = await host.make_wiki("notes")
+    secret, _ = await create_token(host.db, host.ada, old, "t", [Scope.WRITE])
+    await delete_hosted_wiki(host.db, host.data, old)
+    new = await host.make_wiki("notes")
+    assert new.id != old.id
+    assert verify_token(host.db, secret, new.id) is None
+    assert host.data.wiki(new.id).root != host.data.wiki(old.id).root
+
+
+async def test_a_disk_that_refuses_leaves_no_trace(host: SmallHost) -> None:
+    host.data.wikis.parent.mkdir(exist_ok=True)
+    host.data.wikis.write_text("a file where the directory should be")
+    with pytest.raises(Exception, match=r".") as caught:
+        await host.make_wiki("notes")
+    assert "storage" in getattr(caught.value, "code", "")
+    assert host.db.all("SELECT * FROM wikis") == []
+    host.data.wikis.unlink()
+    await host.make_wiki("notes")
+
+
+KILLED = """
+    import os, signal, sys, trio
+    from pathlib import Path
+    from robot import hosting
+    from robot.accounts import find_user_by_name
+    from robot.db import Database
+    from robot.model import Visibility
+    from robot.wikis import find_wiki_by_slug
+    from wikihost.layout import DataDir
+    root, fatal = Path(sys.argv[1]), sys.argv[2]
+    real = getattr(hosting, fatal)
+    def die(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(hosting, fatal, die)
+    async def main():
+        data = DataDir(root)
+        db = Database.open(data.robot_db)
+        if fatal == "_forget":
+            await hosting.delete_hosted_wiki(db, data, find_wiki_by_slug(db, "victim"))
+        await hosting.create_hosted_wiki(
+            db, data, find_user_by_name(db, "ada"), slug="fresh", name="Fresh", description="",
+            visibility=Visibility.PUBLIC, domain="wiki.test",
+        )
+    trio.run(main)
+"""
+
+
+@pytest.mark.parametrize("fatal", ["create_wiki", "_set_ready", "_forget"])
+async def test_killed_halfway_nothing_is_visible_and_the_start_cleans_up(host: SmallHost, fatal: str) -> None:
+    await host.make_wiki("victim")
+    program = textwrap.dedent(KILLED)
+    command = [sys.executable, "-c", program, str(host.data.root), fatal]
+    killed = await trio.run_process(command, check=False, capture_stderr=True)
+    assert killed.returncode == -9, killed.stderr
+    visible = {wiki.slug for wiki in await list_wikis(host.db)}
+    assert visible == (set() if fatal == "_forget" else {"victim"})
+    assert find_wiki_by_slug(host.db, "fresh") is None
+
+    later = FakeClock()  # far enough for the abandoned row to count as abandoned
+    assert len(await finish_interrupted(host.db, host.data, clock=later)) == 1
+    assert len(host.db.all("SELECT id FROM wikis")) == len(visible)
+    assert {path.name for path in host.data.wikis.iterdir()} == {wiki.id for wiki in await list_wikis(host.db)}
+    await host.make_wiki("fresh")

@@ -18,6 +18,7 @@ from robot.hosting import create_hosted_wiki
 from robot.model import Role, Scope, User, Visibility, Wiki
 from robot.signin.links import create_link, link_address
 from robot.tokens import create_token, verify_token
+from robot.web.setups import claude_code
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
 
@@ -41,7 +42,7 @@ class Demo:
     @property
     def claude_line(self) -> str:
         """The command that connects Claude Code."""
-        return f'claude mcp add --transport http {SLUG} {self.wiki}/mcp --header "Authorization: Bearer {self.token}"'
+        return claude_code(SLUG, self.wiki, self.token).text
 
 
 async def prepare_demo(db: Database, data: DataDir, address: PublicAddress) -> Demo:

@@ -179,12 +179,13 @@ class IndexNursery:
             job.refused.clear()
             return
         job.refused.clear()
-        await self._contents.run(wiki, lambda content: indexing.sweep(content, model_id))
+        if job.pages_done:
+            await self._contents.run(wiki, lambda content: indexing.sweep(content, model_id))
         self._agenda.succeeded(wiki.id)
         job.indexed_head = survey.head
         job.completed_at = datetime.now(UTC)
         job.error = None
-        job.asked_for = False
+        job.asked_for = job.start_over  # asked for again while this pass ended
 
     def _fail(self, wiki_id: str, job: Job, message: str) -> None:
         self._agenda.retry(wiki_id, trio.current_time())

@@ -36,8 +36,8 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     folders: set[Path] = set()
     pending: list[tuple[str, Path]] = []
     try:
-        for new in objects:
-            digest = new.digest()
+        # Equal files are one object.
+        for digest, new in {new.digest(): new for new in objects}.items():
             # libgit2 says that it has the empty tree even where git would miss it.
             if new.body and pygit2.Oid(raw=digest) in repository:
                 continue

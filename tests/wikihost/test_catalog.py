@@ -188,8 +188,9 @@ def test_a_catalog_replaced_by_another_process_is_noticed(home: WikiHome) -> Non
         left.unlink()
     Content(home).write_page("New", "new", base=None, author=ADA)
     assert [page.path for page in content.list_pages()] == ["A/B", "Home", "New"]
-    content.catalog.write(lambda connection: connection.execute("DELETE FROM meta WHERE key = 'commit'"))
-    assert len(Content(home).list_pages()) == 3
+    content.catalog.write(lambda connection: connection.execute("INSERT INTO vector VALUES (x'01', 'm', x'02')"))
+    found = Content(home).catalog.read(lambda connection: connection.execute("SELECT hash FROM vector").fetchall())
+    assert found == [(b"\x01",)]
 
 
 def test_a_head_whose_old_commit_was_pruned(home: WikiHome) -> None:
@@ -202,6 +203,24 @@ def test_a_head_whose_old_commit_was_pruned(home: WikiHome) -> None:
     followed = synced(home, catalog)
     catalog.close()
     assert followed == rebuilt(home)
+
+
+def test_a_merge_touched_what_it_made_and_not_what_it_brought(home: WikiHome) -> None:
+    writer = Writer(home)
+    git(home, "checkout", "-q", "-b", "side")
+    side = writer.commit({"Side.md": b"side", "Both.md": b"side"}, author=ADA, message="side").head
+    git(home, "checkout", "-q", "main")
+    writer.commit({"Main.md": b"main", "Both.md": b"main"}, author=ADA, message="main")
+    git(home, "merge", "-q", "-s", "ours", "--no-commit", "--no-ff", "side")
+    git(home, "checkout", "side", "--", "Side.md")
+    (home.repo / "Both.md").write_text("merged")
+    git(home, "commit", "-q", "-a", "-m", "merge")
+    content = Content(home)
+    for name in ("Side", "Main", "Both", "Home"):
+        expected = git(home, "log", "--format=%H", "--full-history", "--", f"{name}.md").split()
+        assert {commit.revision for commit in content.history(name, 10)} == set(expected), name
+    assert content.read_page("Side").revision == side
+    assert content.read_page("Both").revision == content.head()
 
 
 def test_links_and_submodules_are_no_pages(home: WikiHome) -> None:

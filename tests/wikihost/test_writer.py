@@ -46,6 +46,13 @@ def test_the_same_files_make_no_commit(home: WikiHome, writer: Writer) -> None:
     assert git(home, "rev-parse", "HEAD") == before
 
 
+def test_equal_files_are_one_object(home: WikiHome, writer: Writer) -> None:
+    writer.commit({"One.md": b"same", "Two.md": b"same", "Three/Two.md": b"same"}, author=ADA, message="x")
+    writer.commit({"Four.md": b"same"}, author=ADA, message="x")
+    assert git(home, "rev-parse", "HEAD:Two.md") == git(home, "rev-parse", "HEAD:Four.md")
+    assert_sound(home)
+
+
 def test_everything_may_be_deleted(home: WikiHome, writer: Writer) -> None:
     writer.commit({"Home.md": None, "A/B.md": None}, author=ADA, message="All gone")
     assert git(home, "ls-tree", "HEAD") == ""
@@ -253,3 +260,17 @@ def test_catching_up_takes_no_lock_when_there_is_nothing_to_do_and_fails_nobody(
         assert not (home.git_dir / "robot-worktree").exists()
     other.catch_up()
     assert (home.git_dir / "robot-worktree").exists()
+
+
+def test_locks_that_a_killed_writer_of_ours_left_are_taken_over_at_once(
+    home: WikiHome, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wikihost.objects._REF_WAIT_S", 0.0)
+    monkeypatch.setattr("wikihost.worktree._INDEX_WAIT_S", 0.0)
+    for own, lock in (("robot-ref", "refs/heads/main.lock"), ("robot-index", "index.lock")):
+        (home.git_dir / own).write_text("left")
+        os.link(home.git_dir / own, home.git_dir / lock)
+    (home.git_dir / "robot-file").write_text("left")
+    (home.git_dir / "robot-file").chmod(0o400)
+    writer.commit({"Home.md": b"1"}, author=ADA, message="x")
+    assert_sound(home)

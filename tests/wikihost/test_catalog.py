@@ -217,7 +217,7 @@ def test_a_merge_touched_what_it_made_and_not_what_it_brought(home: WikiHome) ->
     git(home, "commit", "-q", "-a", "-m", "merge")
     content = Content(home)
     for name in ("Side", "Main", "Both", "Home"):
-        expected = git(home, "log", "--format=%H", "--full-history", "--", f"{name}.md").split()
+        expected = git(home, "log", "--format=%H", "--", f"{name}.md").split()
         assert {commit.revision for commit in content.history(name, 10)} == set(expected), name
     assert content.read_page("Side").revision == side
     assert content.read_page("Both").revision == content.head()

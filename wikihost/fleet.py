@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -246,13 +247,10 @@ class Fleet:
         zygote = await self._wait_zygote()
         generation = next(self._generations)
         secret = secrets.token_urlsafe(24)
-        ours, theirs = channel()
         listener, path = run_dir.listen(hosted.wiki_id, generation)
         try:
-            with trio.socket.from_stdlib_socket(ours) as events:
-                # Once the worker has its copies ours are closed: when it dies, whoever waits for it is told.
-                with theirs, listener:
-                    child = await zygote.spawn(self._spec(hosted, secret), listener, theirs)
+            child, events = await _fork(zygote, self._spec(hosted, secret), listener)
+            with events:
                 worker = Worker(hosted.wiki_id, generation, path, child.pid, secret)
                 return await self._watch(slot, worker, child, events)
         finally:
@@ -314,7 +312,7 @@ class Fleet:
             try:
                 with trio.fail_after(ZYGOTE_START_S):
                     ready = await nursery.start(zygote.run)
-            except (ZygoteGone, trio.TooSlowError) as error:
+            except (ZygoteGone, OSError, trio.TooSlowError) as error:
                 logger.error("the zygote did not start: %s", error)  # noqa: TRY400 -- the sentence says it all
                 return None
             if not ready.late_binding:
@@ -341,6 +339,20 @@ class Fleet:
             max_upload_bytes=self._options.max_upload_bytes,
             log_level=self._options.log_level,
         )
+
+
+async def _fork(zygote: Zygote, spec: WorkerSpec, listener: socket.socket) -> tuple[Child, trio.socket.SocketType]:
+    """A worker on `listener`, and our end of its event channel.
+
+    Our copy of `listener` is closed: when the worker dies, whoever waits for it is told by the kernel.
+    """
+    with listener:
+        ours, theirs = channel()
+        with theirs, ExitStack() as unless_forked:
+            unless_forked.enter_context(ours)
+            child = await zygote.spawn(spec, listener, theirs)
+            unless_forked.pop_all()
+    return child, trio.socket.from_stdlib_socket(ours)
 
 
 async def _wait_until(deadline: float, event: trio.Event) -> None:

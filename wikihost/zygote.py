@@ -33,6 +33,8 @@ from wikihost.worker_protocol import (
 
 # What a zygote and its workers see of core's environment; anything else might be taken for an Otter Wiki setting.
 _PASSED_ON: Final = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+# A fork takes milliseconds; a zygote that needs this long hangs.
+SPAWN_S = 10.0
 # How long the zygote's word on an exit may come after the exit itself.
 _EXIT_WORD_S: Final = 1.0
 _ZYGOTE_END_S: Final = 2.0
@@ -83,16 +85,16 @@ class Zygote:
         self._control: trio.socket.SocketType | None = None
         self._send_lock = trio.Lock()
         self._requests = 0
-        self._answers: dict[int, trio.MemorySendChannel[tuple[Spawned | SpawnFailed, list[int]]]] = {}
+        self._answers: dict[int, trio.MemorySendChannel[Child | SpawnFailed]] = {}
         self._children: dict[int, Child] = {}
         self._ready = False
-        self.pid = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[ZygoteReady]) -> None:
         """Keep one zygote process until it ends or this is cancelled; then it is gone, and so are its workers."""
         await trio.to_thread.run_sync(self._clear_scratch)
         process, control = self._start_process()
-        self.pid = process.pid
+        self._process = process
         try:
             with control:
                 self._control = control
@@ -100,7 +102,7 @@ class Zygote:
                 if not self._ready:
                     raise ZygoteGone("the zygote ended before it was ready")
         finally:
-            self._control = None
+            self._control = self._process = None
             self._abandon()
             await _end(process)
 
@@ -111,12 +113,16 @@ class Zygote:
             raise ZygoteGone("there is no zygote")
         self._requests += 1
         request = self._requests
-        send, receive = trio.open_memory_channel[tuple[Spawned | SpawnFailed, list[int]]](1)
+        send, receive = trio.open_memory_channel[Child | SpawnFailed](1)
         self._answers[request] = send
         try:
-            async with self._send_lock:
-                await _send(control, Spawn(request, spec), [listener.fileno(), events.fileno()])
-            answer, descriptors = await receive.receive()
+            with trio.fail_after(SPAWN_S):
+                async with self._send_lock:
+                    await _send(control, Spawn(request, spec), [listener.fileno(), events.fileno()])
+                answer = await receive.receive()
+        except trio.TooSlowError as error:
+            self.kill()
+            raise ZygoteGone("the zygote did not answer and was killed") from error
         except (OSError, trio.EndOfChannel) as error:
             raise ZygoteGone("the zygote ended while a worker was asked for") from error
         finally:
@@ -124,9 +130,12 @@ class Zygote:
             _close_unread(receive)
         if isinstance(answer, SpawnFailed):
             raise SpawnRefused(answer.reason)
-        child = Child(answer.pid, descriptors[0])
-        self._children[answer.pid] = child
-        return child
+        return answer
+
+    def kill(self) -> None:
+        """Kill the process; `run` then ends."""
+        if self._process is not None:
+            self._process.kill()
 
     async def _listen(self, control: trio.socket.SocketType, task_status: trio.TaskStatus[ZygoteReady]) -> None:
         """Hear the zygote out; returns when it is gone."""
@@ -144,21 +153,21 @@ class Zygote:
                 case ZygoteReady():
                     self._ready = True
                     task_status.started(message)
-                case Spawned() | SpawnFailed():
-                    self._deliver(message, _descriptors(ancillary))
+                case Spawned(request, pid):
+                    child = self._children[pid] = Child(pid, _descriptors(ancillary)[0])
+                    self._deliver(request, child)
+                case SpawnFailed(request):
+                    self._deliver(request, message)
                 case Exited():
-                    child = self._children.pop(message.pid, None)
-                    if child is not None:
-                        child.tell(message.exit_code)
+                    if ended := self._children.pop(message.pid, None):
+                        ended.tell(message.exit_code)
 
-    def _deliver(self, answer: Spawned | SpawnFailed, descriptors: list[int]) -> None:
-        waiting = self._answers.get(answer.request)
+    def _deliver(self, request: int, answer: Child | SpawnFailed) -> None:
+        waiting = self._answers.get(request)
         if waiting is not None:
-            waiting.send_nowait((answer, descriptors))
-            return
-        # Whoever asked was cancelled; the worker ends by itself, its event channel has no other end.
-        for descriptor in descriptors:
-            os.close(descriptor)
+            waiting.send_nowait(answer)
+        elif isinstance(answer, Child):
+            answer.close()  # whoever asked was cancelled; the worker ends, nobody holds its other end
 
     def _abandon(self) -> None:
         """Wake those who wait for word of the process that is gone."""
@@ -182,19 +191,22 @@ class Zygote:
             if self._import_after_fork:
                 command += ["--import-after-fork", self._import_after_fork]
             process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_environment()
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
+                # Ctrl-C in a terminal is for core, which ends the others in order.
+                start_new_session=True,
             )
         return process, trio.socket.from_stdlib_socket(ours)
 
 
-def _close_unread(answers: trio.MemoryReceiveChannel[tuple[Spawned | SpawnFailed, list[int]]]) -> None:
-    """Close what came for someone who no longer waits; the worker ends by itself, nobody holds its other end."""
-    try:
-        _, descriptors = answers.receive_nowait()
-    except (trio.WouldBlock, trio.EndOfChannel):
-        return
-    for descriptor in descriptors:
-        os.close(descriptor)
+def _close_unread(answers: trio.MemoryReceiveChannel[Child | SpawnFailed]) -> None:
+    """Close what came for someone who was cancelled before it could be taken."""
+    with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
+        answer = answers.receive_nowait()
+        if isinstance(answer, Child):
+            answer.close()
 
 
 def _environment() -> dict[str, str]:

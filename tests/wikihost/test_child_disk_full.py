@@ -13,9 +13,9 @@ from wikihost.fleet import Worker
 LIMIT_BYTES = 64 * 1024
 
 
-def fill_the_disk(worker: Worker) -> None:
+def fill_the_disk(worker: Worker, limit_bytes: int = LIMIT_BYTES) -> None:
     """From now on the worker cannot write a file beyond the limit: write(2) fails, as on a full disk."""
-    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (LIMIT_BYTES, resource.RLIM_INFINITY))
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
 
 
 def free_the_disk(worker: Worker) -> None:
@@ -57,4 +57,18 @@ async def test_an_upload_on_a_full_disk_leaves_no_part_of_it(tmp_path: Path) -> 
         refused = await ask(worker, "/Home/attachments", body=head + data + b"\r\n--frontier--\r\n", content_type=kind)
         assert refused.status == 507
         assert "data.txt" not in (await ask(worker, "/Home/attachments")).text
+    assert_sound(wiki.home)
+
+
+async def test_pages_are_read_on_a_full_disk(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
+        fill_the_disk(worker, limit_bytes=0)
+        for path in ("/Home", "/-/changelog", "/Home/history"):
+            assert (await ask(worker, path)).status == 200, path
+        refused = await ask(worker, "/Home/draft", form={"content": "x", "revision": ""})
+        assert (refused.status, "disk is full" in refused.text) == (507, True)
+        assert (await save(worker, "Home", "x\n")).status == 507
+        free_the_disk(worker)
+        assert (await save(worker, "Home", "x\n")).status == 302
     assert_sound(wiki.home)

@@ -147,6 +147,18 @@ async def test_a_killed_zygote_comes_back_and_its_wikis_wake_again(tmp_path: Pat
         assert [row.failures for row in fleet.status()] == [0]
 
 
+async def test_a_hung_zygote_is_killed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = hosted(tmp_path, "one"), hosted(tmp_path, "two")
+    monkeypatch.setattr(zygote, "SPAWN_S", 3.0)
+    async with running_fleet(tmp_path / "run") as fleet:
+        async with fleet.lease(one) as worker:
+            (parent,) = [pid for pid in children_of(os.getpid()) if worker.pid in children_of(pid)]
+            os.kill(parent, signal.SIGSTOP)
+        async with fleet.lease(two) as worker:
+            assert (await ask(worker, "/Home")).status == 200
+        assert not is_running(parent)
+
+
 # An Otter Wiki release that keeps its storage where we do not find it would look like this.
 FORGETFUL = """
 from wikihost.child import otter

@@ -91,6 +91,8 @@ def _decide_settings(server: Any) -> None:
 def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
+    import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
@@ -106,6 +108,7 @@ def _extend(server: Any) -> None:
     app.context_processor(lambda: {"csrf_token": lambda: ""})
     _remember_pages_only_of(current_user)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
+    threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
 

@@ -1,13 +1,19 @@
 """Otter Wiki under threads: what it shares between requests is made safe here.
 
 Stock Otter Wiki is run by one thread per process, or with luck. Its renderer collects the table of contents in
-itself, and its embeddings remember the page being rendered.
+itself, its embeddings remember the page being rendered, and two first views of a page insert the same cache row.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+logger = logging.getLogger("robot.worker")
 
 
 def lock_renderer(renderer: Any) -> None:
@@ -47,3 +53,29 @@ def separate_embeddings(plugins: Any) -> None:
         if hasattr(kind, "page_render_context"):
             kind.page = PerThread()
             kind.preview = PerThread()
+
+
+def guard_headings_cache(server: Any, helper: Any, wiki: Any) -> None:
+    """Write a page's headings to Otter Wiki's cache by one thread at a time, only when they are new, and never fail.
+
+    Stock writes them at every view: a page could not be read on a full disk, nor twice at once.
+    """
+    lock = threading.Lock()
+    write, table, session = helper.update_ftoc_cache, helper.Cache, server.db.session
+
+    def is_known(filename: str, ftoc: Any) -> bool:
+        key, changed = helper.sha256sum(f"ftoc://{filename}"), server.storage.mtime(filename)
+        row = table.query.filter(table.key == key, table.datetime >= changed).first()
+        return row is not None and row.value == json.dumps({"filename": filename, "ftoc": ftoc})
+
+    def update_ftoc_cache(filename: str, ftoc: Any, mtime: Any = None) -> None:
+        with lock:
+            try:
+                if not is_known(filename, ftoc):
+                    write(filename, ftoc, mtime)
+            except (SQLAlchemyError, OSError) as error:
+                session.rollback()
+                logger.warning("the headings of %s are not cached: %s", filename, error)
+
+    helper.update_ftoc_cache = update_ftoc_cache
+    wiki.update_ftoc_cache = update_ftoc_cache

@@ -113,6 +113,9 @@ class Zygote:
 def main() -> None:
     options = _arguments()
     die_with_parent(options.parent)
+    # Told by core's end of file, never by a signal that was meant for core.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s", level=options.log_level)
     control = socket.socket(fileno=options.control)
     server, reason = None, options.import_after_fork

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
+from wikihost import content as content_module
 from wikihost.content import MAX_PAGE_CHARACTERS, Content
 from wikihost.errors import (
     Conflict,
@@ -22,7 +24,7 @@ from wikihost.errors import (
     RevisionRequired,
 )
 from wikihost.query import match_expression
-from wikihost.values import Author, Page, PageFilter
+from wikihost.values import Author, Page, PageFilter, Written
 
 PAGES = {
     "Home": "# Welcome\n[[On_Call]], [[gone|Missing Page]] and [[Home]]\n",
@@ -283,6 +285,41 @@ class TestWriting:
         assert failures == []
         assert len(content.list_pages()) == 3 + 32
         assert_sound(content._home)
+
+
+class TestPlainGit:
+    """A `git` without our lock moves the branch between the decision and the commit."""
+
+    @pytest.fixture
+    def overtaken(self, content: Content, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+        commit = content_module._commit
+
+        def overtake(file: str) -> None:
+            def commit_second(*arguments: Any) -> Written:
+                monkeypatch.undo()
+                (content._home.repo / file).write_text("by hand")
+                git(content._home, "add", ".")
+                git(content._home, "commit", "-q", "-m", "by hand")
+                return commit(*arguments)
+
+            monkeypatch.setattr(content_module, "_commit", commit_second)
+
+        return overtake
+
+    def test_on_another_page_it_is_built_upon(self, content: Content, overtaken: Callable[[str], None]) -> None:
+        base = revision(content, "Home")
+        overtaken("Other.md")
+        content.write_page("Home", "mine", base=base, author=ADA)
+        assert [content.read_page(name).text for name in ("Home", "Other")] == ["mine", "by hand"]
+        assert_sound(content._home)
+
+    def test_on_the_same_page_it_is_a_conflict(self, content: Content, overtaken: Callable[[str], None]) -> None:
+        base = revision(content, "Home")
+        overtaken("Home.md")
+        with pytest.raises(Conflict) as caught:
+            content.write_page("Home", "mine", base=base, author=ADA)
+        assert caught.value.current_text == "by hand"
+        assert caught.value.current_revision == content.head()
 
 
 class TestSearch:

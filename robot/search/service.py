@@ -86,9 +86,10 @@ class SearchService:
         def read(content: Content) -> tuple[str, Progress]:
             return content.sync(), content.catalog.read(lambda db: passages.progress(db, model_id))
 
+        # Asked before the counts are read: a pass that ends meanwhile must not look as if it stopped half-way.
+        working = self._nursery.is_working_on(wiki.id)
         head, progress = await self._contents.run(wiki, read)
         job = self._nursery.job(wiki.id)
-        working = self._nursery.is_working_on(wiki.id)
         all_done = progress.pages_indexed == progress.pages_total
         return ReindexStatus(
             state=_state(job, working=working, all_done=all_done),

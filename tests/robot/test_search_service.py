@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -173,6 +174,27 @@ async def test_second_reindex_is_refused_while_the_first_runs(wiki: WikiOnDisk, 
         assert done.completed_at is not None
         service.start_reindex(wiki.wiki)
         await settled(service, wiki.wiki)
+
+
+async def test_pass_that_ends_while_the_status_is_read_does_not_look_stopped(
+    wiki: WikiOnDisk, model: WatchedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.stop_before = 0
+    async with running(make_service(model, wiki)) as service:
+        service.notify(wiki.wiki.id)
+        await wait_for(model.stopped)
+        read = wiki.contents.run
+
+        async def read_and_wait_for_the_end(*arguments: Any) -> Any:
+            monkeypatch.setattr(wiki.contents, "run", read)
+            counts = await read(*arguments)
+            model.go.set()
+            await settled(service, wiki.wiki)
+            return counts
+
+        monkeypatch.setattr(wiki.contents, "run", read_and_wait_for_the_end)
+        assert (await service.status(wiki.wiki)).state == "in_progress"
+        assert (await service.status(wiki.wiki)).state == "complete"
 
 
 async def test_cancelled_in_the_middle_goes_on_where_it_was(wiki: WikiOnDisk, model: WatchedModel) -> None:

@@ -1,4 +1,4 @@
-"""A wiki in figures, for the dashboard: read from its catalog, bounded in time."""
+"""A wiki in figures, for the dashboard: read from its catalog."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from wikihost.content import Content
 from wikihost.errors import ContentError
 from wikihost.values import PageFilter
 
-# A dashboard without a wiki's figures is better than one that waits for a slow disk.
+# A dashboard without a wiki's figures is better than one that waits until long git jobs have left a thread free. A read
+# that began is waited for.
 FACTS_DEADLINE_S = 2.0
 
 

@@ -22,6 +22,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+# RFC 6797. Not for subdomains: each wiki's host says it for itself.
+STRICT_TRANSPORT = "max-age=31536000"
+
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from quart import Response, redirect, request
@@ -19,7 +20,7 @@ from robot.web.ask import ASK_PATH, is_served, may_ask
 from robot.web.dashboard import dashboard_pages
 from robot.web.handoff_page import handoff_page
 from robot.web.landing import landing_pages
-from robot.web.page import SECURITY_HEADERS
+from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.visitor import NoSuchWiki, SignInNeeded
@@ -51,7 +52,7 @@ def create_platform_app(
     reindexer: Reindexer | None = None,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
-    app = new_app("robot.platform")
+    app = new_app("robot.platform", address)
     app.register_blueprint(landing_pages(db=db, address=address, sessions=sessions))
     app.register_blueprint(signin_pages(db=db, address=address, sessions=sessions))
     app.register_blueprint(handoff_page(db=db, address=address, sessions=sessions))
@@ -74,12 +75,12 @@ def create_platform_app(
     return app
 
 
-def new_app(name: str) -> QuartTrio:
+def new_app(name: str, address: PublicAddress) -> QuartTrio:
     """An application with this host's limits, error pages and headers, and no pages."""
     app = QuartTrio(name, static_folder=None, template_folder=None, root_path="/nonexistent")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
     app.config["BODY_TIMEOUT"] = FORM_DEADLINE_S
-    app.after_request(_add_headers)
+    _add_headers(app, SECURITY_HEADERS | _transport_header(address))
     _add_error_pages(app)
     return app
 
@@ -105,11 +106,17 @@ def _add_ask(app: QuartTrio, db: Database, address: PublicAddress) -> None:
         return "", 200 if is_served(db, address, request.args.get("domain", "")) else 404
 
 
-async def _add_headers(answer: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
-        answer.headers.setdefault(name, value)
-    answer.headers.setdefault("Cache-Control", "no-store")
-    return answer
+def _add_headers(app: QuartTrio, headers: Mapping[str, str]) -> None:
+    @app.after_request
+    async def add_headers(answer: Response) -> Response:
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+
+def _transport_header(address: PublicAddress) -> dict[str, str]:
+    return {"Strict-Transport-Security": STRICT_TRANSPORT} if address.scheme == "https" else {}
 
 
 def _add_error_pages(app: QuartTrio) -> None:

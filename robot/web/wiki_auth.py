@@ -21,7 +21,7 @@ from robot.web.platform import new_app
 
 def create_wiki_auth_app(*, db: Database, address: PublicAddress, sessions: Sessions) -> QuartTrio:
     """Build the application. The front has put a `WikiRequest` into the scope and refuses cross-site requests."""
-    app = new_app("robot.wiki_auth")
+    app = new_app("robot.wiki_auth", address)
 
     @app.get("/auth/start")
     async def start() -> WerkzeugResponse:

@@ -47,6 +47,7 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
             assert answer.headers["Cache-Control"] == "no-store", path
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Referrer-Policy"] == "same-origin"
+            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
             policy = answer.headers["Content-Security-Policy"]
             for part in ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
                 assert part in policy, path

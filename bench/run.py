@@ -170,6 +170,7 @@ def main() -> int:
 
     head = [*machine.describe(DISTRIBUTIONS), stock.versions()]
     figures = [figure for row in args.only or ROWS for figure in MEASURES[row](effort, say)]
+    head.append(f"The fixed loop after the run: {machine.probe_s() * 1000:.0f} ms")
     text = report(head, figures)
     if args.quick or args.only:
         print(text)

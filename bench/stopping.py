@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench import process_tree
 from bench.figures import Figure, ms
 from bench.host import DOMAIN, HEALTH, STOP_LIMIT_S, Host, Planted, running_host
 from bench.http_client import TIMEOUT_S, Visitor, WrongAnswer, free_port, wait_for_page
@@ -31,12 +32,13 @@ SMALLEST_BUFFER_BYTES = 4096
 
 def measure_start(data: Path, wiki: Planted, starts: int, say: Callable[[str], None]) -> list[Figure]:
     """The row "`robot serve` → `/healthz` 200 · first wiki page"."""
-    healthy, first_page = [], []
+    healthy, first_page, cpu = [], [], []
     for _ in range(starts):
         with running_host(data, free_port()) as host:
             wait_for_page(host.port, wiki.host, f"/{SMALL}", limit_s=PAGE_LIMIT_S)
             first_page.append(time.perf_counter() - host.began)
             healthy.append(host.healthy_s)
+            cpu.append(process_tree.cpu_s(host.pid))
     health_s, page_s = statistics.median(healthy), statistics.median(first_page)
     say(f"start: healthy {ms(health_s)}, first page {ms(page_s)}")
     return [
@@ -52,7 +54,7 @@ def measure_start(data: Path, wiki: Planted, starts: int, say: Callable[[str], N
             f"`robot serve` → first wiki page, median of {starts}",
             "",
             "",
-            ms(page_s),
+            f"{ms(page_s)}, {ms(statistics.median(cpu))} of CPU",
             "≤ 5 s",
             page_s <= LATEST_PAGE_S,
         ),

@@ -23,9 +23,10 @@ POLL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Wakes:
-    """First pages of sleeping wikis, and the memory of robot before and after."""
+    """First pages of sleeping wikis, CPU time of all together, and the memory of robot before and after."""
 
     seconds: Sequence[float]
+    cpu_s: float
     rest_bytes: int
     awake_bytes: int
     asleep_after_s: float | None
@@ -37,11 +38,13 @@ def wake_all(host: Host, wikis: Sequence[Planted], idle_s: float) -> Wakes:
     resting = len(process_tree.read_tree(host.pid))
     rest_bytes = process_tree.pss_bytes(host.pid)
     seconds = []
+    before_s = process_tree.cpu_s(host.pid)
     for wiki in wikis:
         with Visitor(host.port, wiki.host) as visitor:
             seconds.append(visitor.get_page(f"/{SMALL}").seconds)
+    cpu_s = process_tree.cpu_s(host.pid) - before_s
     awake_bytes = process_tree.pss_bytes(host.pid)
-    return Wakes(seconds, rest_bytes, awake_bytes, _wait_until_asleep(host, resting, idle_s + ASLEEP_MARGIN_S))
+    return Wakes(seconds, cpu_s, rest_bytes, awake_bytes, _wait_until_asleep(host, resting, idle_s + ASLEEP_MARGIN_S))
 
 
 def _wait_until_asleep(host: Host, resting: int, limit_s: float) -> float | None:
@@ -66,7 +69,7 @@ def measure(host: Host, wikis: Sequence[Planted], idle_s: float, say: Callable[[
             f"sleeping wiki: request → first page, median of {len(wikis)} (p99)",
             "2.5–3.5 s",
             "",
-            f"{ms(median_s)} ({ms(percentile(wakes.seconds, 0.99))})",
+            f"{ms(median_s)} ({ms(percentile(wakes.seconds, 0.99))}), {ms(wakes.cpu_s / len(wikis))} of CPU each",
             "≤ 250 ms",
             median_s <= SLOWEST_WAKE_S,
         ),

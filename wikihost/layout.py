@@ -44,6 +44,11 @@ class WikiHome:
         """flock target: one writer at a time, whatever the door."""
         return self.root / "write.lock"
 
+    @property
+    def session_key(self) -> Path:
+        """Signs Otter Wiki's sessions of this wiki; made by its first worker, 0600."""
+        return self.root / "session.key"
+
 
 @dataclass(frozen=True, slots=True)
 class DataDir:

@@ -70,12 +70,13 @@ def session_key(home: WikiHome) -> str:
 
     It is kept, so that a worker that slept in between still knows them, and never shared between wikis.
     """
-    path = home.root / "session.key"
+    path = home.session_key
     try:
         return path.read_text("ascii")
     except FileNotFoundError:
         key = secrets.token_urlsafe(32)
         fresh = path.with_name(f"{path.name}.new")
+        fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600)
         fresh.write_text(key, "ascii")
         fresh.replace(path)

@@ -24,7 +24,7 @@ from otterwiki.plugins import plugin_manager
 from wikihost.child.objects import InProcessObjects
 from wikihost.layout import WikiHome
 from wikihost.names import file_of, name_of_file, parse_page_name
-from wikihost.repo import Repository, split_trailers
+from wikihost.repo import Repository, RepositoryPool, split_trailers
 from wikihost.values import Author
 from wikihost.writer import HeadMoved, Held, Moved, Writer
 
@@ -61,6 +61,7 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.on_commit: Callable[[str], None] = _ignore
         self._of_thread = threading.local()
         self._writer = Writer(WikiHome(Path(self.path).parent))
+        self._repositories = RepositoryPool(Path(self.path))
         self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
     # Reading
@@ -110,8 +111,13 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
             "author_name": commit.author.name,
             "author_email": commit.author.email,
             "message": split_trailers(str(commit.message))[0],
-            "files": commit.stats.files,
+            "files": self._files_of(commit.hexsha),
         }
+
+    def _files_of(self, revision: str) -> dict[str, dict[str, int]]:
+        """The files that a commit changed; stock counts their lines too, with a process, and shows them nowhere."""
+        with self._repositories.lend() as repository:
+            return {change.path: {} for change in repository.touched(repository.commit(revision))}
 
     def _get_metadata_of_log(self, logentry: str) -> dict[str, Any]:
         metadata: dict[str, Any] = super()._get_metadata_of_log(logentry)

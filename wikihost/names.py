@@ -64,6 +64,13 @@ def name_of_file(path: str) -> str | None:
         return None
 
 
+def is_safe_path(path: str) -> bool:
+    """Whether a repository path stays inside of the work tree and out of `.git`, whatever file it names."""
+    return "\0" not in path and all(
+        part not in ("", ".", "..") and not _is_git_dir(part.rstrip(". ")) for part in path.split("/")
+    )
+
+
 def _check_segment(segment: str) -> None:
     if not segment:
         raise InvalidPageName("A page name cannot have an empty part.")

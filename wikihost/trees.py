@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wikihost.errors import InvalidPageName
+from wikihost.names import is_safe_path
 
 DIRECTORY = b"40000"
 FILE = b"100644"
@@ -109,8 +110,12 @@ def replace_files(
     """Set or remove (None) files; the new root's id, and the tree objects to store for it, deepest first.
 
     Only the trees on the way to a changed file are read and made. A folder that becomes empty goes. Raises
-    `InvalidPageName` where a file stands in a folder's place or a folder in a file's.
+    `InvalidPageName` for a path that leaves the work tree, and where a file stands in a folder's place or a folder in
+    a file's.
     """
+    for path in changes:
+        if not is_safe_path(path):
+            raise InvalidPageName(f"{path!r} cannot be the path of a file.")
     encoded = {path.encode("utf-8", "surrogateescape"): entry for path, entry in changes.items()}
     new, made = _replace(read, root, encoded)
     if new is None:

@@ -19,6 +19,7 @@ import pygit2
 
 from wikihost import objects, trees
 from wikihost.errors import ContentError
+from wikihost.names import is_safe_path
 from wikihost.repo import Repository
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class WorkTree:
         self._mark(self._repository.head())
 
     def _apply(self, changes: list[trees.FileChange], head: str) -> None:
+        # git's own checks refuse a push of such a tree; should one get in all the same, its files get no further.
+        changes = [change for change in changes if is_safe_path(change.path)]
         for change in changes:
             if change.new is None:
                 self._remove(change.path)
@@ -78,7 +81,7 @@ class WorkTree:
 
     def _check_out(self, head: str) -> None:
         """Make the work tree equal to the head by looking at every file."""
-        wanted = dict(self._repository.files(head))
+        wanted = {path: entry for path, entry in self._repository.files(head) if is_safe_path(path)}
         for path in list(self._files()):
             if path not in wanted:
                 self._remove(path)

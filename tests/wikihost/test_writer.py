@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
+from wikihost import objects, trees
 from wikihost.errors import InvalidPageName, StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.values import Author
-from wikihost.writer import HeadMoved, Moved, Writer
+from wikihost.writer import HeadMoved, Moved, Writer, commit_object
 
 
 @pytest.fixture
@@ -74,6 +75,38 @@ def test_a_file_and_a_folder_cannot_share_a_name(home: WikiHome, writer: Writer,
         writer.commit(changes, author=ADA, message="x")
     assert git(home, "rev-parse", "HEAD") == before
     assert_sound(home)
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "/x", "a//b", "", ".git/config", "A/.GIT/x", "a/.", "git~1/config", ".git /x"]
+)
+def test_paths_out_of_the_work_tree_are_refused(home: WikiHome, writer: Writer, path: str) -> None:
+    with pytest.raises(InvalidPageName, match="cannot be the path"):
+        writer.commit({path: b"x"}, author=ADA, message="x")
+    assert_sound(home)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_hostile_tree_writes_nothing_outside(home: WikiHome, writer: Writer, marked: bool) -> None:
+    """Its names are what no git would make: `..` with a file in it, and `.git` with a configuration."""
+    head = git(home, "rev-parse", "HEAD")
+    evil = trees.NewObject(b"blob", b"evil")
+    folder = trees.NewObject(b"tree", trees.encode_tree({b"evil": (trees.FILE, evil.digest())}))
+    entry = (trees.DIRECTORY, folder.digest())
+    root = trees.NewObject(
+        b"tree", trees.encode_tree({b"..": entry, b".git": entry, b"Fine.md": (trees.FILE, evil.digest())})
+    )
+    commit = commit_object(root.digest(), (head,), ADA, "evil", when=0)
+    with writer.locked() as held:
+        git_of = held.repository.git
+        objects.store_objects(git_of, home.git_dir, [evil, folder, root, commit])
+        objects.move_ref(git_of, home.git_dir, "refs/heads/main", expected=head, new=commit.digest().hex())
+    if not marked:
+        (home.git_dir / "robot-worktree").unlink()
+    with writer.locked():
+        assert (home.repo / "Fine.md").read_text() == "evil"
+    assert not (home.root / "evil").exists()
+    assert not (home.git_dir / "evil").exists()
 
 
 def test_an_expected_blob_must_be_there(home: WikiHome, writer: Writer) -> None:

@@ -60,6 +60,7 @@ class _Inbox:
             except trio.WouldBlock:
                 return await self._receiver.receive()
         except trio.EndOfChannel:
+            await trio.lowlevel.checkpoint()  # For an application that asks again and again.
             return {"type": "http.disconnect"}
 
 

@@ -93,15 +93,21 @@ async def test_others_are_served_while_heads_are_slow() -> None:
 
 
 async def test_a_stream_outlives_the_deadline_of_heads() -> None:
+    heard: list[Message] = []
+
     async def slow_stream(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(5):
             await trio.sleep(0.1)
             await send({"type": "http.response.body", "body": b"tick", "more_body": True})
+        with trio.move_on_after(0.02):
+            while True:
+                heard.append(await receive())
         await send({"type": "http.response.body"})
 
     async with listening(slow_stream, head_s=0.2) as port:
         assert body_of(await get(port)).count(b"tick") == 5
+    assert [message["type"] for message in heard] == ["http.request"], "nobody took the client for gone"
 
 
 async def test_a_head_without_length_goes_out_before_its_body() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
+from proxy import forward
 from proxy.asgi import Message
 from proxy.forward import Deadlines, Forwarder
 from proxy.upstream import UpstreamFailed, UpstreamTimeout
@@ -26,8 +27,6 @@ from tests.proxy.stage import (
     talk,
     worker_on_stage,
 )
-
-pytestmark = pytest.mark.trio
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -166,6 +165,7 @@ async def test_words_that_come_late_on_an_idle_connection_are_nobodys_answer() -
             await trio.testing.wait_all_tasks_blocked(0.02)
             await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
             spoken.set()
+            await worker.receive(stream)
 
     async with proxied(script) as (port, worker, _):
         assert body_of(await get(port)) == b"ok"
@@ -379,6 +379,15 @@ async def test_a_large_body_does_not_wait_for_the_answer_nor_the_answer_for_the_
         async for data in client:
             received += data
     assert body_of(bytes(received)) == body
+
+
+def test_of_two_framings_one_is_forwarded() -> None:
+    """Whoever calls us may have let such a request pass (RFC 9112 6.3)."""
+    framings = [(b"content-length", b"4"), (b"transfer-encoding", b"chunked")]
+    scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": framings}
+    request, has_body = forward._request(scope, [(b"host", b"a.test")])
+    assert list(request.headers) == [(b"host", b"a.test"), (b"transfer-encoding", b"chunked")]
+    assert has_body
 
 
 async def test_a_cancelled_forward_closes_its_connection() -> None:

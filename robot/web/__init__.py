@@ -3,7 +3,8 @@
 | module | about |
 |---|---|
 | `platform` | the application of the platform host: wiring, errors, headers |
-| `landing`, `signin_pages`, `handoff_page`, `dashboard`, `wiki_pages`, `agent_pages` | its pages |
+| `landing`, `dashboard`, `create_pages`, `wiki_pages`, `agent_pages`, `revoke_pages` | its pages |
+| `signin_pages`, `link_pages`, `handoff_page`, `going_on` | signing in and out |
 | `wiki_auth` | the application behind `/auth/…` on a wiki's host |
 | `errors` | error pages, for any part of the host, without a framework |
 | `setups` | what to paste into each agent |

@@ -1,20 +1,18 @@
-"""A wiki's agents: tokens made, shown once and revoked, and what to paste where."""
+"""A wiki's agents: their tokens, made and shown once, and what to paste where."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from quart import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as WerkzeugResponse
+from quart import Blueprint, request
 
 from robot.access import may
 from robot.address import PublicAddress
 from robot.db import Database
 from robot.model import Action, Person, Role, Scope, Token, User, Wiki
 from robot.signin.sessions import Sessions
-from robot.tokens import InvalidToken, check_token_name, create_token, find_token, list_tokens, revoke_token
-from robot.web.answers import error_page
+from robot.tokens import InvalidToken, check_token_name, create_token, list_tokens
 from robot.web.page import render
 from robot.web.setups import PLACEHOLDER, agent_setups
 from robot.web.visitor import open_wiki, signed_in
@@ -26,6 +24,9 @@ _EXPIRIES = {
     "365": ("in a year", timedelta(days=365)),
     "never": ("never", None),
 }
+
+
+_REVOKED = "The token is revoked. Whatever used it is refused from now on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class _Typed:
 
 
 def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
-    """`/app/wiki/{slug}/agents`, `/app/wiki/{slug}/tokens`, `/app/wiki/{slug}/tokens/{id}/revoke`"""
+    """`/app/wiki/{slug}/agents`, `/app/wiki/{slug}/tokens`"""
     pages = Blueprint("agents", __name__, url_prefix="/app/wiki/<slug>")
 
     def page(template: str, user: User, wiki: Wiki, role: Role, **context: object) -> str:
@@ -65,9 +66,7 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
             expiry_choices=[(value, label) for value, (label, _) in _EXPIRIES.items()],
             placeholder=PLACEHOLDER,
             setup_items=agent_setups(wiki.slug, address.wiki_origin(wiki.slug)),
-            notice="The token is revoked. Whatever used it is refused from now on."
-            if "revoked" in request.args
-            else None,
+            notice=_REVOKED if "revoked" in request.args else None,
         )
 
     @pages.get("/agents")
@@ -92,22 +91,6 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
         setup_items = agent_setups(wiki.slug, address.wiki_origin(wiki.slug), secret)
         return page("token_made.html", user, wiki, role, token=token, secret=secret, setup_items=setup_items)
 
-    @pages.get("/tokens/<token_id>/revoke")
-    async def ask_revoke(slug: str, token_id: str) -> str | Response:
-        user = signed_in(sessions)
-        wiki, role = open_wiki(db, user, slug)
-        token = _own_token(db, user, wiki, role, token_id)
-        return _no_such_token() if token is None else page("token_revoke.html", user, wiki, role, token=token)
-
-    @pages.post("/tokens/<token_id>/revoke")
-    async def revoke(slug: str, token_id: str) -> WerkzeugResponse | Response:
-        user = signed_in(sessions)
-        wiki, role = open_wiki(db, user, slug)
-        if _own_token(db, user, wiki, role, token_id) is None:
-            return _no_such_token()
-        await revoke_token(db, wiki, token_id)
-        return redirect(f"/app/wiki/{wiki.slug}/agents?revoked=1", 303)
-
     return pages
 
 
@@ -115,12 +98,6 @@ def _visible(db: Database, user: User, wiki: Wiki, role: Role) -> list[tuple[Tok
     """The tokens that the person may see and revoke: their own, and an owner all."""
     sees_all = may(Person(user, role), Action.ADMINISTER, wiki)
     return [(token, person) for token, person in list_tokens(db, wiki) if sees_all or person.id == user.id]
-
-
-def _own_token(db: Database, user: User, wiki: Wiki, role: Role, token_id: str) -> Token | None:
-    token = find_token(db, wiki, token_id)
-    is_theirs = token is not None and (token.user_id == user.id or may(Person(user, role), Action.ADMINISTER, wiki))
-    return token if is_theirs else None
 
 
 def _row(token: Token, person: User, now: datetime) -> _Row:
@@ -145,7 +122,3 @@ def _find_errors(typed: _Typed, scopes: dict[str, tuple[str, set[Scope]]]) -> di
     if typed.expiry not in _EXPIRIES:
         errors["expiry"] = "Choose when the token expires."
     return errors
-
-
-def _no_such_token() -> Response:
-    return error_page(404, "There is no such token", "It may have been revoked already.")

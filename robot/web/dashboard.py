@@ -1,37 +1,20 @@
-"""My wikis, and making a new one."""
+"""My wikis, with their figures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quart import Blueprint, redirect, request
-from werkzeug.wrappers import Response as WerkzeugResponse
+from quart import Blueprint
 
 from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database
-from robot.hosting import TooManyWikis, create_hosted_wiki
-from robot.model import Role, User, Wiki
+from robot.model import Role, Wiki
 from robot.signin.sessions import Sessions
 from robot.web.facts import WikiFacts, gather_facts
 from robot.web.page import render
 from robot.web.visitor import signed_in
-from robot.wikis import (
-    InvalidWiki,
-    check_description,
-    check_name,
-    check_slug,
-    check_visibility,
-    find_slug_objection,
-    wikis_of,
-)
-from wikihost.layout import DataDir
-
-_CHOICES = (
-    ("private", "Private", "Only people who have a role in it. To others it looks as if it did not exist."),
-    ("unlisted", "Unlisted", "Whoever knows the address. It is listed nowhere."),
-    ("public", "Public", "Everybody. It is listed on this host's front page."),
-)
+from robot.wikis import wikis_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +25,8 @@ class _Row:
     facts: WikiFacts | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Typed:
-    """What somebody typed into the form, kept as it was."""
-
-    name: str = ""
-    slug: str = ""
-    description: str = ""
-    visibility: str = "private"
-
-
-def dashboard_pages(
-    *,
-    db: Database,
-    data: DataDir,
-    address: PublicAddress,
-    sessions: Sessions,
-    contents: Contents,
-    max_wikis_per_user: int,
-) -> Blueprint:
-    """`/app/`, `/app/create`, `/app/create/check`"""
+def dashboard_page(*, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents) -> Blueprint:
+    """`/app/`"""
     pages = Blueprint("dashboard", __name__, url_prefix="/app")
 
     @pages.get("/")
@@ -72,64 +37,4 @@ def dashboard_pages(
         rows = [_Row(wiki, role, address.wiki_origin(wiki.slug), facts.get(wiki.id)) for wiki, role in mine]
         return render("dashboard.html", user=user, here="wikis", rows=rows)
 
-    def form(user: User, typed: _Typed, errors: dict[str, str]) -> str:
-        suffix = address.platform_origin.partition("://")[2]
-        return render(
-            "create.html", user=user, here="create", typed=typed, errors=errors, choices=_CHOICES, suffix=suffix
-        )
-
-    @pages.get("/create")
-    async def create_form() -> str:
-        return form(signed_in(sessions), _Typed(), {})
-
-    @pages.post("/create")
-    async def create() -> tuple[str, int] | WerkzeugResponse:
-        user = signed_in(sessions)
-        sent = await request.form
-        typed = _Typed(*(sent.get(field, "") for field in ("name", "slug", "description", "visibility")))
-        errors = _find_errors(typed)
-        if errors:
-            return form(user, typed, errors), 400
-        try:
-            wiki = await create_hosted_wiki(
-                db,
-                data,
-                user,
-                slug=typed.slug,
-                name=typed.name,
-                description=typed.description,
-                visibility=check_visibility(typed.visibility),
-                domain=address.domain,
-                limit=None if user.is_operator else max_wikis_per_user,
-            )
-        except InvalidWiki as error:
-            return form(user, typed, {error.field: str(error)}), 409
-        except TooManyWikis as error:
-            return form(user, typed, {"form": str(error)}), 409
-        return redirect(f"/app/wiki/{wiki.slug}?created=1", 303)
-
-    @pages.get("/create/check")
-    async def check_address() -> dict[str, str | bool]:
-        """For the live check in the form: whether the person could have this address now."""
-        user = signed_in(sessions)
-        slug = request.args.get("slug", "")
-        objection = find_slug_objection(db, slug, user)
-        return {"free": objection is None, "sentence": objection or f"The address {slug} is free."}
-
     return pages
-
-
-def _find_errors(typed: _Typed) -> dict[str, str]:
-    """All that is wrong with the form at once, by field."""
-    errors = {}
-    for check, value in (
-        (check_name, typed.name),
-        (check_slug, typed.slug),
-        (check_description, typed.description),
-        (check_visibility, typed.visibility),
-    ):
-        try:
-            check(value)
-        except InvalidWiki as error:
-            errors[error.field] = str(error)
-    return errors

@@ -17,10 +17,13 @@ from robot.signin.sessions import Sessions
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
-from robot.web.dashboard import dashboard_pages
+from robot.web.create_pages import create_pages
+from robot.web.dashboard import dashboard_page
 from robot.web.handoff_page import handoff_page
 from robot.web.landing import landing_pages
+from robot.web.link_pages import link_pages
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
+from robot.web.revoke_pages import revoke_pages
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.visitor import NoSuchWiki, SignInNeeded
@@ -53,23 +56,18 @@ def create_platform_app(
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     app = new_app("robot.platform", address)
-    app.register_blueprint(landing_pages(db=db, address=address, sessions=sessions))
-    app.register_blueprint(signin_pages(db=db, address=address, sessions=sessions))
-    app.register_blueprint(handoff_page(db=db, address=address, sessions=sessions))
-    app.register_blueprint(
-        dashboard_pages(
-            db=db,
-            data=data,
-            address=address,
-            sessions=sessions,
-            contents=contents,
-            max_wikis_per_user=max_wikis_per_user,
-        )
-    )
-    app.register_blueprint(
-        wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer)
-    )
-    app.register_blueprint(agent_pages(db=db, address=address, sessions=sessions))
+    for pages in (
+        landing_pages(db=db, address=address, sessions=sessions),
+        signin_pages(db=db, address=address, sessions=sessions),
+        link_pages(db=db, address=address, sessions=sessions),
+        handoff_page(db=db, address=address, sessions=sessions),
+        dashboard_page(db=db, address=address, sessions=sessions, contents=contents),
+        create_pages(db=db, data=data, address=address, sessions=sessions, max_wikis_per_user=max_wikis_per_user),
+        wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer),
+        agent_pages(db=db, address=address, sessions=sessions),
+        revoke_pages(db=db, address=address, sessions=sessions),
+    ):
+        app.register_blueprint(pages)
     _add_statics(app)
     _add_ask(app, db, address)
     return app

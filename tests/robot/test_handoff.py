@@ -211,3 +211,10 @@ async def test_two_tabs_that_sign_in_at_once_both_arrive(host: SmallHost) -> Non
         browser.jars[NOTES][NONCE_COOKIE] = nonce
         finished, _ = await browser.follow(code, PLATFORM)
         assert finished.headers["Location"] == f"/{page}"
+
+
+async def test_the_remembered_way_back_cannot_change_its_cookie(host: SmallHost) -> None:
+    browser = Browser(host)  # which refuses any attribute but ours
+    await browser.get(PLATFORM, "/auth/login", query_string={"next": "/app/create?a=b;Domain=wiki.test;x=%25"})
+    answer = await browser.get(PLATFORM, f"/auth/link?token={await create_link(host.db, host.ada)}")
+    assert answer.headers["Location"] == "/app/create?a=b;Domain=wiki.test;x=%25"

@@ -29,6 +29,7 @@ HEALTH = "/healthz"
 READY = "/readyz"
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 60.0
+LOG_TAIL_CHARS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def running_host(data: Path, port: int, settings: Mapping[str, str] | None = Non
     """`robot serve` on `data` until the block ends; `settings` are `ROBOT_…` variables."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
     surroundings |= {"ROBOT_DATA": str(data), "ROBOT_PORT": str(port), "PYTHONUTF8": "1", **(settings or {})}
-    with data.with_suffix(".log").open("a") as log:
+    log_file = data.with_suffix(".log")
+    with log_file.open("a") as log:
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "robot", "serve"], env=surroundings, stdout=log, stderr=log, start_new_session=True
@@ -119,6 +121,9 @@ def running_host(data: Path, port: int, settings: Mapping[str, str] | None = Non
     try:
         wait_for_page(port, DOMAIN, HEALTH, limit_s=START_LIMIT_S)
         yield Host(port, process, began, time.perf_counter() - began)
+    except TimeoutError as error:
+        error.add_note(log_file.read_text("utf-8", "replace")[-LOG_TAIL_CHARS:])
+        raise
     finally:
         if process.poll() is None:
             process.terminate()

@@ -19,7 +19,7 @@ from robot.model import Person, Role, User, Visibility, Wiki
 from robot.secret import new_id
 from robot.wikis import check_description, check_name, check_slug, refuse_taken_slug
 from wikihost.layout import DataDir
-from wikihost.lifecycle import create_wiki, delete_wiki
+from wikihost.lifecycle import create_wiki, delete_wiki, sweep_leftovers
 
 # Older rows in state `creating` have no maker any more: building a wiki takes well under a second.
 ABANDONED_AFTER_S = 600
@@ -95,6 +95,7 @@ async def finish_interrupted(db: Database, data: DataDir, *, clock: Clock = wall
     )
     for row in rows:
         await _remove(db, data, row["id"])
+    await trio.to_thread.run_sync(sweep_leftovers, data)
     return [row["id"] for row in rows]
 
 

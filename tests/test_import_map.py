@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,22 @@ def test_module_imports_only_what_it_may(package: str, path: Path) -> None:
         forbidden |= FORBIDDEN_EVERYWHERE_BUT_IN_CHILD
     wrong = {module for module in imports_of(path) for banned in forbidden if is_or_is_in(module, banned)}
     assert not wrong
+
+
+def test_every_library_that_core_imports_is_declared() -> None:
+    """A worker also imports what Otter Wiki brings along; core leans on nothing by accident."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {name.lower() for name in project["dependencies"]}
+    distributions = packages_distributions()
+    used = {
+        module.partition(".")[0]
+        for package, path in sources()
+        if package != "wikihost/child"
+        for module in imports_of(path)
+    }
+    libraries = used - sys.stdlib_module_names - {"robot", "wikihost", "proxy"}
+    undeclared = {module for module in libraries if not declared & {d.lower() for d in distributions.get(module, [])}}
+    assert undeclared == set()
 
 
 def test_every_package_is_in_the_map() -> None:

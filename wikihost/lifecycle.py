@@ -28,6 +28,9 @@ BRANCH = "main"
 _BEING_MADE = ".new-"
 _BEING_REMOVED = ".gone-"
 
+# Making or removing a wiki takes seconds; what is older has nobody any more.
+ABANDONED_AFTER_S = 600.0
+
 # Nothing of the machine's git configuration or of a pushed tree may decide what happens here; see git-config(1).
 _CONFIG = {
     "core.hooksPath": "/dev/null",
@@ -87,10 +90,12 @@ def delete_wiki(home: WikiHome) -> None:
         shutil.rmtree(gone)
 
 
-def sweep_leftovers(data: DataDir) -> list[Path]:
-    """Remove what interrupted creations and deletions left. Only while none is under way, as at start."""
-    left = [path for prefix in (_BEING_MADE, _BEING_REMOVED) for path in sorted(data.wikis.glob(f"{prefix}*"))]
+def sweep_leftovers(data: DataDir, *, older_than_s: float = ABANDONED_AFTER_S) -> list[Path]:
+    """Remove what interrupted creations and deletions left; younger ones may be under way in another process."""
+    since = time.time() - older_than_s
     with storage_errors():
+        found = [path for prefix in (_BEING_MADE, _BEING_REMOVED) for path in sorted(data.wikis.glob(f"{prefix}*"))]
+        left = [path for path in found if path.stat().st_mtime <= since]
         for path in left:
             shutil.rmtree(path)
     return left

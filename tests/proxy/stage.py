@@ -14,7 +14,7 @@ import trio
 
 from proxy import guard, headers
 from proxy.asgi import App, Message, Receive, Scope, Send
-from proxy.edge import edge_of
+from proxy.edge import Edge
 from proxy.forward import Deadlines, Forwarder, Lease
 from proxy.hosts import parse_host
 from proxy.listen import FrontConfig, open_listeners, serve
@@ -117,7 +117,7 @@ class Proxy:
         if guard.malformed(scope) or host is None or classify(scope["raw_path"]) is Route.REFUSED:
             await answer(send, 400)
             return
-        edge = edge_of(scope, host, trusted_peers=frozenset(), request_id="r-1")
+        edge = Edge("http", str(host), scope["client"][0], "r-1")
         try:
             await self.forwarder.forward(
                 scope,

@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.asgi import Headers, Send
+from robot.web.errors import STANDALONE_CSP
+from robot.web.page import SECURITY_HEADERS
 
 NO_STORE = (b"cache-control", b"no-store")
+_PAGE_SECURITY = [
+    (name.lower().encode("ascii"), value.encode("ascii"))
+    for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": STANDALONE_CSP}.items()
+]
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes, *, head_only: bool = False) -> None:
@@ -31,9 +37,9 @@ async def answer_json(send: Send, status: int, value: Mapping[str, Any], *header
 
 
 async def answer_html(send: Send, status: int, page: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a whole HTML page."""
+    """Send a page of `robot.web.errors`, which needs nothing but itself."""
     kind = (b"content-type", b"text/html; charset=utf-8")
-    await answer(send, status, [kind, NO_STORE, *headers], page)
+    await answer(send, status, [kind, NO_STORE, *_PAGE_SECURITY, *headers], page)
 
 
 async def redirect(send: Send, location: str) -> None:

@@ -40,6 +40,7 @@ def load_doors(core: Core) -> LoadedDoors:
         contents=core.contents,
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
+        reindexer=search,
     )
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
     doors = Doors(

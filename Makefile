@@ -59,6 +59,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
 lock: ## renew the lock files (needs pip-tools on PATH)
 	$(LOCK) --extra build -o requirements.lock pyproject.toml
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	cd bench && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -53,6 +53,11 @@ class Contents:
         self.changed(wiki.id)
         return result
 
+    def stop_waiting(self) -> None:
+        """Let writes that wait for a wiki's lock fail now: threads cannot be cancelled, and the process is to end."""
+        for content in self._open.values():
+            content.writer.stop_waiting()
+
     def close(self, wiki_id: str) -> None:
         """Close one wiki's content, as before its directory is removed."""
         content = self._open.pop(wiki_id, None)

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     max_awake_wikis: int = Field(50, ge=1, description="Workers kept at once; the longest idle sleep first.")
     worker_idle: float = Field(600.0, gt=0, description="A wiki that nobody visits for so long goes to sleep.")
     wake_timeout: float = Field(10.0, gt=0, description="How long a request waits for a wiki to wake up.")
-    stop_timeout: float = Field(5.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
+    stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
 
     @classmethod

@@ -161,8 +161,15 @@ async def _serve(
             sdnotify.notify("STOPPING=1")
             core.front.drain()
             shutdown.set()
+            services.start_soon(_end_waits, core)
             # Agents' streams have no end of their own: theirs is now, while the server still lets others finish.
             until_signal.cancel_scope.cancel()
+
+
+async def _end_waits(core: Core) -> None:
+    """When requests in flight have had their time, do not let writes wait for a lock that somebody else keeps."""
+    await trio.sleep(core.settings.stop_timeout)
+    core.contents.stop_waiting()
 
 
 async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nursery, announce: Announce) -> None:

@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 LOCK_WAIT_S = 20.0
 _LOCK_POLL_S = 0.002
+_TURN_POLL_S = 0.1
 _MOVED_ATTEMPTS = 5
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -119,6 +120,7 @@ class Writer:
         self._home = home
         self._wait_s = wait_s
         self._threads = Lock()
+        self._stopping = False
         self._repositories = RepositoryPool(home.repo)
 
     @contextmanager
@@ -128,8 +130,7 @@ class Writer:
         Not reentrant. Raises `StorageFailed` when other writers keep it for too long.
         """
         deadline = time.monotonic() + self._wait_s
-        if not self._threads.acquire(timeout=self._wait_s):
-            raise _too_busy()
+        self._take_turn(deadline)
         try:
             lock_file = self._take_lock(deadline)
             try:
@@ -179,8 +180,21 @@ class Writer:
                     continue
         raise _too_busy()
 
+    def stop_waiting(self) -> None:
+        """Let go whoever waits for the lock, now and from now on: the process is about to end."""
+        self._stopping = True
+
     def close(self) -> None:
         self._repositories.close()
+
+    def _take_turn(self, deadline: float) -> None:
+        """Wait until no other thread of this process writes."""
+        while not self._threads.acquire(timeout=_TURN_POLL_S):
+            self._check_patience(deadline)
+
+    def _check_patience(self, deadline: float) -> None:
+        if self._stopping or time.monotonic() > deadline:
+            raise _too_busy() from None
 
     def _take_lock(self, deadline: float) -> int:
         with storage_errors():
@@ -191,8 +205,7 @@ class Writer:
                 try:
                     fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise _too_busy() from None
+                    self._check_patience(deadline)
                     time.sleep(_LOCK_POLL_S)
                 else:
                     return lock_file

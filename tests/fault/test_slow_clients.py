@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import signal
 import socket
 import threading
 import time
 
+import httpx2
 import pytest
 
 from tests.harness import Robot
@@ -144,3 +147,26 @@ def test_a_request_in_flight_is_finished_at_shutdown(own_robot: Robot) -> None:
     assert received.split(b" ")[1] == b"201", received
     own_robot.process.wait(10)
     assert answers == [201]
+
+
+def test_writes_that_wait_for_a_lock_do_not_hold_the_stop(own_robot: Robot) -> None:
+    lock = next((own_robot.data / "wikis").glob("*/write.lock"))
+    answers: list[int] = []
+
+    def save(number: int) -> None:
+        with own_robot.agent() as agent, contextlib.suppress(httpx2.HTTPError):  # the connection may be cut
+            answers.append(agent.put(f"/api/v1/pages/Waiting {number}", json={"content": "x"}).status_code)
+
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = [threading.Thread(target=save, args=(number,)) for number in range(5)]
+        for thread in waiting:
+            thread.start()
+        with own_robot.agent() as agent:
+            # Requests are answered in the order of their arrival: the saves have arrived.
+            assert agent.get("/api/v1/health").status_code == 200
+        assert own_robot.stop() < 4
+    for thread in waiting:
+        thread.join()
+    assert 201 not in answers
+    assert own_robot.process.returncode == 0, own_robot.stderr()

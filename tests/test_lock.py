@@ -1,0 +1,17 @@
+"""What is locked installs on the oldest Python that we promise: Debian 12 has 3.11.2."""
+
+import re
+from importlib.metadata import metadata
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+DEBIAN_12 = "3.11.2"
+LOCKS = [Path(__file__).parent.parent / name for name in ("requirements.lock", "requirements-dev.lock")]
+
+
+def test_every_locked_package_accepts_debians_python() -> None:
+    names = {name for lock in LOCKS for name in re.findall(r"^([a-z0-9._-]+)==", lock.read_text(), re.MULTILINE)}
+    wanted = {name: metadata(name).get("Requires-Python") for name in names}
+    assert "trio" in wanted
+    assert {name: spec for name, spec in wanted.items() if spec and DEBIAN_12 not in SpecifierSet(spec)} == {}

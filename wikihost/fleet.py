@@ -108,6 +108,7 @@ class _Slot:
     hosted: HostedWiki
     serving: HostedWiki | None = None  # what the worker was made for
     state: State = field(default_factory=Asleep)
+    child: Child | None = None  # the worker's process, while it is watched
     leases: int = 0
     last_used: float = 0.0
     failures: int = 0
@@ -116,9 +117,6 @@ class _Slot:
 
     def become(self, state: State) -> None:
         self.state = state
-        self.wake_waiters()
-
-    def wake_waiters(self) -> None:
         self.changed.set()
         self.changed = trio.Event()
 
@@ -146,7 +144,7 @@ class Fleet:
         self.late_binding: bool | None = None  # None while there is no zygote
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep workers until cancelled, then stop them: in order, and within five seconds."""
+        """Keep workers until cancelled, then stop them: in order, and within five seconds. May be run again."""
         with open_run_dir(self._run_path) as run_dir:
             # Workers end with the zygote, so it has to outlive them: it is cancelled last, and by hand.
             zygote_life = trio.CancelScope(shield=True)
@@ -160,8 +158,9 @@ class Fleet:
                 finally:
                     self._running = None
                     for slot in self._slots.values():
-                        slot.wake_waiters()
+                        slot.become(Asleep())
                     zygote_life.cancel()
+                    self._offer(None, None)
 
     @asynccontextmanager
     async def lease(self, hosted: HostedWiki) -> AsyncIterator[Worker]:
@@ -199,6 +198,8 @@ class Fleet:
                 if self._running is None:
                     raise FleetStopping
                 match slot.state:
+                    case Ready() if slot.child is not None and slot.child.has_ended():
+                        await slot.changed.wait()  # whoever watches it is about to say so
                     case Ready(worker) if slot.serving == slot.hosted or slot.leases > 1:
                         return worker
                     case Ready():
@@ -266,6 +267,7 @@ class Fleet:
             on_saved=partial(self._on_change, worker.wiki_id),
         )
         gently = True
+        slot.child = child
         try:
             ending = await attendance.watch(partial(self._wait_stop, slot))
             gently = isinstance(ending, Stopped)
@@ -273,6 +275,7 @@ class Fleet:
         finally:
             slot.become(Stopping())
             await attendance.end(gently=gently)
+            slot.child = None
             child.close()
 
     async def _wait_stop(self, slot: _Slot) -> None:

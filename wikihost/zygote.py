@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -60,6 +61,12 @@ class Child:
     def kill(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # it ended already
             signal.pidfd_send_signal(self._pidfd, number)
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone, known before the task that waits for it has run."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     async def wait(self) -> None:
         """Return when the process has ended; `exit_code` is set when the zygote lived to tell it."""

@@ -157,9 +157,11 @@ def state_of(fleet: Fleet, wiki: HostedWiki) -> str:
 def is_running(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    # A killed process is a zombie when its last thread is gone; its first thread may look like one earlier.
+    return stat.rpartition(")")[2].split()[0] not in "ZX" or threads > 1
 
 
 def children_of(pid: int) -> list[int]:

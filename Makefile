@@ -4,7 +4,8 @@ PORT ?= 8080
 DATA ?= data
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check --quiet
+# Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
+PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
 .PHONY: help setup demo test lint test-unit test-flow test-browser bench lock clean
 
@@ -19,7 +20,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.python requirements.lock pyproject.toml
-	@echo "Installing the locked dependencies into $(VENV) …"
+	@echo "Installing the locked dependencies into $(VENV), about a minute …"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
@@ -29,7 +30,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@touch $@
 
 demo: setup ## start robot with a demo wiki on http://robot.localhost:$(PORT)
-	@exec $(BIN)/robot demo --port $(PORT) --data $(DATA)
+	@exec $(BIN)/robot demo --port "$(PORT)" --data "$(DATA)"
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .

@@ -127,9 +127,10 @@ async def _main(
 ) -> None:
     contents = Contents(data)
     token_uses = TokenUses(db)
-    fleet = Fleet(data.run, _fleet_options(settings), contents.changed)
+    forwarder = Forwarder()
+    fleet = Fleet(data.run, _fleet_options(settings), contents.changed, forwarder.drop)
     front = Front(address, db, Actors(db, sessions, token_uses), max_body_bytes=settings.max_body_bytes)
-    core = Core(settings, address, data, db, contents, sessions, token_uses, fleet, Forwarder(), front)
+    core = Core(settings, address, data, db, contents, sessions, token_uses, fleet, forwarder, front)
     try:
         with _signals() as stop_signal:
             async with trio.open_nursery() as services:

@@ -130,12 +130,23 @@ class _Running:
 
 
 class Fleet:
-    """Workers of all wikis. `on_change(wiki_id)` is called when a worker made a commit; it must not block."""
+    """Workers of all wikis.
 
-    def __init__(self, run_dir: Path, options: FleetOptions, on_change: Callable[[str], None]) -> None:
+    `on_change(wiki_id)` is called when a worker made a commit, `on_gone(socket_path)` when a worker has ended; neither
+    may block.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        options: FleetOptions,
+        on_change: Callable[[str], None],
+        on_gone: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._run_path = run_dir
         self._options = options
         self._on_change = on_change
+        self._on_gone = on_gone
         self._slots: dict[str, _Slot] = {}
         self._generations = itertools.count(1)
         self._running: _Running | None = None
@@ -256,6 +267,7 @@ class Fleet:
                 return await self._watch(slot, worker, child, events)
         finally:
             run_dir.remove(hosted.wiki_id, generation)
+            self._on_gone(path)
 
     async def _watch(self, slot: _Slot, worker: Worker, child: Child, events: trio.socket.SocketType) -> Ending:
         attendance = Attendance(

@@ -14,6 +14,7 @@ import trio
 
 from tests.wikihost.fleets import (
     PATIENCE_S,
+    Changes,
     ask,
     children_of,
     eventually,
@@ -229,6 +230,20 @@ async def test_a_changed_wiki_is_shown_at_the_next_lease(tmp_path: Path) -> None
             assert wiki.site_name in (await ask(worker, "/Home")).text
         async with fleet.lease(replace(wiki, site_name="Renamed on the platform")) as worker:
             assert "Renamed on the platform" in (await ask(worker, "/Home")).text
+
+
+async def test_the_end_of_a_worker_is_told_with_its_socket(tmp_path: Path) -> None:
+    wiki, gone = hosted(tmp_path), Changes()
+    fleet = Fleet(tmp_path / "run", FleetOptions(), lambda _: None, gone)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(fleet.run)
+        paths = []
+        for _ in range(2):
+            async with fleet.lease(wiki) as worker:
+                paths.append(worker.socket_path)
+            await fleet.stop_worker(wiki.wiki_id)
+        assert gone.heard == paths
+        nursery.cancel_scope.cancel()
 
 
 async def test_stopping_is_quick_whatever_a_worker_does(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""The platform by keyboard alone: every action is reached, in the order it is read, and one sees where one is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import MadeWiki, new_slug
+from tests.harness import Robot
+
+pytestmark = pytest.mark.browser
+
+HERE = """() => {
+  const here = document.activeElement;
+  if (here === document.body) return null;
+  const box = here.getBoundingClientRect(), style = getComputedStyle(here);
+  return {
+    name: (here.getAttribute("aria-label") || here.labels?.[0]?.innerText || here.innerText || here.name || "")
+      .trim().split("\\n")[0],
+    visible: box.width > 0 && box.height > 0 && box.right > 0 && box.left < innerWidth
+      && box.bottom > 0 && box.top < innerHeight,
+    outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+  };
+}"""
+
+
+def tab_through(page: Page) -> list[str]:
+    """Names of all stops of the Tab key, each of which must be seen and marked."""
+    names: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        here = page.evaluate(HERE)
+        if here is None:
+            return names
+        assert here["visible"], here
+        assert here["outlined"], here
+        names.append(here["name"])
+    raise AssertionError(f"no end: {names}")
+
+
+def test_the_dashboard_in_order(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    keeper.goto(f"{robot.platform}/app/")
+    names = tab_through(keeper)
+    assert names[:6] == ["Skip to content", "robot", "My wikis", "Create wiki", "Sign out", "Create wiki"]
+    assert f"Wiki {wiki.slug}" in names[6:]
+
+
+def test_the_skip_link_skips(robot: Robot, keeper: Page) -> None:
+    keeper.goto(f"{robot.platform}/app/")
+    keeper.keyboard.press("Tab")
+    expect(keeper.get_by_role("link", name="Skip to content")).to_be_in_viewport()
+    keeper.keyboard.press("Enter")
+    keeper.keyboard.press("Tab")
+    expect(keeper.get_by_role("main").get_by_role("link", name="Create wiki")).to_be_focused()
+
+
+def test_a_wiki_is_made_without_a_mouse(robot: Robot, keeper: Page) -> None:
+    slug = new_slug()
+    keeper.goto(f"{robot.platform}/app/create")
+    names = tab_through(keeper)
+    assert names[5:] == ["Name", "Address", "What it is about (optional)", "Private", "Create wiki", "Cancel"]
+    keeper.goto(f"{robot.platform}/app/create")
+    for _ in range(6):
+        keeper.keyboard.press("Tab")
+    keeper.keyboard.type("By hand")
+    keeper.keyboard.press("Tab")
+    keeper.keyboard.press("Control+A")
+    keeper.keyboard.type(slug)
+    keeper.keyboard.press("Tab")
+    keeper.keyboard.press("Tab")
+    keeper.keyboard.press("ArrowDown")
+    expect(keeper.get_by_role("radio", name="Unlisted")).to_be_checked()
+    keeper.keyboard.press("Tab")
+    keeper.keyboard.press("Enter")
+    expect(keeper).to_have_url(f"{robot.platform}/app/wiki/{slug}?created=1")
+    expect(keeper.get_by_role("heading", level=1)).to_have_text("By hand")
+
+
+def test_tokens_in_order(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}/agents")
+    names = tab_through(keeper)
+    order = [names.index(name) for name in ("Open wiki", "Agents", "Revoke test", "Name", "Make token", "Claude Code")]
+    assert order == sorted(order)

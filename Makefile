@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help setup demo test lint test-unit test-flow test-browser bench lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser bench lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,8 +37,10 @@ lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
+system-packages:
 	@tests/require-system-packages
+
+test: system-packages $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -q
 
@@ -48,8 +50,7 @@ test-unit: $(VENV)/.dev ## tests that start no server
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
 	$(BIN)/pytest -q -m "flow or fault or caddy"
 
-test-browser: $(VENV)/.dev ## the real server in a real Chromium
-	@tests/require-system-packages
+test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
 	$(BIN)/pytest -q -m browser
 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md

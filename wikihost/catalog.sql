@@ -41,11 +41,13 @@ CREATE TABLE link (
 ) WITHOUT ROWID;
 CREATE INDEX link_key ON link (key);
 
--- `generation` is one more than the highest of the parents: an order that does not depend on clocks.
+-- `generation` is one more than the highest of the parents: an order that does not depend on clocks. `parents` is how
+-- many there are.
 CREATE TABLE commits (
   id INTEGER PRIMARY KEY,
   oid TEXT NOT NULL UNIQUE,
   generation INTEGER NOT NULL,
+  parents INTEGER NOT NULL,
   time INTEGER NOT NULL,
   zone INTEGER NOT NULL,
   author TEXT NOT NULL,
@@ -54,6 +56,7 @@ CREATE TABLE commits (
   agent TEXT
 );
 CREATE INDEX commits_generation ON commits (generation);
+CREATE INDEX commits_merge ON commits (generation) WHERE parents > 1;
 
 -- Which commits touched a file (any file, not only pages); `change` is A, M or D.
 CREATE TABLE page_commit (

@@ -82,10 +82,10 @@ def _generation(connection: sqlite3.Connection, known: dict[str, int], commit: s
 
 
 def _remember_commit(connection: sqlite3.Connection, record: CommitRecord, generation: int) -> int | None:
-    values = (record.oid, generation, record.time, record.offset, record.author, record.email)
+    values = (record.oid, generation, len(record.parents), record.time, record.offset, record.author, record.email)
     cursor = connection.execute(
-        "INSERT INTO commits (oid, generation, time, zone, author, email, message, agent)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO commits (oid, generation, parents, time, zone, author, email, message, agent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*values, record.message, record.agent),
     )
     return cursor.lastrowid

@@ -120,6 +120,20 @@ def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str
     ]
 
 
+def last_commit(connection: sqlite3.Connection, file: str) -> str | None:
+    """The commit that `git rev-list -1 HEAD -- file` names, for a file that is there at the head.
+
+    None where a later merge makes that a matter of git's history simplification, which follows the first parent that
+    agrees on the file; below the last merge history is a line, and the newest commit that touched the file is it.
+    """
+    row = connection.execute(
+        "SELECT c.oid, EXISTS (SELECT 1 FROM commits AS m WHERE m.parents > 1 AND m.generation > c.generation)"  # noqa: S608
+        f" FROM page_commit JOIN commits AS c ON c.id = commit_id WHERE file = ? ORDER BY {NEWEST_FIRST} LIMIT 1",
+        (file,),
+    ).fetchone()
+    return None if row is None or row[1] else str(row[0])
+
+
 def search(connection: sqlite3.Connection, query: str, limit: int) -> list[SearchHit]:
     """Pages by words, best first; pages with more of the words come first, no word is required.
 

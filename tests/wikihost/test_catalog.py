@@ -4,6 +4,7 @@ import multiprocessing
 import random
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.catalog import Catalog
 from wikihost.content import Content
 from wikihost.layout import WikiHome
+from wikihost.query import last_commit
 from wikihost.repo import Repository
 from wikihost.writer import Writer
 
@@ -23,7 +25,7 @@ QUESTIONS = {
     "page": "SELECT path, key, title, blob, category, tags, words, frontmatter, revision, updated FROM page ORDER BY 1",
     "tag": "SELECT path, tag.key, tag FROM tag JOIN page ON page.id = page_id ORDER BY 1, 3",
     "link": "SELECT path, ordinal, target, link.key FROM link JOIN page ON page.id = page_id ORDER BY 1, 2",
-    "commits": "SELECT oid, generation, time, zone, author, email, message, agent FROM commits ORDER BY oid",
+    "commits": "SELECT oid, generation, parents, time, zone, author, email, message, agent FROM commits ORDER BY oid",
     "page_commit": "SELECT file, oid, change FROM page_commit JOIN commits ON commits.id = commit_id ORDER BY 1, 2",
     "page_text": (
         "SELECT path, page_text.title, headings, body FROM page_text JOIN page ON page.id = page_text.rowid ORDER BY 1"
@@ -94,6 +96,26 @@ def test_following_commits_gives_the_same_as_building_from_nothing(home: WikiHom
         assert followed["meta"][0] == ("commit", git(home, "rev-parse", "HEAD"))
     catalog.close()
     assert followed == rebuilt(home)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_last_commit_of_a_file_is_gits_or_unknown_because_of_a_merge(home: WikiHome, seed: int) -> None:
+    chance, writer, catalog = random.Random(seed), Writer(home), Catalog(home)
+    for _ in range(4):
+        random_step(home, writer, random.Random(99))
+    known = 0
+    for _ in range(12):
+        random_step(home, writer, chance)
+        catalog.sync(Repository(home.repo))
+        merge = git(home, "rev-list", "-1", "--merges", "HEAD")
+        for file in git(home, "ls-tree", "-r", "--name-only", "HEAD").splitlines():
+            found = catalog.read(partial(last_commit, file=file))
+            asked = git(home, "rev-list", "-1", "HEAD", "--", file)
+            assert found in (asked, None)
+            assert found is not None or merge, "without merges it is always known"
+            known += found is not None
+    assert known > 0
+    assert catalog.read(partial(last_commit, file="Never.md")) is None
 
 
 def test_a_page_whose_text_changes_keeps_its_row_and_loses_nothing_but_its_text(home: WikiHome) -> None:

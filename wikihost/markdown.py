@@ -20,8 +20,24 @@ _MAX_YAML_NODES = 10_000  # aliases let a few lines stand for billions of values
 # libyaml recurses in C without a limit: some thousand nested brackets or dashes end the process.
 _MAX_NESTING_FOR_LIBYAML = 400
 _NESTING = re.compile(r"[\[{]|[-?:](?=\s)")
-_PythonLoader = yaml.SafeLoader
-_FastLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def keep_merge_keys(_loader: Any, node: yaml.MappingNode) -> None:
+    """In place of PyYAML's `flatten_mapping`: `<<` is a key like any other.
+
+    What merge keys copy multiplies with each level, before anybody could count it: 500 bytes fill the memory.
+    """
+    for key, _ in node.value:
+        if key.tag == "tag:yaml.org,2002:merge":
+            key.tag = "tag:yaml.org,2002:str"
+
+
+def _without_merging(loader: type[Any]) -> type[Any]:
+    return type(loader.__name__, (loader,), {"flatten_mapping": keep_merge_keys})
+
+
+_PythonLoader = _without_merging(yaml.SafeLoader)
+_FastLoader = _without_merging(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 _FRONTMATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")

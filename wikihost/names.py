@@ -13,6 +13,7 @@ from wikihost.errors import InvalidPageName
 SUFFIX = ".md"
 MAX_SEGMENT_BYTES = 255  # NAME_MAX of every Linux file system
 MAX_NAME_BYTES = 1024  # leaves room below PATH_MAX for the data directory
+MAX_PARTS = 64  # trees are walked by recursion, here and in Otter Wiki
 
 # Control characters, surrogates, line and paragraph separators: none can be typed, shown or sent safely.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -30,6 +31,8 @@ def parse_page_name(raw: str) -> str:
     while name.endswith(SUFFIX):
         name = name.removesuffix(SUFFIX)
     segments = name.split("/")
+    if len(segments) > MAX_PARTS:
+        raise InvalidPageName(f"A page name can have at most {MAX_PARTS} parts.")
     for segment in segments[:-1]:
         _check_segment(segment)
         if segment.endswith(SUFFIX):
@@ -65,9 +68,12 @@ def name_of_file(path: str) -> str | None:
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether a repository path stays inside of the work tree and out of `.git`, whatever file it names."""
-    return "\0" not in path and all(
-        part not in ("", ".", "..") and not _is_git_dir(part.rstrip(". ")) for part in path.split("/")
+    """Whether a repository path stays in the work tree and out of `.git`, and is not too deep; any kind of file."""
+    parts = path.split("/")
+    return (
+        "\0" not in path
+        and len(parts) <= MAX_PARTS
+        and all(part not in ("", ".", "..") and not _is_git_dir(part.rstrip(". ")) for part in parts)
     )
 
 

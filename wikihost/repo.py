@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 
@@ -20,6 +21,8 @@ MIN_REVISION_DIGITS = 7
 _REVISION = re.compile(r"[0-9a-f]{7,40}")
 # Enough for two neighbouring commits of a large wiki; an entry takes some 200 bytes.
 _TREE_ENTRIES_KEPT = 10_000
+# libgit2 keeps the interpreter while it compares; beyond this it may be for seconds, in which the whole host stands.
+_COMPARED_BYTES = 128 * 1024
 _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 
 
@@ -187,13 +190,36 @@ def check_revision(revision: str) -> str:
 
 
 def unified_diff(path: str, old: bytes | None, new: bytes | None) -> str:
-    """The change of one file as git shows it; empty when nothing changed."""
+    """The change of one file as git shows it; empty when nothing changed.
+
+    Where very much changed, all from the first to the last difference is shown as replaced.
+    """
     if old == new:
         return ""
+    before, after = (BytesIO(data or b"").readlines() for data in (old, new))
+    start = _length_alike(before, after)
+    same = _length_alike(before[start:][::-1], after[start:][::-1])
+    gone, come = before[start : len(before) - same], after[start : len(after) - same]
+    if gone and come and sum(map(len, gone)) + sum(map(len, come)) > _COMPARED_BYTES:
+        return _replacement(path, start, gone, come)
     patch = pygit2.Patch.create_from(old or b"", new or b"", f"{path}", f"{path}")
     lines = (patch.text or "").splitlines(keepends=True)
-    start = next((index for index, line in enumerate(lines) if line.startswith("--- ")), 0)
-    return "".join(lines[start:])
+    first = next((index for index, line in enumerate(lines) if line.startswith("--- ")), 0)
+    return "".join(lines[first:])
+
+
+def _length_alike(one: list[bytes], other: list[bytes]) -> int:
+    """How many lines both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
+
+
+def _replacement(path: str, start: int, gone: list[bytes], come: list[bytes]) -> str:
+    """One hunk without context: `gone` from line `start` (from 0) on is replaced by `come`."""
+    head = f"--- a/{path}\n+++ b/{path}\n@@ -{start + 1},{len(gone)} +{start + 1},{len(come)} @@\n"
+    marked = [sign + line for sign, lines in ((b"-", gone), (b"+", come)) for line in lines]
+    ended = [line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in marked]
+    return head + b"".join(ended).decode("utf-8", "replace")
 
 
 def _record(commit: pygit2.Commit) -> CommitRecord:

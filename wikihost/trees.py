@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wikihost.errors import InvalidPageName
-from wikihost.names import is_safe_path
+from wikihost.names import MAX_PARTS, is_safe_path
 
 DIRECTORY = b"40000"
 FILE = b"100644"
@@ -64,8 +64,11 @@ def encode_tree(tree: Tree) -> bytes:
 
 
 def changed_files(read: ReadTree, old: bytes | None, new: bytes | None, folder: bytes = b"") -> Iterator[FileChange]:
-    """All files that differ between two trees, given by object id (None is the empty tree)."""
-    if old == new:
+    """All files that differ between two trees, given by object id (None is the empty tree).
+
+    What lies deeper than any file of ours can (`MAX_PARTS`) is not there, here and in `all_files`.
+    """
+    if old == new or _is_too_deep(folder):
         return
     before = read(old) if old else {}
     after = read(new) if new else {}
@@ -97,11 +100,17 @@ def find(read: ReadTree, root: bytes, path: str) -> Entry | None:
 
 def all_files(read: ReadTree, root: bytes, folder: bytes = b"") -> Iterator[tuple[str, Entry]]:
     """Every file below a tree."""
+    if _is_too_deep(folder):
+        return
     for name, (mode, oid) in read(root).items():
         if mode == DIRECTORY:
             yield from all_files(read, oid, folder + name + b"/")
         else:
             yield (folder + name).decode("utf-8", "surrogateescape"), (mode, oid)
+
+
+def _is_too_deep(folder: bytes) -> bool:
+    return folder.count(b"/") >= MAX_PARTS
 
 
 def replace_files(
@@ -110,8 +119,8 @@ def replace_files(
     """Set or remove (None) files; the new root's id, and the tree objects to store for it, deepest first.
 
     Only the trees on the way to a changed file are read and made. A folder that becomes empty goes. Raises
-    `InvalidPageName` for a path that leaves the work tree, and where a file stands in a folder's place or a folder in
-    a file's.
+    `InvalidPageName` for a path that leaves the work tree or is too deep, and where a file stands in a folder's place
+    or a folder in a file's.
     """
     for path in changes:
         if not is_safe_path(path):

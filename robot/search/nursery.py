@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from robot.search.model_host import ModelHost
 from robot.search.values import EmbeddingFailed, ModelUnavailable
 from wikihost.errors import ContentError
 from wikihost.passages import PendingPage
+
+log = logging.getLogger(__name__)
 
 # So much embedding is lost at most when the process is killed within a very long page.
 VECTORS_PER_WRITE = 16
@@ -117,6 +120,11 @@ class IndexNursery:
             more = await self._step(wiki, job)
         except (ContentError, sqlite3.Error, OSError, ModelUnavailable, EmbeddingFailed) as error:
             self._fail(wiki_id, job, str(error) or repr(error))
+            return
+        except Exception as error:
+            # A fault of ours that one wiki's pages brought out must not keep the others from being indexed.
+            log.exception("wiki %s cannot be indexed", wiki_id)
+            self._fail(wiki_id, job, f"{type(error).__name__}: {error}")
             return
         if more:
             job.error = None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from robot.search import indexing
 from robot.search.embed import BundledMiniLM
 from robot.search.model_host import REOPEN_AFTER_S
 from robot.search.service import SearchService
@@ -25,6 +26,7 @@ from tests.robot.search_wiki import (
     wait_for,
 )
 from wikihost import passages
+from wikihost.content import Content
 
 HARBOUR = {
     "Harbour/Crane": "# Crane\n\nThe crane lifts forty tonnes and rests.\n\n## Brake\n\nGrease the brake weekly.",
@@ -248,6 +250,28 @@ async def test_big_wiki_does_not_hold_up_a_small_one(tmp_path: Path, model: Watc
         await settled(service, small.wiki)
         assert len(model.embedded) < 20
     big.contents.close_all()
+
+
+async def test_wiki_that_cannot_be_indexed_does_not_hold_up_others(
+    tmp_path: Path, model: WatchedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with it: here a fault of ours that nobody foresaw."""
+    odd, sound = make_wiki(tmp_path, "odd"), make_wiki(tmp_path, "sound")
+
+    def survey(content: Content, model_id: str) -> indexing.Survey:
+        if content.head() == odd.git("rev-parse", "HEAD"):
+            raise RecursionError("too deep")
+        return look(content, model_id)
+
+    odd.write({"Odd": "odd"})
+    look = indexing.survey
+    monkeypatch.setattr(indexing, "survey", survey)
+    async with running(make_service(model, odd, sound)) as service:
+        service.notify(odd.wiki.id)
+        assert (await settled(service, odd.wiki)).error_message == "RecursionError: too deep"
+        service.notify(sound.wiki.id)
+        assert (await settled(service, sound.wiki)).state == "complete"
+    odd.contents.close_all()
 
 
 async def test_no_model_means_keywords_and_an_error_that_says_so(wiki: WikiOnDisk, model: WatchedModel) -> None:

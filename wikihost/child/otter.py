@@ -16,6 +16,7 @@ from typing import Any
 
 from wikihost.child.settings import DECIDED, Setting, wiki_settings
 from wikihost.layout import WikiHome
+from wikihost.markdown import keep_merge_keys
 from wikihost.worker_protocol import WorkerSpec
 
 # The file that every connection of Otter Wiki's engine opens. Its engine cannot be replaced (Flask-SQLAlchemy
@@ -93,6 +94,7 @@ def _extend(server: Any) -> None:
     import otterwiki.auth  # noqa: PLC0415
     import otterwiki.helper  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
+    import yaml  # noqa: PLC0415
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
@@ -108,6 +110,8 @@ def _extend(server: Any) -> None:
     app.context_processor(lambda: {"csrf_token": lambda: ""})
     _remember_pages_only_of(current_user)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
+    # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
+    yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())

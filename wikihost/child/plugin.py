@@ -47,7 +47,7 @@ _SIGN_IN: Final = "/auth/start?next="
 _SIGN_OUT: Final = (
     '<form method="post" action="/auth/logout"><button class="sidebar-link sidebar-link-with-icon" type="submit"'
     ' style="width:100%;border:0;background:none;font:inherit;text-align:left;cursor:pointer">'
-    '<span class="sidebar-icon"><i class="fas fa-sign-out-alt"></i></span>Sign out</button></form>'
+    '<span class="sidebar-icon"><i class="fas fa-sign-out-alt" aria-hidden="true"></i></span>Sign out</button></form>'
 )
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Where Otter Wiki's menus link to what is blocked.
@@ -149,5 +149,5 @@ def _plain(status: int, title: str, sentence: str) -> Response:
 def _sidebar_link(url: str, icon: str, text: str) -> str:
     return (
         f'<a href="{escape(url)}" class="sidebar-link sidebar-link-with-icon">'
-        f'<span class="sidebar-icon"><i class="fas {icon}"></i></span>{escape(text)}</a>'
+        f'<span class="sidebar-icon"><i class="fas {icon}" aria-hidden="true"></i></span>{escape(text)}</a>'
     )

@@ -134,6 +134,9 @@ class Front:
 
     async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, wiki: Wiki, route: Route) -> None:
         headers: Headers = scope["headers"]
+        if is_service_worker(headers):
+            await answer_text(send, 403, "Wikis have no service workers.")
+            return
         origin = self._address.wiki_origin(wiki.slug)
         is_call = route in (Route.MCP, Route.API)
         actor = self._actors.of_caller(headers, wiki) if is_call else self._actors.of_browser(headers, wiki)
@@ -204,6 +207,15 @@ def missing_wiki(slug: str) -> Wiki:
 def wants_html(headers: Headers) -> bool:
     """Whether a browser is asking for a page, as opposed to a program."""
     return any(b"text/html" in value for value in values_of(headers, b"accept"))
+
+
+def is_service_worker(headers: Headers) -> bool:
+    """Whether a browser asks for the script of a service worker (W3C Service Workers, Update; Fetch Metadata).
+
+    One that an attachment brought would answer for the wiki in its visitors' browsers long after the attachment, or
+    even the wiki, is gone. Scripts cannot leave these headers out or set them.
+    """
+    return bool(values_of(headers, b"service-worker")) or values_of(headers, b"sec-fetch-dest") == [b"serviceworker"]
 
 
 async def _refuse(send: Send, origin: str, *, token_sent: bool) -> None:

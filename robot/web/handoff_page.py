@@ -24,6 +24,9 @@ def handoff_page(*, db: Database, address: PublicAddress, sessions: Sessions) ->
     @pages.get("/auth/handoff")
     async def handoff() -> Response | WerkzeugResponse:
         """Send a signed-in browser back to the wiki that asked, with a one-time code."""
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            # An image or a frame on a wiki's page would tell the wiki who its visitor is without the visitor seeing it.
+            return error_page(403, "Not like this", "A wiki signs its visitors in on a page of their own.")
         challenge = request.args.get("challenge", "")
         if not is_challenge(challenge):
             return error_page(400, "This is not a sign-in", "The address is not one that a wiki made.")

@@ -107,3 +107,10 @@ def seen_by_stranger(robot: Robot, slug: str, path: str, accept: str) -> tuple[i
     plain = RANDOM.sub("RANDOM", answer.head.replace(slug, "SLUG"))
     lines = sorted(line for line in plain.lower().split("\r\n") if not line.startswith("date:"))
     return answer.status, lines, RANDOM.sub("RANDOM", answer.body.decode().replace(slug, "SLUG")).encode()
+
+
+@pytest.mark.parametrize("header", ["Service-Worker: script", "Sec-Fetch-Dest: serviceworker"])
+def test_no_wiki_has_a_service_worker(robot: Robot, header: str) -> None:
+    """It would answer in the wiki's name in visitors' browsers when the page that brought it is long gone."""
+    for path in ("/Home", "/Home/worker.js", "/static/js/otterwiki.js", "/auth/start"):
+        assert get(robot.port, "demo.robot.localhost", path, header).status == 403

@@ -218,3 +218,13 @@ async def test_the_remembered_way_back_cannot_change_its_cookie(host: SmallHost)
     await browser.get(PLATFORM, "/auth/login", query_string={"next": "/app/create?a=b;Domain=wiki.test;x=%25"})
     answer = await browser.get(PLATFORM, f"/auth/link?token={await create_link(host.db, host.ada)}")
     assert answer.headers["Location"] == "/app/create?a=b;Domain=wiki.test;x=%25"
+
+
+@pytest.mark.parametrize("destination", ["image", "iframe", "empty", "serviceworker"])
+async def test_no_wiki_learns_who_its_visitor_is_behind_their_back(host: SmallHost, destination: str) -> None:
+    await host.make_wiki("notes")
+    browser = await host.signed_in(host.ada)
+    start = await browser.get(NOTES, "/auth/start?next=/")
+    address = start.headers["Location"].removeprefix(PLATFORM)
+    assert (await browser.get(PLATFORM, address, headers={"Sec-Fetch-Dest": destination})).status_code == 403
+    assert (await browser.get(PLATFORM, address, headers={"Sec-Fetch-Dest": "document"})).status_code == 303

@@ -90,12 +90,14 @@ class Loaded:
     config_file: Path | None
 
 
-def load(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
+def load(
+    config: Path | None = None, overrides: Mapping[str, Any] | None = None, default: Path | None = DEFAULT_CONFIG
+) -> Loaded:
     """Read settings from defaults, the TOML file, the environment and the command line, the later winning.
 
-    `config` None means `$ROBOT_CONFIG`, or /etc/robot/robot.toml if there is one. Raises SettingsError.
+    `config` None means `$ROBOT_CONFIG`, or `default` if there is such a file. Raises SettingsError.
     """
-    path = _config_path(config)
+    path = _config_path(config, default)
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if path is not None:
         layers.append((str(path), _read_toml(path)))
@@ -118,17 +120,29 @@ def load(config: Path | None = None, overrides: Mapping[str, Any] | None = None)
     return Loaded(settings, sources, path)
 
 
-def _config_path(config: Path | None) -> Path | None:
+def _config_path(config: Path | None, default: Path | None) -> Path | None:
     if config is not None:
         return config
     if CONFIG_VARIABLE in os.environ:
         return Path(os.environ[CONFIG_VARIABLE])
-    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
+    return default if default is not None and _is_there(default) else None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return True  # for others; reading it says so in a sentence
 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
+    except PermissionError as error:
+        raise SettingsError(
+            f"The settings file {path} may not be read by this user; run robot as the one it is for "
+            "(runuser -u robot -- …), or name another file with --config."
+        ) from error
     except OSError as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -119,8 +119,9 @@ class Robot:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without any setting of robot; what this machine's /etc/robot says is not read."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
-    return clean | {"PYTHONUTF8": "1"} | dict(extra or {})
+    return clean | {"PYTHONUTF8": "1", "ROBOT_CONFIG": os.devnull} | dict(extra or {})
 
 
 def robot_argv(*words: str) -> list[str]:

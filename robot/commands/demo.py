@@ -23,7 +23,8 @@ STOP_TIMEOUT_S = 1.0
 @click.pass_obj
 def command(config: Path | None, port: int | None, data: Path | None, as_json: bool) -> None:
     """Run the host with a demo wiki until Ctrl-C."""
-    settings = load(config, {"port": port, "data": data, "stop_timeout": STOP_TIMEOUT_S}).settings
+    # A demo is its own small world: what /etc/robot says is for the host that is deployed on this machine.
+    settings = load(config, {"port": port, "data": data, "stop_timeout": STOP_TIMEOUT_S}, default=None).settings
     logs.configure("warning" if settings.log_level == "info" else settings.log_level)
 
     async def announce(core: supervisor.Core) -> None:

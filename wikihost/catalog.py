@@ -72,12 +72,12 @@ class Catalog:
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one snapshot of the catalog, as of the last `sync` or later."""
-        with self._session() as connection, _transaction(connection, "DEFERRED"):
+        with self._discarding_damaged(), self._session() as connection, _transaction(connection, "DEFERRED"):
             return work(connection)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a writing transaction: all of it is kept, or nothing."""
-        with self._session() as connection, _transaction(connection, "IMMEDIATE"):
+        with self._discarding_damaged(), self._session() as connection, _transaction(connection, "IMMEDIATE"):
             return work(connection)
 
     def close(self) -> None:
@@ -95,6 +95,15 @@ class Catalog:
             self._discard_damaged()
         with self._session() as connection:
             return work(connection)
+
+    @contextmanager
+    def _discarding_damaged(self) -> Iterator[None]:
+        """Throw the catalog away when a part of it that `sync` does not look at turns out to be damaged."""
+        try:
+            yield
+        except CatalogDamaged:
+            self._discard_damaged()
+            raise
 
     @contextmanager
     def _session(self) -> Iterator[sqlite3.Connection]:
@@ -178,6 +187,7 @@ class Catalog:
             return False
         try:
             found = connection.execute("PRAGMA quick_check").fetchone()
+            connection.execute("INSERT INTO page_text (page_text) VALUES ('integrity-check')")
         except sqlite3.DatabaseError:
             return False
         finally:

@@ -4,13 +4,14 @@ import multiprocessing
 import random
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.wikihost.wikis import ADA, git, make_wiki
-from wikihost.catalog import Catalog
+from wikihost.catalog import Catalog, CatalogDamaged
 from wikihost.content import Content
 from wikihost.layout import WikiHome
 from wikihost.query import last_commit
@@ -201,6 +202,28 @@ def test_a_damaged_catalog_is_built_anew(home: WikiHome, harm: object) -> None:
     assert content.search("home", 5)
     content.close()
     assert synced(home) == before
+
+
+def test_damage_that_only_a_search_meets_is_mended_by_the_next_use(tmp_path: Path) -> None:
+    """`sync` reads two rows; what else is damaged would be met again and again."""
+    pages = {f"Page {number}": " ".join(f"word{number * 50 + word}" for word in range(300)) for number in range(60)}
+    home = make_wiki(tmp_path / "words", pages)
+    with closing(sqlite3.connect(home.catalog_db)) as connection:
+        leaves = [
+            (number - 1) * size
+            for number, size in connection.execute(
+                "SELECT pageno, pgsize FROM dbstat WHERE name = 'page_text_data' AND pagetype = 'leaf'"
+            )
+        ]
+    assert leaves
+    with home.catalog_db.open("r+b") as file:
+        for offset in leaves:
+            file.seek(offset)
+            file.write(b"damage" * 100)
+    with closing(Content(home)) as content:
+        with pytest.raises(CatalogDamaged):
+            content.search("word5", 5)
+        assert [hit.path for hit in content.search("word5", 5)] == ["Page 0"]
 
 
 def test_a_catalog_replaced_by_another_process_is_noticed(home: WikiHome) -> None:

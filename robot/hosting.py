@@ -116,6 +116,11 @@ def _reserve(connection: sqlite3.Connection, wiki: Wiki, owner: User, limit: int
         row: Row | None = connection.execute(sql, params).fetchone()
         return row
 
+    # An address is not kept from its owner until the next start because a process died while it made the wiki.
+    connection.execute(
+        "UPDATE wikis SET state = 'deleting', slug = NULL WHERE slug = ? AND state = 'creating' AND created_at < ?",
+        (wiki.slug, int(wiki.created.timestamp()) - ABANDONED_AFTER_S),
+    )
     refuse_taken_slug(one, wiki.slug, owner, wiki.created.timestamp())
     owned = connection.execute(
         "SELECT count(*) FROM grants JOIN wikis ON wikis.id = grants.wiki_id"

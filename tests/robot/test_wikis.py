@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from robot.access import grant_role
-from robot.hosting import TooManyWikis, create_hosted_wiki, delete_hosted_wiki, finish_interrupted
+from robot.hosting import ABANDONED_AFTER_S, TooManyWikis, create_hosted_wiki, delete_hosted_wiki, finish_interrupted
 from robot.model import Role, Scope, User, Visibility, Wiki
 from robot.tokens import create_token, verify_token
 from robot.wikis import (
@@ -177,3 +177,16 @@ async def test_killed_halfway_nothing_is_visible_and_the_start_cleans_up(host: S
     assert len(host.db.all("SELECT id FROM wikis")) == len(visible)
     assert {path.name for path in host.data.wikis.iterdir()} == {wiki.id for wiki in await list_wikis(host.db)}
     await host.make_wiki("fresh")
+
+
+async def test_an_abandoned_creation_keeps_its_address_for_minutes_only(host: SmallHost) -> None:
+    """Also when no start comes by that would clean it up."""
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(host.data.root), "_set_ready"]
+    assert (await trio.run_process(command, check=False, capture_stderr=True)).returncode == -9
+    with pytest.raises(InvalidWiki, match="taken"):
+        await host.make_wiki("fresh")
+    age = "UPDATE wikis SET created_at = created_at - ? WHERE slug = 'fresh'"
+    await host.db.write(lambda connection: connection.execute(age, (ABANDONED_AFTER_S + 1,)))
+    made = await host.make_wiki("fresh")
+    assert await finish_interrupted(host.db, host.data) != []
+    assert {path.name for path in host.data.wikis.iterdir()} == {made.id}

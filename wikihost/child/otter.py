@@ -93,18 +93,20 @@ def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
     import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.sidebar  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, threads, uploads  # noqa: PLC0415
+    from wikihost.child import identity, naming, plugin, sidebar, threads, uploads  # noqa: PLC0415
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
     plugin.install(app)
     naming.install(app, server.storage)
     uploads.install(app, server.storage)
+    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
     app.teardown_request(lambda _error: server.storage.release())
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})

@@ -21,11 +21,16 @@ import pygit2
 from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
 from otterwiki.plugins import plugin_manager
 
+from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
+from wikihost.child.sidebar import PageIndexes
+from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.names import file_of, name_of_file, parse_page_name
 from wikihost.repo import Repository, RepositoryPool, split_trailers
+from wikihost.trees import EXECUTABLE, FILE
 from wikihost.values import Author
+from wikihost.worktree import WorkTree
 from wikihost.writer import HeadMoved, Held, Moved, Writer
 
 Changes = dict[str, bytes | None]
@@ -36,6 +41,10 @@ GitStorage: Any = otterwiki.gitstorage.GitStorage
 _SYMLINK = b"120000"
 # A plain `git` may move the branch while the lock is held; each time the change is decided anew.
 _ATTEMPTS = 5
+# What a repository raises that has no commit, or is damaged; stock then says so in its own way.
+_UNREADABLE = (StorageFailed, pygit2.GitError, KeyError, ValueError, OSError)
+# Some two kilobytes each.
+_METADATA_KEPT = 128
 
 
 @dataclass(slots=True)
@@ -60,8 +69,12 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.allow_external_symlinks = allow_external_symlinks
         self.on_commit: Callable[[str], None] = _ignore
         self._of_thread = threading.local()
-        self._writer = Writer(WikiHome(Path(self.path).parent))
+        home = WikiHome(Path(self.path).parent)
+        self._writer = Writer(home)
         self._repositories = RepositoryPool(Path(self.path))
+        self._last_commits = LastCommits(home)
+        self._metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self.page_indexes = PageIndexes()
         self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
     # Reading
@@ -100,8 +113,56 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
             files = sorted(kept | {name for name, data in changes.items() if data is not None})
         return files, folders
 
+    def metadata(self, filename: str, revision: str | None = None) -> dict[str, Any]:
+        """Metadata of a file's last commit, or of the commit `revision` among those that touched it."""
+        if revision is None:
+            known = self._last_metadata(filename)
+            if known is not None:
+                return {**known}
+        return super().metadata(filename, revision)  # type: ignore[no-any-return]
+
+    def _last_metadata(self, filename: str) -> Mapping[str, Any] | None:
+        """Metadata at the head; None where git is to be asked."""
+        try:
+            with self._repositories.lend() as repository:
+                head = repository.head()
+                known = self._metadata.get((head, filename))
+                if known is not None:
+                    return known
+                last = self._last_commits.find(repository.git, head, filename)
+        except _UNREADABLE:
+            return None
+        if last is None:
+            return None
+        if len(self._metadata) >= _METADATA_KEPT:
+            self._metadata = {}
+        known = self._metadata[head, filename] = self._get_metadata_of_commit(self.repo.commit(last))
+        return known
+
+    def settled_head(self) -> str | None:
+        """The branch head, when the work tree holds just its files and this thread decided no other; else None."""
+        if self._staged is not None:
+            return None
+        try:
+            with self._repositories.lend() as repository:
+                head = repository.head()
+                return head if WorkTree(repository).is_at_head() else None
+        except _UNREADABLE:
+            return None
+
+    def blobs(self, head: str) -> Callable[[str], bytes | None]:
+        """Object ids of regular files at a commit, by name."""
+        with self._repositories.lend() as repository:
+            entries = dict(repository.files(head))
+
+        def blob_of(filename: str) -> bytes | None:
+            mode, oid = entries.get(filename, (b"", b""))
+            return oid if mode in (FILE, EXECUTABLE) else None
+
+        return blob_of
+
     def _check_reload(self) -> None:
-        """Nothing to reload: no object is cached over a request."""
+        """Nothing to reload: no object of GitPython's is cached over a request."""
 
     def _get_metadata_of_commit(self, commit: git.Commit) -> dict[str, Any]:
         return {

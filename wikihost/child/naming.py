@@ -1,7 +1,8 @@
-"""One naming rule in the browser too: `/On_Call` reaches `On Call.md`.
+"""One naming rule in the browser too.
 
-Otter Wiki takes a page's address for its file name. When there is no such file, but one with the same page key, that
-one is meant.
+Otter Wiki takes some characters out of an address before it looks for the file, and takes `Foo/history` for a view of
+`Foo` even where it is a page. Here an address is the page's name, as at every other door: `/Why?`, `/v1.2` and an
+existing `/Foo/history` are those pages, and `/On_Call` reaches `On Call.md`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,42 @@ from urllib.parse import quote
 
 from flask import redirect, request
 
-from wikihost.names import SUFFIX, page_key
+from wikihost.names import SUFFIX, file_of, page_key, parse_page_name
 
 # The views' names for the argument that holds a page's address.
 _PAGE_ARGUMENTS = ("path", "pagepath")
+_READING = ("GET", "HEAD")
+
+
+def page_name(value: Any, **_: Any) -> str:
+    """In the place of Otter Wiki's `sanitize_pagename`, whose options do not matter here: the name, letter by letter.
+
+    Raises `InvalidPageName`; the empty name stands for the wiki's root.
+    """
+    name = str(value).strip().strip("/")
+    return parse_page_name(name) if name else ""
 
 
 def install(app: Any, storage: Any) -> None:
-    """Put the existing page's name in the place of another spelling; before the first request."""
+    """Make every address the name of a page; before the first request."""
+    import otterwiki.views  # noqa: PLC0415  (importing it before the server would start a wiki)
+    import otterwiki.wiki  # noqa: PLC0415
+
+    for module in (otterwiki.util, otterwiki.views, otterwiki.wiki):
+        module.sanitize_pagename = page_name
+    view_rule = next(rule for rule in app.url_map.iter_rules("view") if "path" in rule.arguments)
+
+    def prefer_existing_page() -> None:
+        """A page is shown at its own address, also where that reads like a view of another page.
+
+        Only for reading: a form that is sent to `Foo/save` is meant for `Foo`, whatever pages there are.
+        """
+        name = request.path.strip("/")
+        is_view_of_a_page = any(argument in (request.view_args or {}) for argument in _PAGE_ARGUMENTS)
+        if not is_view_of_a_page or request.endpoint == "view" or request.method not in _READING:
+            return
+        if storage.exists(file_of(name)):
+            request.url_rule, request.view_args = view_rule, {"path": name}
 
     def use_existing_name() -> Any:
         arguments = request.view_args or {}
@@ -32,12 +61,13 @@ def install(app: Any, storage: Any) -> None:
         existing = existing_name(Path(storage.path), asked)
         if existing == asked:
             return None
-        if request.endpoint == "view" and request.method in ("GET", "HEAD"):
+        if request.endpoint == "view" and request.method in _READING:
             query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
             return redirect(f"/{quote(existing)}{query}")
         arguments[argument] = existing
         return None
 
+    app.before_request(prefer_existing_page)
     app.before_request(use_existing_name)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from html import escape
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Response, current_app, redirect, request
 from flask_login import current_user
@@ -90,12 +90,20 @@ def sign_in_url() -> str:
 def _refuse_blocked() -> Any:
     if request.endpoint == "login":
         # Otter Wiki sends here whoever may not read; it passes on where they wanted to go.
-        return redirect(_SIGN_IN + quote(_local_path(request.args.get("next", "/")), safe=""))
+        return redirect(_SIGN_IN + quote(_local_path(request.args.get("next") or _referring_path()), safe=""))
     if request.endpoint in BLOCKED_ENDPOINTS:
         return _plain(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
     if request.endpoint == "settings" and request.method == "POST":
         return _plain(403, "Not here", "Your name is managed in your account.")
     return None
+
+
+def _referring_path() -> str:
+    """The page of this wiki whose link was followed, else the wiki's start."""
+    referrer = urlsplit(request.referrer or "")
+    if referrer.netloc != request.host:
+        return "/"
+    return f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
 
 
 def _local_path(path: str) -> str:
@@ -111,6 +119,8 @@ def _refused(error: ContentError) -> Any:
             return _plain(507, "The disk is full", "Nothing was saved. Keep your text and try again later.")
         case StorageFailed():
             return _plain(503, "The wiki could not be written", f"{error} Keep your text and try again.")
+        case InvalidPageName() if request.method in ("GET", "HEAD"):
+            return _plain(404, "No such page", str(error))
         case InvalidPageName():
             return _plain(400, "This cannot be a page's name", str(error))
         case Moved():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 
@@ -15,9 +16,9 @@ def default_pages(name: str, description: str) -> Mapping[str, str]:
         if source.name.endswith(SUFFIX):
             # The name first and once: neither value is looked at for placeholders of the other.
             parts = source.read_text("utf-8").split("{{ name }}")
-            pages[source.name.removesuffix(SUFFIX)] = _one_line(name).join(
-                part.replace("{{ description }}", description.strip()) for part in parts
-            )
+            filled = [part.replace("{{ description }}", description.strip()) for part in parts]
+            # An empty description leaves no gap.
+            pages[source.name.removesuffix(SUFFIX)] = re.sub(r"\n{3,}", "\n\n", _one_line(name).join(filled))
     return pages
 
 

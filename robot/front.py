@@ -140,7 +140,8 @@ class Front:
         origin = self._address.wiki_origin(wiki.slug)
         is_call = route in (Route.MCP, Route.API)
         actor = self._actors.of_caller(headers, wiki) if is_call else self._actors.of_browser(headers, wiki)
-        if isinstance(actor, BadCredential):
+        # A token in an address ends up in logs and histories; whoever sends one is to notice (RFC 6750, section 5.3).
+        if isinstance(actor, BadCredential) or (is_call and b"access_token=" in scope["query_string"]):
             await _refuse(send, origin, token_sent=True)
             return
         scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))

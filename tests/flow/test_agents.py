@@ -146,6 +146,12 @@ def test_a_script_polls_a_reindex(robot: Robot) -> None:
     assert len({hit["path"] for hit in found["results"]}) == 5
 
 
+def test_a_token_in_the_address_is_refused(robot: Robot) -> None:
+    with robot.client() as script:
+        assert script.get(f"/api/v1/pages?access_token={robot.token}").status_code == 401
+        assert script.post(f"/mcp?access_token={robot.token}", json={}).status_code == 401
+
+
 def test_health_needs_no_token(robot: Robot) -> None:
     with robot.client() as anybody:
         assert anybody.get("/api/v1/health").json() == {"status": "ok"}

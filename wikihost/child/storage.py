@@ -73,7 +73,7 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self._writer = Writer(home)
         self._repositories = RepositoryPool(Path(self.path))
         self._last_commits = LastCommits(home)
-        self._metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._metadata: dict[tuple[str, str], dict[str, Any]] = {}
         self.page_indexes = PageIndexes()
         self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
@@ -115,29 +115,36 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
 
     def metadata(self, filename: str, revision: str | None = None) -> dict[str, Any]:
         """Metadata of a file's last commit, or of the commit `revision` among those that touched it."""
-        if revision is None:
-            known = self._last_metadata(filename)
-            if known is not None:
-                return {**known}
-        return super().metadata(filename, revision)  # type: ignore[no-any-return]
+        head = self._head() if revision is None else None
+        if head is None:
+            return super().metadata(filename, revision)  # type: ignore[no-any-return]
+        known = self._metadata.get((head, filename))
+        if known is None:
+            known = self._last_metadata(head, filename) or super().metadata(filename)
+            if self._head() == head:
+                self._keep_metadata(head, filename, known)
+        return {**known}
 
-    def _last_metadata(self, filename: str) -> Mapping[str, Any] | None:
+    def _last_metadata(self, head: str, filename: str) -> dict[str, Any] | None:
         """Metadata at the head; None where git is to be asked."""
         try:
             with self._repositories.lend() as repository:
-                head = repository.head()
-                known = self._metadata.get((head, filename))
-                if known is not None:
-                    return known
                 last = self._last_commits.find(repository.git, head, filename)
         except _UNREADABLE:
             return None
-        if last is None:
-            return None
+        return None if last is None else self._get_metadata_of_commit(self.repo.commit(last))
+
+    def _keep_metadata(self, head: str, filename: str, metadata: dict[str, Any]) -> None:
         if len(self._metadata) >= _METADATA_KEPT:
             self._metadata = {}
-        known = self._metadata[head, filename] = self._get_metadata_of_commit(self.repo.commit(last))
-        return known
+        self._metadata[head, filename] = metadata
+
+    def _head(self) -> str | None:
+        try:
+            with self._repositories.lend() as repository:
+                return repository.head()
+        except _UNREADABLE:
+            return None
 
     def settled_head(self) -> str | None:
         """The branch head, when the work tree holds just its files and this thread decided no other; else None."""

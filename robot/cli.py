@@ -71,6 +71,8 @@ def _sentence(error: Exception) -> str | None:
     """What a person can do about a failure that was foreseen; None for a fault of ours, which shows its traceback."""
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return str(error) if isinstance(error, _foreseen()) else None
 
 

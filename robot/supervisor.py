@@ -113,7 +113,10 @@ def public_address(settings: Settings) -> PublicAddress:
 
 def _listeners(settings: Settings) -> list[socket.socket]:
     passed = sdnotify.passed_descriptors()
-    return open_listeners([] if passed else [(settings.host, settings.port)], passed)
+    try:
+        return open_listeners([] if passed else [(settings.host, settings.port)], passed)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; choose another with --port or ROBOT_PORT") from error
 
 
 async def _main(

@@ -34,6 +34,8 @@ def test_port_in_use(tmp_path: Path, verb: str) -> None:
         said = refused(verb, "--port", str(port), "--data", str(tmp_path / "data"))
     assert f"port {port}" in said
     assert "in use" in said
+    assert "--port" in said
+    assert "Errno" not in said
 
 
 def test_data_directory_that_cannot_be_made(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ class WikiPages:
         except FleetStopping:
             await _apologise(send, 503, "This host is restarting", 2)
         except UpstreamError as error:
-            if error.response_started:
-                raise
             log.warning("wiki %s: %s", request.wiki.id, error)
-            await _apologise(send, error.status, "The wiki did not answer", 1)
+            # A response that has begun is left unfinished: the connection closes, and the client sees that it is cut.
+            if not error.response_started:
+                await _apologise(send, error.status, "The wiki did not answer", 1)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send, request: WikiRequest) -> None:
         edge = self._edge(scope, request)

@@ -31,6 +31,7 @@ from robot.datadir import DataDirLock
 from robot.db import Database
 from robot.front import Front
 from robot.hosting import finish_interrupted
+from robot.loop_watch import LoopWatch
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions
@@ -89,7 +90,8 @@ def run(settings: Settings, announce: Announce) -> None:
         db = Database.open(data.robot_db)
         stack.callback(db.close)
         sessions = Sessions(db, load_session_key(data.keys), issuer=address.platform_origin)
-        trio.run(_main, settings, address, data, db, sessions, sockets, announce)
+        watch = [LoopWatch()] if settings.log_level == "debug" else []
+        trio.run(_main, settings, address, data, db, sessions, sockets, announce, instruments=watch)
 
 
 def leave() -> NoReturn:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+import trio
+
+from robot.loop_watch import LIMIT_S, LoopWatch
+
+
+async def hold(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(LIMIT_S * 1.5, True), (LIMIT_S / 10, False)])
+def test_only_a_long_step_is_told(caplog: pytest.LogCaptureFixture, seconds: float, is_told: bool) -> None:
+    with caplog.at_level(logging.WARNING):
+        trio.run(hold, seconds, instruments=[LoopWatch()])
+    assert ("the loop was held" in caplog.text) is is_told
+    assert ("hold" in caplog.text) is is_told
+
+
+def test_waiting_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    trio.run(trio.sleep, LIMIT_S * 1.5, instruments=[LoopWatch()])
+    assert caplog.text == ""

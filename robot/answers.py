@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.asgi import Headers, Send
+from proxy.asgi import Headers, Send, values_of
 from robot.web.errors import STANDALONE_CSP
 from robot.web.page import SECURITY_HEADERS
 
@@ -15,6 +15,11 @@ _PAGE_SECURITY = [
     (name.lower().encode("ascii"), value.encode("ascii"))
     for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": STANDALONE_CSP}.items()
 ]
+
+
+def wants_html(headers: Headers) -> bool:
+    """Whether a browser is asking for a page, as opposed to a program."""
+    return any(b"text/html" in value for value in values_of(headers, b"accept"))
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes, *, head_only: bool = False) -> None:

@@ -14,11 +14,11 @@ import trio
 
 from proxy import guard
 from proxy.asgi import App, Headers, Message, Receive, Scope, Send, values_of
-from proxy.hosts import Host, PlatformHost, WikiHost, parse_host, split_host
+from proxy.hosts import Host, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
 from proxy.router import Route, classify
 from robot.actors import Actors, BadCredential
 from robot.address import PublicAddress
-from robot.answers import answer, answer_html, answer_json, answer_text
+from robot.answers import answer, answer_html, answer_json, answer_text, wants_html
 from robot.db import Database, DatabaseError
 from robot.mcp.challenge import unauthorized
 from robot.model import Visibility, Wiki, WikiRequest
@@ -106,7 +106,7 @@ class Front:
             await self._health(scope, send)
         elif self._draining:
             await answer_text(send, 503, "Restarting; try again.", (b"retry-after", b"2"), (b"connection", b"close"))
-        elif not isinstance(place, PlatformHost | WikiHost):
+        elif isinstance(place, UnknownHost):
             await self._unknown_host(host, send)
         elif route is Route.REFUSED:
             await self._page(scope, send, 400, "This address cannot be read", "It is spelled in an ambiguous way.")
@@ -142,7 +142,7 @@ class Front:
         actor = self._actors.of_caller(headers, wiki) if is_call else self._actors.of_browser(headers, wiki)
         # A token in an address ends up in logs and histories; whoever sends one is to notice (RFC 6750, section 5.3).
         if isinstance(actor, BadCredential) or (is_call and b"access_token=" in scope["query_string"]):
-            await _refuse(send, origin, token_sent=True)
+            await answer(send, *unauthorized(origin, token_sent=True))
             return
         scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))
         match route:
@@ -205,11 +205,6 @@ def missing_wiki(slug: str) -> Wiki:
     return Wiki("missing", slug, slug, "", Visibility.PRIVATE, datetime.fromtimestamp(0, UTC))
 
 
-def wants_html(headers: Headers) -> bool:
-    """Whether a browser is asking for a page, as opposed to a program."""
-    return any(b"text/html" in value for value in values_of(headers, b"accept"))
-
-
 def is_service_worker(headers: Headers) -> bool:
     """Whether a browser asks for the script of a service worker (W3C Service Workers, Update; Fetch Metadata).
 
@@ -217,11 +212,6 @@ def is_service_worker(headers: Headers) -> bool:
     even the wiki, is gone. Scripts cannot leave these headers out or set them.
     """
     return bool(values_of(headers, b"service-worker")) or values_of(headers, b"sec-fetch-dest") == [b"serviceworker"]
-
-
-async def _refuse(send: Send, origin: str, *, token_sent: bool) -> None:
-    status, headers, body = unauthorized(origin, token_sent)
-    await answer(send, status, headers, body)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -14,7 +14,7 @@ from proxy.headers import to_client, to_worker
 from proxy.upstream import UpstreamError
 from robot.access import may
 from robot.address import PublicAddress
-from robot.answers import answer_html, answer_text, redirect
+from robot.answers import answer_html, answer_text, redirect, wants_html
 from robot.model import Action, Actor, Anonymous, Person, Wiki, WikiRequest
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
@@ -101,8 +101,7 @@ def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str
 
 async def _refuse(scope: Scope, send: Send, request: WikiRequest) -> None:
     """Send a browser to sign in; tell everybody else that there is nothing, as for a wiki that does not exist."""
-    is_browser = any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
-    if not is_browser:
+    if not wants_html(scope["headers"]):
         await answer_text(send, 404, "There is no such wiki, or you may not read it.")
     elif isinstance(request.actor, Anonymous):
         path = scope["raw_path"].decode("ascii")

@@ -14,6 +14,7 @@ from robot.db import Database, Row
 from robot.model import User
 from robot.secret import new_id
 
+FIRST_OPERATOR = "keeper"
 USER_COLUMNS = "users.id, users.name, users.display_name, users.is_operator, users.created_at"
 
 _USER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,28})[a-z0-9]")
@@ -67,12 +68,6 @@ async def create_user(
     return user
 
 
-def find_user(db: Database, user_id: str) -> User | None:
-    """The person of that id."""
-    row = db.one(f"SELECT {USER_COLUMNS} FROM users WHERE id = ?", (user_id,))
-    return None if row is None else user_of_row(row)
-
-
 def find_user_by_name(db: Database, name: str) -> User | None:
     """The person of that user name."""
     row = db.one(f"SELECT {USER_COLUMNS} FROM users WHERE name = ?", (name,))
@@ -82,6 +77,14 @@ def find_user_by_name(db: Database, name: str) -> User | None:
 async def list_users(db: Database) -> list[User]:
     """Everybody, by user name."""
     return [user_of_row(row) for row in await db.scan(f"SELECT {USER_COLUMNS} FROM users ORDER BY name")]
+
+
+async def operator_of(db: Database) -> User:
+    """The operator who came first; made when there is none yet."""
+    operators = sorted((user for user in await list_users(db) if user.is_operator), key=lambda user: user.created)
+    if operators:
+        return operators[0]
+    return await create_user(db, FIRST_OPERATOR, FIRST_OPERATOR.capitalize(), is_operator=True)
 
 
 def user_of_row(row: Row) -> User:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robot.settings import Settings
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -27,3 +29,11 @@ class PublicAddress:
     def _origin(self, host: str) -> str:
         port = "" if self.port == _DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
+
+
+def public_address(settings: Settings) -> PublicAddress:
+    """Where the public reaches us: behind Caddy on the scheme's own port, else where we listen."""
+    port = settings.public_port
+    if port is None:
+        port = _DEFAULT_PORTS["https"] if settings.scheme == "https" else settings.port
+    return PublicAddress(settings.scheme, settings.domain, port)

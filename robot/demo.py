@@ -11,8 +11,8 @@ from pathlib import Path
 import trio
 
 from robot.access import grant_role
+from robot.accounts import operator_of
 from robot.address import PublicAddress
-from robot.commands.opened import operator_of
 from robot.db import Database
 from robot.hosting import create_hosted_wiki
 from robot.model import Role, Scope, User, Visibility, Wiki

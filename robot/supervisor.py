@@ -24,7 +24,7 @@ from proxy.forward import Forwarder
 from proxy.listen import FrontConfig, open_listeners, serve
 from robot import sdnotify
 from robot.actors import Actors
-from robot.address import PublicAddress
+from robot.address import PublicAddress, public_address
 from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
 from robot.datadir import DataDirLock
@@ -60,7 +60,7 @@ CRASH_POLICY = {
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The parts that live as long as the process. Nothing is handed this whole: each part gets what it needs."""
+    """The parts that live as long as the process. It is for composing alone: each part gets what it needs of it."""
 
     settings: Settings
     address: PublicAddress
@@ -103,14 +103,6 @@ def leave() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def public_address(settings: Settings) -> PublicAddress:
-    """Where the public reaches us: behind Caddy on the scheme's own port, else where we listen."""
-    port = settings.public_port
-    if port is None:
-        port = 443 if settings.scheme == "https" else settings.port
-    return PublicAddress(settings.scheme, settings.domain, port)
 
 
 def _listeners(settings: Settings) -> list[socket.socket]:

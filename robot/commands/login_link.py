@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import trio
 
-from robot.commands.opened import open_platform, operator_of, person_named
+from robot.accounts import operator_of
+from robot.commands.opened import open_platform, person_named
 from robot.signin.links import create_link, link_address
 
 

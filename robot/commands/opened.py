@@ -9,17 +9,14 @@ from pathlib import Path
 
 import click
 
-from robot.accounts import create_user, find_user_by_name, list_users
-from robot.address import PublicAddress
+from robot.accounts import find_user_by_name
+from robot.address import PublicAddress, public_address
 from robot.datadir import prepare
 from robot.db import Database
 from robot.model import User, Wiki
 from robot.settings import Settings, load
-from robot.supervisor import public_address
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
-
-FIRST_OPERATOR = "keeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +54,3 @@ def person_named(db: Database, name: str) -> User:
     if user is None:
         raise click.ClickException(f"There is nobody named {name} here.")
     return user
-
-
-async def operator_of(db: Database) -> User:
-    """The operator who came first; made when there is none yet."""
-    operators = sorted((user for user in await list_users(db) if user.is_operator), key=lambda user: user.created)
-    if operators:
-        return operators[0]
-    return await create_user(db, FIRST_OPERATOR, FIRST_OPERATOR.capitalize(), is_operator=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import trio
 
-from robot.commands.opened import open_platform, operator_of, person_named, wiki_at
+from robot.accounts import operator_of
+from robot.commands.opened import open_platform, person_named, wiki_at
 from robot.model import Scope
 from robot.tokens import create_token, list_tokens, revoke_token
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import trio
 
-from robot.commands.opened import open_platform, operator_of, person_named, wiki_at
+from robot.accounts import operator_of
+from robot.commands.opened import open_platform, person_named, wiki_at
 from robot.hosting import create_hosted_wiki, delete_hosted_wiki
 from robot.model import Visibility
 from robot.wikis import list_wikis

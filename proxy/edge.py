@@ -16,8 +16,3 @@ class Edge:
     host: str
     client: str | None
     request_id: str
-
-    @property
-    def origin(self) -> str:
-        """The origin that a browser names in `Origin` (RFC 6454 6.2)."""
-        return f"{self.scheme}://{self.host}"

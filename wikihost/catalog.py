@@ -60,16 +60,6 @@ class Catalog:
             return head
         return self._mending(lambda connection: _catch_up(connection, repository))
 
-    def rebuild(self, repository: Repository) -> str:
-        """Build the catalog from nothing, but for the vectors; the head it is at then."""
-
-        def start_over(connection: sqlite3.Connection) -> str:
-            with _transaction(connection, "IMMEDIATE"):
-                _make_tables(connection)
-            return _catch_up(connection, repository)
-
-        return self._mending(start_over)
-
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one snapshot of the catalog, as of the last `sync` or later."""
         with self._discarding_damaged(), self._session() as connection, _transaction(connection, "DEFERRED"):

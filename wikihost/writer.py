@@ -33,7 +33,7 @@ LOCK_WAIT_S = 20.0
 _LOCK_POLL_S = 0.002
 _TURN_POLL_S = 0.1
 _MOVED_ATTEMPTS = 5
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class HeadMoved(Exception):
@@ -220,7 +220,7 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise StorageFull("The disk is full; nothing was saved.") from error
         raise StorageFailed(f"The disk refused: {error.strerror or error}; nothing was saved.") from error
     except sqlite3.OperationalError as error:

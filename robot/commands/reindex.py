@@ -16,7 +16,7 @@ import trio
 
 from robot.access import first_owner
 from robot.commands.opened import Opened, open_platform, wiki_at
-from robot.model import Scope, Wiki
+from robot.model import Scope, Token, Wiki
 from robot.tokens import create_token, revoke_token
 
 TOKEN_LIFETIME = timedelta(hours=1)
@@ -44,7 +44,7 @@ def command(config: Path | None, slug: str, no_wait: bool) -> None:
             trio.run(revoke_token, opened.db, wiki, token.id)
 
 
-async def _make_token(opened: Opened, wiki: Wiki) -> Any:
+async def _make_token(opened: Opened, wiki: Wiki) -> tuple[str, Token]:
     owner = first_owner(opened.db, wiki)
     expires = datetime.now(UTC) + TOKEN_LIFETIME
     return await create_token(opened.db, owner, wiki, "robot reindex", {Scope.READ, Scope.WRITE}, expires=expires)

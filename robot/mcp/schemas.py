@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
-MAX_PAGE_CHARS = 1_000_000
+from wikihost.content import MAX_PAGE_CHARACTERS
+
 MAX_NAME_CHARS = 1_000
 MAX_QUERY_CHARS = 1_000
 
@@ -73,7 +74,7 @@ class ReadNoteArguments(Arguments):
 class WriteNoteArguments(Arguments):
     path: PageName
     content: Annotated[
-        str, Field(max_length=MAX_PAGE_CHARS, description="The whole new text: Markdown, frontmatter included.")
+        str, Field(max_length=MAX_PAGE_CHARACTERS, description="The whole new text: Markdown, frontmatter included.")
     ]
     revision: Annotated[Revision, Field(description="Needed when the page exists: the revision you read.")] = ""
     commit_message: CommitMessage = ""
@@ -84,10 +85,10 @@ class EditNoteArguments(Arguments):
     revision: Annotated[Revision, Field(min_length=7)]
     old_string: Annotated[
         str,
-        Field(min_length=1, max_length=MAX_PAGE_CHARS, description="Text to replace; must occur exactly once."),
+        Field(min_length=1, max_length=MAX_PAGE_CHARACTERS, description="Text to replace; must occur exactly once."),
     ]
     new_string: Annotated[
-        str, Field(max_length=MAX_PAGE_CHARS, description="Text to put there; empty deletes old_string.")
+        str, Field(max_length=MAX_PAGE_CHARACTERS, description="Text to put there; empty deletes old_string.")
     ]
     commit_message: CommitMessage = ""
 

@@ -11,8 +11,7 @@ from quart import request
 
 from robot.model import Agent, Anonymous, Person, WikiRequest
 from robot.rest.refusals import Refused
-
-MAX_PAGE_CHARS = 1_000_000
+from wikihost.content import MAX_PAGE_CHARACTERS
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
 Message = Annotated[str, Field(max_length=2_000)]
@@ -21,15 +20,15 @@ Message = Annotated[str, Field(max_length=2_000)]
 class PutPage(BaseModel):
     """Members that are not known are ignored, as they always were: scripts send more than they need."""
 
-    content: Annotated[str, Field(max_length=MAX_PAGE_CHARS)]
+    content: Annotated[str, Field(max_length=MAX_PAGE_CHARACTERS)]
     revision: Revision | None = None
     commit_message: Message | None = None
 
 
 class PatchPage(BaseModel):
     revision: Revision
-    old_string: Annotated[str, Field(min_length=1, max_length=MAX_PAGE_CHARS)]
-    new_string: Annotated[str, Field(max_length=MAX_PAGE_CHARS)]
+    old_string: Annotated[str, Field(min_length=1, max_length=MAX_PAGE_CHARACTERS)]
+    new_string: Annotated[str, Field(max_length=MAX_PAGE_CHARACTERS)]
     commit_message: Message | None = None
 
 

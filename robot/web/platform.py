@@ -51,8 +51,8 @@ def create_platform_app(
     address: PublicAddress,
     sessions: Sessions,
     contents: Contents,
-    max_wikis_per_user: int = 5,
-    reindexer: Reindexer | None = None,
+    max_wikis_per_user: int,
+    reindexer: Reindexer,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     app = new_app("robot.platform", address)
@@ -85,7 +85,7 @@ def new_app(name: str, address: PublicAddress) -> QuartTrio:
 
 def _add_statics(app: QuartTrio) -> None:
     @app.get("/static/<name>")
-    async def static_file(name: str) -> Response | Response:
+    async def static_file(name: str) -> Response:
         file = STATIC_FILES.get(name)
         if file is None:
             return error_page(404, *_SENTENCES[404])

@@ -36,7 +36,7 @@ class Reindexer(Protocol):
 
 
 def wiki_pages(
-    *, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents, reindexer: Reindexer | None
+    *, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents, reindexer: Reindexer
 ) -> Blueprint:
     """`/app/wiki/{slug}`, `/app/wiki/{slug}/reindex`"""
     pages = Blueprint("wiki", __name__, url_prefix="/app/wiki/<slug>")
@@ -55,7 +55,7 @@ def wiki_pages(
             origin=address.wiki_origin(wiki.slug),
             facts=facts.get(wiki.id),
             token_count=len(list_tokens(db, wiki)),
-            can_reindex=reindexer is not None and may(Person(user, role), Action.WRITE, wiki),
+            can_reindex=may(Person(user, role), Action.WRITE, wiki),
             notice=next((text for key, text in _NOTICES.items() if key in request.args), None),
         )
 
@@ -63,7 +63,7 @@ def wiki_pages(
     async def reindex(slug: str) -> WerkzeugResponse | Response:
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
-        if reindexer is None or not may(Person(user, role), Action.WRITE, wiki):
+        if not may(Person(user, role), Action.WRITE, wiki):
             return error_page(403, "You may not do this", "Only editors and owners build the index anew.")
         try:
             reindexer.start_reindex(wiki)

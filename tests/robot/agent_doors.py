@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -164,7 +163,3 @@ async def serving(doors: Doors) -> AsyncIterator[str]:
         finally:
             stop.set()
             nursery.cancel_scope.cancel()
-
-
-def json_of(data: bytes) -> Any:
-    return json.loads(data)

@@ -103,7 +103,13 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
         sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
         reindexed = Reindexed()
         platform = create_platform_app(
-            db=db, data=data, address=ADDRESS, sessions=sessions, contents=contents, reindexer=reindexed
+            db=db,
+            data=data,
+            address=ADDRESS,
+            sessions=sessions,
+            contents=contents,
+            max_wikis_per_user=5,
+            reindexer=reindexed,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")

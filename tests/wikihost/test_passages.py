@@ -13,7 +13,6 @@ from wikihost import passages
 from wikihost.content import Content
 from wikihost.layout import DataDir
 from wikihost.passages import PendingPage, StoredPassage
-from wikihost.repo import Repository
 
 T = TypeVar("T")
 
@@ -25,12 +24,12 @@ class Wiki:
     """A wiki of plain commits, and its content."""
 
     def __init__(self, root: Path) -> None:
-        home = DataDir(root).wiki("w1")
-        self.repo = home.repo
+        self.home = DataDir(root).wiki("w1")
+        self.repo = self.home.repo
         self.repo.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit({"A": "# A\n\nfirst", "B": "---\ntitle: Bee\n---\nsecond"})
-        self.content = Content(home)
+        self.content = Content(self.home)
         self.content.sync()
 
     def git(self, *arguments: str) -> None:
@@ -169,6 +168,9 @@ def test_more_hashes_than_a_statement_takes(wiki: Wiki) -> None:
 
 def test_rebuilt_catalog_keeps_the_vectors(wiki: Wiki) -> None:
     wiki.index(wiki.pending()[0], b"1")
-    wiki.content.catalog.rebuild(Repository(wiki.repo))
+    wiki.content.catalog.write(lambda db: db.execute("UPDATE meta SET value = '0' WHERE key = 'version'"))
+    wiki.content.close()
+    wiki.content = Content(wiki.home)
+    wiki.content.sync()
     assert len(wiki.pending()) == 2
     assert wiki.read(passages.missing_vectors, [b"1"], MODEL) == set()

@@ -6,7 +6,6 @@ sees it.
 
 from __future__ import annotations
 
-import errno
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -17,7 +16,7 @@ from otterwiki.plugins import hookimpl
 from sqlalchemy.exc import OperationalError
 
 from wikihost.errors import ContentError, InvalidPageName, StorageFailed, StorageFull
-from wikihost.writer import Moved
+from wikihost.writer import DISK_FULL, Moved
 
 # Screens about people, mail and remotes. In a hosted wiki the platform decides these.
 BLOCKED_ENDPOINTS: Final = frozenset(
@@ -49,7 +48,6 @@ _SIGN_OUT: Final = (
     ' style="width:100%;border:0;background:none;font:inherit;text-align:left;cursor:pointer">'
     '<span class="sidebar-icon"><i class="fas fa-sign-out-alt" aria-hidden="true"></i></span>Sign out</button></form>'
 )
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Where Otter Wiki's menus link to what is blocked.
 _HIDDEN_LINKS: Final = (
     "/-/admin/mail_preferences",
@@ -130,7 +128,7 @@ def _refused(error: ContentError) -> Any:
 
 
 def _disk_failed(error: OSError) -> Any:
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return _refused(StorageFull())
     raise error
 

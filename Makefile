@@ -29,7 +29,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: setup ## start robot with a demo wiki on http://robot.localhost:$(PORT)
+demo: setup ## start robot with a demo wiki; PORT=8080 DATA=data
 	@exec $(BIN)/robot demo --port "$(PORT)" --data "$(DATA)"
 
 lint: $(VENV)/.dev ## ruff and mypy

@@ -120,7 +120,7 @@ def start(effort: Effort, say: Say) -> list[Figure]:
         return stopping.measure_start(directory / "data", wiki, effort.starts, say)
 
 
-def stop(effort: Effort, say: Say) -> list[Figure]:  # noqa: ARG001
+def stop(effort: Effort, say: Say) -> list[Figure]:  # noqa: ARG001  (as the other rows)
     with scratch() as directory:
         wiki = plant(directory / "data", {SMALL_WIKI.slug: made_wiki(SMALL_WIKI)})[SMALL_WIKI.slug]
         return stopping.measure_stop(directory / "data", wiki, say)

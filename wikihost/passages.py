@@ -6,6 +6,9 @@ again. What is left to do is not queued anywhere: a page needs work while `chunk
 what it has now.
 """
 
+# The only things put into SQL text here are constants and marks for parameters.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import sqlite3
@@ -76,7 +79,7 @@ class Progress:
 def pending_pages(connection: sqlite3.Connection, model: str) -> list[PendingPage]:
     """The pages to chunk and embed, in the order in which they were first seen."""
     rows = connection.execute(
-        f"SELECT id, path, title, {_TITLE_CHOSEN}, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id",  # noqa: S608
+        f"SELECT id, path, title, {_TITLE_CHOSEN}, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id",
         (model,),
     )
     return [PendingPage(page_id, path, title, not chosen, blob) for page_id, path, title, chosen, blob in rows]
@@ -84,7 +87,7 @@ def pending_pages(connection: sqlite3.Connection, model: str) -> list[PendingPag
 
 def is_complete(connection: sqlite3.Connection, model: str) -> bool:
     """True when no page needs work."""
-    return connection.execute(f"SELECT 1 FROM page WHERE {_NEEDS_WORK} LIMIT 1", (model,)).fetchone() is None  # noqa: S608
+    return connection.execute(f"SELECT 1 FROM page WHERE {_NEEDS_WORK} LIMIT 1", (model,)).fetchone() is None
 
 
 def read_body(connection: sqlite3.Connection, page: PendingPage) -> str | None:
@@ -107,7 +110,7 @@ def missing_vectors(connection: sqlite3.Connection, hashes: Iterable[bytes], mod
     known: set[bytes] = set()
     for part in _parts(sorted(wanted)):
         rows = connection.execute(
-            f"SELECT hash FROM vector WHERE model = ? AND hash IN ({_marks(part)})",  # noqa: S608
+            f"SELECT hash FROM vector WHERE model = ? AND hash IN ({_marks(part)})",
             (model, *part),
         )
         known.update(row[0] for row in rows)
@@ -149,7 +152,7 @@ def store_passages(
 def progress(connection: sqlite3.Connection, model: str) -> Progress:
     """Counts of pages and passages; a passage counts as indexed when its vector for `model` is stored."""
     pages_total, waiting = connection.execute(
-        f"SELECT count(*), coalesce(sum({_NEEDS_WORK}), 0) FROM page",  # noqa: S608
+        f"SELECT count(*), coalesce(sum({_NEEDS_WORK}), 0) FROM page",
         (model,),
     ).fetchone()
     chunks_total, chunks_indexed = connection.execute(
@@ -171,7 +174,7 @@ def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> li
     found: list[FoundPassage] = []
     for part in _parts(hashes):
         rows = connection.execute(
-            "SELECT hash, ordinal, (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"  # noqa: S608
+            "SELECT hash, ordinal, (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"
             " section, section_path, anchor, text, page.id, path, title, words"
             f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({_marks(part)})",
             part,
@@ -182,7 +185,7 @@ def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> li
 
 def page_words(connection: sqlite3.Connection, paths: Sequence[str]) -> dict[str, int]:
     """The number of words of each of these pages."""
-    rows = connection.execute(f"SELECT path, words FROM page WHERE path IN ({_marks(paths)})", paths)  # noqa: S608
+    rows = connection.execute(f"SELECT path, words FROM page WHERE path IN ({_marks(paths)})", paths)
     return dict(rows.fetchall())
 
 
@@ -190,9 +193,9 @@ def sweep_vectors(connection: sqlite3.Connection, model: str) -> None:
     """Drop vectors of other models, and the unused when they have become many."""
     connection.execute("DELETE FROM vector WHERE model != ?", (model,))
     unused = "hash NOT IN (SELECT hash FROM chunk)"
-    spare, used = connection.execute(f"SELECT sum({unused}), sum(NOT {unused}) FROM vector").fetchone()  # noqa: S608
+    spare, used = connection.execute(f"SELECT sum({unused}), sum(NOT {unused}) FROM vector").fetchone()
     if (spare or 0) > max(_SPARE_VECTORS, used or 0):
-        connection.execute(f"DELETE FROM vector WHERE {unused}")  # noqa: S608
+        connection.execute(f"DELETE FROM vector WHERE {unused}")
 
 
 def _parts(values: Sequence[bytes]) -> list[list[bytes]]:

@@ -1,5 +1,8 @@
 """Questions to the catalog: plain SQL on its connection, values out."""
 
+# The only things put into SQL text here are constants and conditions of this module.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import json
@@ -74,7 +77,7 @@ def list_pages(connection: sqlite3.Connection, wanted: PageFilter) -> list[PageS
         values.append(wanted.updated_since.timestamp())
     where = "WHERE " + " AND ".join(conditions) if conditions else ""
     rows = connection.execute(
-        f"SELECT path, title, category, tags, words, revision, updated FROM page {where} ORDER BY path",  # noqa: S608
+        f"SELECT path, title, category, tags, words, revision, updated FROM page {where} ORDER BY path",
         values,
     )
     return [
@@ -108,7 +111,7 @@ def links_to(connection: sqlite3.Connection, name: str) -> list[str]:
 def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str | None = None) -> list[Commit]:
     """The commits that touched a file, newest first; `up_to` leaves out those after that commit."""
     rows = connection.execute(
-        "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"  # noqa: S608 - only constants are put in
+        "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"
         " FROM page_commit JOIN commits AS c ON c.id = commit_id"
         " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM commits WHERE oid = ?2))"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?3",
@@ -127,7 +130,7 @@ def last_commit(connection: sqlite3.Connection, file: str) -> str | None:
     agrees on the file; below the last merge history is a line, and the newest commit that touched the file is it.
     """
     row = connection.execute(
-        "SELECT c.oid, EXISTS (SELECT 1 FROM commits AS m WHERE m.parents > 1 AND m.generation > c.generation)"  # noqa: S608
+        "SELECT c.oid, EXISTS (SELECT 1 FROM commits AS m WHERE m.parents > 1 AND m.generation > c.generation)"
         f" FROM page_commit JOIN commits AS c ON c.id = commit_id WHERE file = ? ORDER BY {NEWEST_FIRST} LIMIT 1",
         (file,),
     ).fetchone()
@@ -149,7 +152,7 @@ def search(connection: sqlite3.Connection, query: str, limit: int) -> list[Searc
           SELECT rowid AS hit, snippet(page_text, 2, '', '', '…', {_SNIPPET_TOKENS}) AS snippet, rank
           FROM page_text WHERE page_text MATCH ? AND rank MATCH '{_RANK}' ORDER BY rank LIMIT ?
         ) ON hit = page.id ORDER BY rank, path
-        """,  # noqa: S608 - only constants are put in
+        """,
         (expression, limit),
     ).fetchall()
     # bm25 of FTS5 is negative, lower is better.

@@ -202,7 +202,7 @@ def unified_diff(path: str, old: bytes | None, new: bytes | None) -> str:
     gone, come = before[start : len(before) - same], after[start : len(after) - same]
     if gone and come and sum(map(len, gone)) + sum(map(len, come)) > _COMPARED_BYTES:
         return _replacement(path, start, gone, come)
-    patch = pygit2.Patch.create_from(old or b"", new or b"", f"{path}", f"{path}")
+    patch = pygit2.Patch.create_from(old or b"", new or b"", path, path)
     lines = (patch.text or "").splitlines(keepends=True)
     first = next((index for index, line in enumerate(lines) if line.startswith("--- ")), 0)
     return "".join(lines[first:])

@@ -6,12 +6,13 @@ Import this module in a worker thread only: numpy and FAISS come with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    from robot.search.embed import Vectors
 
 
 class Snapshot:

@@ -10,11 +10,13 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from flask import Response, current_app, redirect, request
+from flask import current_app, redirect, request
 from flask_login import current_user
 from otterwiki.plugins import hookimpl
 from sqlalchemy.exc import OperationalError
 
+from wikihost.child.plain import SIGN_IN, plain_page
+from wikihost.child.saving import base_field
 from wikihost.errors import ContentError, InvalidPageName, StorageFailed, StorageFull
 from wikihost.writer import DISK_FULL, Moved
 
@@ -41,7 +43,6 @@ BLOCKED_ENDPOINTS: Final = frozenset(
         "well_known_change_password",
     }
 )
-_SIGN_IN: Final = "/auth/start?next="
 # A form, because signing out changes something; it looks like the links around it.
 _SIGN_OUT: Final = (
     '<form method="post" action="/auth/logout"><button class="sidebar-link sidebar-link-with-icon" type="submit"'
@@ -66,6 +67,10 @@ class RobotPlugin:
         return _STYLE
 
     @hookimpl  # type: ignore[untyped-decorator]
+    def template_html_body_inject(self, page: Any) -> str:
+        return base_field()
+
+    @hookimpl  # type: ignore[untyped-decorator]
     def template_html_sidebar_left_inject(self, page: Any) -> str:
         if not current_user.is_authenticated:
             return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
@@ -82,17 +87,17 @@ def install(app: Any) -> None:
 
 def sign_in_url() -> str:
     """Where the front signs people in, with the way back to the page at hand."""
-    return _SIGN_IN + quote(request.full_path.rstrip("?"), safe="")
+    return SIGN_IN + quote(request.full_path.rstrip("?"), safe="")
 
 
 def _refuse_blocked() -> Any:
     if request.endpoint == "login":
         # Otter Wiki sends here whoever may not read; it passes on where they wanted to go.
-        return redirect(_SIGN_IN + quote(_local_path(request.args.get("next") or _referring_path()), safe=""))
+        return redirect(SIGN_IN + quote(_local_path(request.args.get("next") or _referring_path()), safe=""))
     if request.endpoint in BLOCKED_ENDPOINTS:
-        return _plain(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
+        return plain_page(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
     if request.endpoint == "settings" and request.method == "POST":
-        return _plain(403, "Not here", "Your name is managed in your account.")
+        return plain_page(403, "Not here", "Your name is managed in your account.")
     return None
 
 
@@ -114,17 +119,17 @@ def _local_path(path: str) -> str:
 def _refused(error: ContentError) -> Any:
     match error:
         case StorageFull():
-            return _plain(507, "The disk is full", "Nothing was saved. Keep your text and try again later.")
+            return plain_page(507, "The disk is full", "Nothing was saved. Keep your text and try again later.")
         case StorageFailed():
-            return _plain(503, "The wiki could not be written", f"{error} Keep your text and try again.")
+            return plain_page(503, "The wiki could not be written", f"{error} Keep your text and try again.")
         case InvalidPageName() if request.method in ("GET", "HEAD"):
-            return _plain(404, "No such page", str(error))
+            return plain_page(404, "No such page", str(error))
         case InvalidPageName():
-            return _plain(400, "This cannot be a page's name", str(error))
+            return plain_page(400, "This cannot be a page's name", str(error))
         case Moved():
-            return _plain(409, "Someone else was faster", str(error))
+            return plain_page(409, "Someone else was faster", str(error))
         case _:
-            return _plain(400, "This cannot be done", str(error))
+            return plain_page(400, "This cannot be done", str(error))
 
 
 def _disk_failed(error: OSError) -> Any:
@@ -135,23 +140,8 @@ def _disk_failed(error: OSError) -> Any:
 
 def _database_failed(error: OperationalError) -> Any:
     if "full" in str(error.orig) or "disk I/O" in str(error.orig):
-        return _plain(507, "The disk is full", "Your preferences or draft were not saved. Try again later.")
+        return plain_page(507, "The disk is full", "Your preferences or draft were not saved. Try again later.")
     raise error
-
-
-def _plain(status: int, title: str, sentence: str) -> Response:
-    """A page that needs nothing but itself."""
-    platform = current_app.config["ROBOT_PLATFORM_URL"]
-    way_back = f'<p><a href="{escape(platform)}">This wiki on the platform</a></p>' if platform else ""
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>"
-        '<body style="font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem">'
-        f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p>{way_back}"
-        '<p><a href="/">Back to the wiki</a></p></body></html>'
-    )
-    return Response(body, status, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 def _sidebar_link(url: str, icon: str, text: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from otterwiki.plugins import plugin_manager
 from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
 from wikihost.child.sidebar import PageIndexes
+from wikihost.child.undo import undone
 from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.names import file_of, name_of_file, parse_page_name
@@ -157,6 +158,12 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         except _UNREADABLE:
             return None
 
+    @contextmanager
+    def reading(self) -> Iterator[Repository]:
+        """A repository to read from, for this thread."""
+        with self._repositories.lend() as repository:
+            yield repository
+
     def blobs(self, head: str) -> Callable[[str], bytes | None]:
         """Object ids of regular files at a commit, by name."""
         with self._repositories.lend() as repository:
@@ -196,10 +203,27 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
     def store(
         self, filename: str, content: str | bytes, message: str | None = "", author: Any = ("", ""), mode: str = "w"
     ) -> bool:
-        """Save a file; False when it had this content already."""
+        """Save a file; False when it had this content already. In a `turn`, raises `Moved`."""
         path = self._path_to_store(filename)
         data = content.encode() if isinstance(content, str) else content
-        return self._commit(lambda _: {path: data}, message or f"Changed {path}", author)
+        turn = self._turn
+
+        def decide(repository: Repository) -> Changes:
+            if turn is not None and repository.head() != turn[1]:
+                raise Moved("The wiki was changed meanwhile.")
+            return {path: data}
+
+        return self._commit(decide, message or f"Changed {path}", author)
+
+    @contextmanager
+    def turn(self) -> Iterator[str]:
+        """Hold the write lock in the block, where `store` builds on this head or raises `Moved`."""
+        with self._writer.locked() as held:
+            self._of_thread.turn = (held, held.head())
+            try:
+                yield self._of_thread.turn[1]
+            finally:
+                self._of_thread.turn = None
 
     def stage_upload(self, target: str, data: bytes) -> None:
         """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it."""
@@ -273,7 +297,7 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
     def revert(self, revision: str, message: str = "", author: Any = ("", "")) -> None:
         """Undo one commit on top of the head; StorageError when later changes are in its way."""
         self._validate_revision(revision)
-        self._commit(lambda repository: _undone(repository, revision), message, author)
+        self._commit(lambda repository: undone(repository, revision), message, author)
 
     def gc(self) -> Any:
         with self._writer.locked():
@@ -292,6 +316,10 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
     @property
     def _staged(self) -> _Staged | None:
         return getattr(self._of_thread, "staged", None)
+
+    @property
+    def _turn(self) -> tuple[Held, str] | None:
+        return getattr(self._of_thread, "turn", None)
 
     @property
     def _uploads(self) -> Changes:
@@ -323,6 +351,8 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
             staged.changes[new + path.removeprefix(old)] = staged.held.repository.read_blob(oid.hex())
 
     def _commit(self, decide: Callable[[Repository], Mapping[str, bytes | None]], message: str, author: Any) -> bool:
+        if self._turn is not None:
+            return self._acknowledge(self._commit_held(self._turn[0], decide, message, author))
         with self._writer.locked() as held:
             committed = self._commit_held(held, decide, message, author)
         return self._acknowledge(committed)
@@ -369,25 +399,6 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
 def _below(name: str, files: Mapping[str, Any]) -> list[str]:
     """The file of that name, or those in the folder of that name."""
     return [path for path in files if path == name or path.startswith(name + "/")]
-
-
-def _undone(repository: Repository, revision: str) -> Changes:
-    """What undoes one commit on the head."""
-    head = repository.head()
-    try:
-        commit = repository.git.revparse_single(revision).peel(pygit2.Commit)
-        index = repository.git.revert_commit(commit, repository.git[head].peel(pygit2.Commit))
-    except (KeyError, ValueError, pygit2.GitError) as error:
-        raise StorageError(f"Revert failed: {error}") from error
-    if index.conflicts is not None:
-        raise StorageError("Revert failed: later changes are in its way.")
-    before = dict(repository.files(head))
-    after = {entry.path: entry.id for entry in index}
-    changes: Changes = {path: None for path in before.keys() - after.keys()}
-    for path, oid in after.items():
-        if path not in before or before[path][1] != oid.raw:
-            changes[path] = repository.read_blob(str(oid))
-    return changes
 
 
 def _ignore(_head: str) -> None:

@@ -15,6 +15,7 @@ from proxy.upstream import UpstreamError
 from robot.access import may
 from robot.address import PublicAddress
 from robot.answers import answer_html, answer_text, redirect, wants_html
+from robot.kept_save import is_save, kept_save_page
 from robot.model import Action, Actor, Anonymous, Person, Wiki, WikiRequest
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
@@ -36,7 +37,7 @@ class WikiPages:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
         request: WikiRequest = scope["robot.request"]
         if not may(request.actor, Action.READ, request.wiki):
-            await _refuse(scope, send, request)
+            await _refuse(scope, receive, send, request)
             return
         try:
             await self._forward(scope, receive, send, request)
@@ -99,11 +100,15 @@ def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str
     return identity
 
 
-async def _refuse(scope: Scope, send: Send, request: WikiRequest) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, request: WikiRequest) -> None:
     """Send a browser to sign in; tell everybody else that there is nothing, as for a wiki that does not exist."""
     if not wants_html(scope["headers"]):
         await answer_text(send, 404, "There is no such wiki, or you may not read it.")
     elif isinstance(request.actor, Anonymous):
+        kept = await kept_save_page(scope, receive) if is_save(scope) else None
+        if kept is not None:
+            await answer_html(send, 403, kept)
+            return
         path = scope["raw_path"].decode("ascii")
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode("latin-1")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 
 from robot.web.page import render
 from robot.web.statics import STATIC_FILES
@@ -47,6 +48,11 @@ def render_waking(name: str, retry_after_s: int) -> bytes:
 def render_notice(title: str, sentence: str, links: list[tuple[str, str]]) -> bytes:
     """A whole page with one sentence and links (text, address) to go on, for `/auth/…` on a wiki's host."""
     return _standalone("notice.html", title=title, sentence=sentence, links=links)
+
+
+def render_kept_save(action: str, fields: Mapping[str, str]) -> bytes:
+    """The form of a save that was refused, to be sent to `action` (a path on this host) once more."""
+    return _standalone("kept_save.html", action=action, fields=fields)
 
 
 def _standalone(template: str, **context: object) -> bytes:

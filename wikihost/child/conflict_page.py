@@ -56,9 +56,9 @@ def conflict_page(question: Question, message: str, action: str) -> Response:
     if question.current is not None:
         name = name_of_file(question.now.path) or question.now.path
         parts.append(f'<p><a href="/{quote(name)}">Leave the page as it is, without my changes</a></p>')
-    parts.append("<h2>Both texts</h2>" + text_to_copy("Your text", question.typed))
+    parts.append("<h2>Both texts</h2>" + text_to_copy("typed", "Your text", question.typed))
     if question.current is not None:
-        parts.append(text_to_copy("The text that was saved meanwhile", question.current))
+        parts.append(text_to_copy("current", "The text that was saved meanwhile", question.current))
         parts.append(f"<h2>What was changed meanwhile</h2>{_diff(question.diff)}")
     return page_with(409, title, "".join(parts), wide=True)
 
@@ -112,8 +112,10 @@ def _form(again: Again, action: str) -> str:
         f'<form method="post" action="{escape(action)}" autocomplete="off">'
         f'<input type="hidden" name="{BASE_FIELD}" value="{escape(again.base)}">'
         f'<input type="hidden" name="{MARKS_FIELD}" value="{again.mark_length}">'
-        f'<label>Draft<textarea name="content" rows="{rows}">\n{escape(again.draft)}</textarea></label>'
-        f'<label>Commit message<input type="text" name="commit" value="{escape(again.message)}"></label>'
+        '<label for="draft">Draft</label>'
+        f'<textarea id="draft" name="content" rows="{rows}">\n{escape(again.draft)}</textarea>'
+        '<label for="commit">Commit message</label>'
+        f'<input id="commit" type="text" name="commit" value="{escape(again.message)}">'
         '<button type="submit">Save this draft</button></form>'
     )
 

@@ -18,7 +18,9 @@ _STYLE: Final = (
     "button{font:inherit;font-weight:600;padding:.5rem 1.25rem;margin:1rem 1rem 0 0}"
     "pre{white-space:pre-wrap;font:.9rem/1.4 ui-monospace,monospace}h2{margin-top:2.5rem;font-size:1.25rem}"
     "ins,del{display:block;text-decoration:none}ins{background:#d9f2dd;color:#0b3d16}del{background:#fbdfdf;color:#5c1212}"
-    "@media(prefers-color-scheme:dark){ins{background:#0f3a1b;color:#c9f0d2}del{background:#4a1717;color:#fbd5d5}}"
+    "html{background:#fff;color:#1b1d21}"
+    "@media(prefers-color-scheme:dark){html{background:#16181d;color:#e7e9ec}a,a:visited{color:#9ecbff}"
+    "ins{background:#0f3a1b;color:#c9f0d2}del{background:#4a1717;color:#fbd5d5}}"
 )
 
 
@@ -38,12 +40,12 @@ def page_with(status: int, title: str, content: str, *, wide: bool = False) -> R
     return Response(body, status, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
-def text_to_copy(heading: str, text: str) -> str:
+def text_to_copy(identifier: str, label: str, text: str) -> str:
     """A text as it was typed, to be looked at and copied."""
     rows = min(max(text.count("\n") + 2, 6), 18)
     # The first line break in a textarea is not part of its text (HTML, "the textarea element").
-    box = f'<textarea readonly rows="{rows}" spellcheck="false">\n{escape(text)}</textarea>'
-    return f"<label>{escape(heading)}{box}</label>"
+    box = f'<textarea id="{identifier}" readonly rows="{rows}" spellcheck="false">\n{escape(text)}</textarea>'
+    return f'<label for="{identifier}">{escape(label)}</label>{box}'
 
 
 def _refused_text() -> str:
@@ -53,7 +55,7 @@ def _refused_text() -> str:
         typed = request.form.get("content", "")
     except HTTPException:  # the form itself is what was refused
         return ""
-    return text_to_copy("The text you wanted to save; copy it before you leave", typed) if typed else ""
+    return text_to_copy("typed", "The text you wanted to save; copy it before you leave", typed) if typed else ""
 
 
 def _ways_back() -> str:

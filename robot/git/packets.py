@@ -18,6 +18,7 @@ PACK_HEAD_BYTES = 12
 _MAX_PACKET_BYTES = 65_520
 _MAX_BAND_BYTES = 65_515
 _COMMAND = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) ([^\0\n]{1,1000})\n?")
+_LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 _CAPABILITIES = b"report-status delete-refs side-band-64k quiet ofs-delta object-format=sha1 agent=robot"
 
 
@@ -104,10 +105,10 @@ def report(head: PushHead, refusals: Sequence[str | None]) -> bytes:
 
 def _read_packet(data: bytes, at: int) -> tuple[bytes | None, int]:
     """The packet at an offset (None for a flush) and the offset after it."""
-    try:
-        length = int(data[at : at + 4].decode("ascii"), 16)
-    except (ValueError, UnicodeDecodeError):
-        raise Malformed("a packet has no length") from None
+    digits = data[at : at + 4]
+    if _LENGTH.fullmatch(digits) is None:
+        raise Malformed("a packet has no length")
+    length = int(digits, 16)
     if length == 0:
         return None, at + 4
     if not 4 < length <= _MAX_PACKET_BYTES or at + length > min(len(data), MAX_COMMAND_BYTES):

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from robot.git.packets import packet
 from tests.git_door.client import Git, address, environment, new_token, new_wiki
 from tests.harness import Robot, running_robot
+from tests.processes import wait_until
 from tests.raw import send_raw
 
 pytestmark = pytest.mark.flow
@@ -33,8 +35,9 @@ def git(tmp_path: Path) -> Git:
     return Git(tmp_path)
 
 
-def no_transfers(robot: Robot) -> bool:
-    return not list((robot.data / "transfers").glob("*"))
+def wait_until_put_away(robot: Robot) -> None:
+    """Until no transfer has left anything; a directory goes just after the answer that it was for."""
+    wait_until(lambda: not list((robot.data / "transfers").glob("*")), 10, "transfers are put away")
 
 
 @pytest.mark.parametrize("protocol", ["0", "1", "2"])
@@ -43,7 +46,7 @@ def test_a_public_wiki_is_cloned_without_credentials(robot: Robot, git: Git, pro
     assert (copy.place / "Home.md").is_file()
     assert copy("branch", "--show-current") == "main"
     copy("fsck", "--strict")
-    assert no_transfers(robot)
+    wait_until_put_away(robot)
 
 
 def test_a_shallow_clone_can_be_deepened(robot: Robot, git: Git) -> None:
@@ -109,7 +112,7 @@ def test_a_push_is_seen_at_every_door_at_once(robot: Robot, git: Git) -> None:
         assert saved.status_code == 200
     copy("pull", "-q")
     assert (copy.place / "Pushed page.md").read_text() == "Changed."
-    assert no_transfers(robot)
+    wait_until_put_away(robot)
 
 
 def test_five_hundred_commits_in_one_push(robot: Robot, git: Git) -> None:
@@ -186,7 +189,32 @@ def test_refused_pushes_leave_nothing(robot: Robot, git: Git) -> None:
     copy("commit", "-qam", "away")
     copy("push", "-q", "origin", "HEAD:refs/heads/main")  # and a good one goes through
     assert later in copy("rev-list", "origin/main")
-    assert no_transfers(robot)
+    wait_until_put_away(robot)
+
+
+@pytest.mark.parametrize("missing", ["blob", "tree"])
+def test_a_pack_without_all_its_objects_is_refused(robot: Robot, git: Git, missing: str) -> None:
+    copy = git.clone(address(robot, robot.token), "copy")
+    old = copy.head()
+    new = copy.write({"Incomplete.md": f"{missing} is missing"})
+    names = [new] if missing == "tree" else [new, copy("rev-parse", f"{new}^{{tree}}")]
+    packed = subprocess.run(
+        ["git", "pack-objects", "-q", "--stdout"],
+        cwd=copy.place,
+        env=environment(),
+        input="".join(f"{name}\n" for name in names).encode(),
+        capture_output=True,
+        check=True,
+    )
+    head = packet(f"{old} {new} refs/heads/main\0 report-status".encode()) + b"0000"
+    with robot.agent() as script:
+        kind = {"Content-Type": "application/x-git-receive-pack-request"}
+        answer = script.post("/.git/git-receive-pack", content=head + packed.stdout, headers=kind)
+        cut = script.post("/.git/git-receive-pack", content=head + packed.stdout[:-30], headers=kind)
+    for told in (answer, cut):
+        assert told.status_code == 200
+        assert b"ng refs/heads/main git found fault" in told.content
+    assert git("ls-remote", address(robot), "HEAD").split()[0] == old
 
 
 def test_a_bad_commit_is_found_behind_a_good_one(robot: Robot, git: Git) -> None:
@@ -275,7 +303,7 @@ def test_zipped_requests_and_the_probe(robot: Robot) -> None:
         assert script.post("/.git/git-receive-pack", content=b"0000", headers=push).status_code == 200
         for junk in (b"", b"zzzz", b"0000PACKxxxx", b"000a\0\0\0\0\0\0", b"ffff" + b"x" * 70_000):
             assert script.post("/.git/git-receive-pack", content=junk, headers=push).status_code in (200, 400)
-    assert no_transfers(robot)
+    wait_until_put_away(robot)
 
 
 def test_the_repository_is_sound_after_all_this(robot: Robot) -> None:

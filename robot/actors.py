@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.asgi import Headers, values_of
@@ -35,12 +37,39 @@ class Actors:
         credentials = values_of(headers, b"authorization")
         if not credentials:
             return self.of_browser(headers, wiki)
-        scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
-        if len(credentials) != 1 or scheme.lower() != "bearer":
-            return BadCredential()
-        found = verify_token(self._db, secret.strip(), wiki.id)
+        secret = _bearer(credentials)
+        return BadCredential() if secret is None else self._agent(secret, wiki)
+
+    def of_git(self, headers: Headers, wiki: Wiki) -> Anonymous | Agent | BadCredential:
+        """The agent whose token was sent, as Bearer or as a Basic password; a browser's cookie is nobody here."""
+        credentials = values_of(headers, b"authorization")
+        if not credentials:
+            return Anonymous()
+        secret = _bearer(credentials) or _basic_password(credentials)
+        return BadCredential() if secret is None else self._agent(secret, wiki)
+
+    def _agent(self, secret: str, wiki: Wiki) -> Agent | BadCredential:
+        found = verify_token(self._db, secret, wiki.id)
         if found is None:
             return BadCredential()
         token, user, role = found
         self._token_uses.note(token)
         return Agent(user, role, token, client=token.name)
+
+
+def _bearer(credentials: Sequence[bytes]) -> str | None:
+    """The one bearer token that was sent (RFC 6750), or None."""
+    scheme, _, secret = credentials[0].decode("latin-1").partition(" ")
+    return secret.strip() if len(credentials) == 1 and scheme.lower() == "bearer" else None
+
+
+def _basic_password(credentials: Sequence[bytes]) -> str | None:
+    """The password that was sent with Basic (RFC 7617), whatever the user name, or None."""
+    scheme, _, encoded = credentials[0].partition(b" ")
+    if len(credentials) != 1 or scheme.lower() != b"basic":
+        return None
+    try:
+        _, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return password if colon else None

@@ -8,6 +8,8 @@ from typing import cast
 
 from proxy.asgi import App
 from robot.front import Doors
+from robot.git.endpoint import GitDoor
+from robot.git.push import PushLimits
 from robot.mcp.endpoint import McpEndpoint
 from robot.pages import WikiPages
 from robot.rest.app import create_rest_app
@@ -48,6 +50,11 @@ def load_doors(core: Core) -> LoadedDoors:
         wiki_auth=cast(App, wiki_auth),
         rest=cast(App, rest),
         mcp=mcp,
+        git=GitDoor(
+            contents=core.contents,
+            data=core.data,
+            limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
+        ),
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address),
         static=create_static_app(otterwiki_static()),
     )

@@ -20,8 +20,9 @@ from robot.actors import Actors, BadCredential
 from robot.address import PublicAddress
 from robot.answers import answer, answer_html, answer_json, answer_text, wants_html
 from robot.db import Database, DatabaseError
+from robot.git.challenge import refuse_credentials
 from robot.mcp.challenge import unauthorized
-from robot.model import Visibility, Wiki, WikiRequest
+from robot.model import Actor, Visibility, Wiki, WikiRequest
 from robot.web.ask import ASK_PATH
 from robot.web.errors import render_error
 from robot.wikis import find_wiki_by_slug
@@ -42,18 +43,30 @@ class Doors:
     wiki_auth: App
     rest: App
     mcp: App
+    git: App
     pages: App
     static: App
+
+
+@dataclass(frozen=True, slots=True)
+class BodySizes:
+    """The largest request bodies that are read, in bytes."""
+
+    usual: int
+    push: int
+
+    def of(self, route: Route) -> int:
+        return self.push if route is Route.GIT else self.usual
 
 
 class Front:
     """Joins the doors. It answers from the first moment; doors are added once they are loaded."""
 
-    def __init__(self, address: PublicAddress, db: Database, actors: Actors, *, max_body_bytes: int) -> None:
+    def __init__(self, address: PublicAddress, db: Database, actors: Actors, sizes: BodySizes) -> None:
         self._address = address
         self._db = db
         self._actors = actors
-        self._max_body_bytes = max_body_bytes
+        self._sizes = sizes
         self._doors: Doors | None = None
         self._loaded = trio.Event()
         self._draining = False
@@ -79,7 +92,8 @@ class Front:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = _Started(send)
         try:
-            await self._route(scope, guard.PacedReceive(receive, max_bytes=self._max_body_bytes), started)
+            paced = guard.PacedReceive(receive, max_bytes=self._sizes.of(classify(scope["raw_path"])))
+            await self._route(scope, paced, started)
         except guard.BodyRefused as error:
             if started.yes:
                 raise
@@ -111,7 +125,7 @@ class Front:
         elif route is Route.REFUSED:
             await self._page(scope, send, 400, "This address cannot be read", "It is spelled in an ambiguous way.")
         else:
-            guard.check_declared_length(headers, self._max_body_bytes)
+            guard.check_declared_length(headers, self._sizes.of(route))
             await self._inside(scope, receive, send, place, route)
 
     async def _inside(
@@ -138,11 +152,11 @@ class Front:
             await answer_text(send, 403, "Wikis have no service workers.")
             return
         origin = self._address.wiki_origin(wiki.slug)
-        is_call = route in (Route.MCP, Route.API)
-        actor = self._actors.of_caller(headers, wiki) if is_call else self._actors.of_browser(headers, wiki)
+        is_call = route in (Route.MCP, Route.API, Route.GIT)
+        actor = self._actor(headers, wiki, route)
         # A token in an address ends up in logs and histories; whoever sends one is to notice (RFC 6750, section 5.3).
         if isinstance(actor, BadCredential) or (is_call and b"access_token=" in scope["query_string"]):
-            await answer(send, *unauthorized(origin, token_sent=True))
+            await _refuse(send, origin, route)
             return
         scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))
         match route:
@@ -152,12 +166,23 @@ class Front:
                 await doors.rest(scope, receive, send)
             case Route.AUTH:
                 await doors.wiki_auth(scope, receive, send)
-            case Route.WELL_KNOWN | Route.GIT:
+            case Route.GIT:
+                await doors.git(scope, receive, send)
+            case Route.WELL_KNOWN:
                 await answer_json(send, 404, {"error": "There is nothing at this address.", "code": "not_found"})
             case _ if scope["path"].startswith("/static/"):
                 await doors.static(scope, receive, send)
             case _:
                 await doors.pages(scope, receive, send)
+
+    def _actor(self, headers: Headers, wiki: Wiki, route: Route) -> Actor | BadCredential:
+        match route:
+            case Route.MCP | Route.API:
+                return self._actors.of_caller(headers, wiki)
+            case Route.GIT:
+                return self._actors.of_git(headers, wiki)
+            case _:
+                return self._actors.of_browser(headers, wiki)
 
     def _origin(self, place: PlatformHost | WikiHost) -> str:
         if isinstance(place, WikiHost):
@@ -212,6 +237,14 @@ def is_service_worker(headers: Headers) -> bool:
     even the wiki, is gone. Scripts cannot leave these headers out or set them.
     """
     return bool(values_of(headers, b"service-worker")) or values_of(headers, b"sec-fetch-dest") == [b"serviceworker"]
+
+
+async def _refuse(send: Send, origin: str, route: Route) -> None:
+    """Say that the credentials open nothing here, in the way that the door's clients understand."""
+    if route is Route.GIT:
+        await refuse_credentials(send, origin, token_sent=True)
+    else:
+        await answer(send, *unauthorized(origin, token_sent=True))
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     wake_timeout: float = Field(10.0, gt=0, description="How long a request waits for a wiki to wake up.")
     stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
+    max_push_bytes: int = Field(100 * 1024 * 1024, ge=1024, description="Largest git push to a wiki.")
 
     @classmethod
     def settings_customise_sources(

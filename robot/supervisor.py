@@ -29,7 +29,7 @@ from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
 from robot.datadir import DataDirLock
 from robot.db import Database
-from robot.front import Front
+from robot.front import BodySizes, Front
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
 from robot.settings import Settings
@@ -38,6 +38,7 @@ from robot.signin.sessions import Sessions
 from robot.tokens import TokenUses
 from wikihost.fleet import Fleet, FleetOptions
 from wikihost.layout import DataDir
+from wikihost.transfer import sweep_transfers
 
 if TYPE_CHECKING:
     from robot.doors import LoadedDoors
@@ -126,7 +127,8 @@ async def _main(
     token_uses = TokenUses(db)
     forwarder = Forwarder()
     fleet = Fleet(data.run, _fleet_options(settings), contents.changed, forwarder.drop)
-    front = Front(address, db, Actors(db, sessions, token_uses), max_body_bytes=settings.max_body_bytes)
+    sizes = BodySizes(settings.max_body_bytes, settings.max_push_bytes)
+    front = Front(address, db, Actors(db, sessions, token_uses), sizes)
     core = Core(settings, address, data, db, contents, sessions, token_uses, fleet, forwarder, front)
     try:
         with _signals() as stop_signal:
@@ -185,6 +187,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     core.contents.subscribe(doors.search.notify)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
+    await trio.to_thread.run_sync(sweep_transfers, core.data)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from sqlite3 import Connection
 from typing import TypeVar
 
@@ -192,6 +193,15 @@ class Content:
             return _Change(current.path, text, message or f"[api] Edit: {current.path}", current)
 
         return self._write(name, author, decide)
+
+    def take_in(self, source: Path, *, onto: str, new: str) -> None:
+        """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
+
+        Raises `HeadMoved` when the wiki is not at `onto` any more.
+        """
+        with self.writer.locked() as held:
+            held.take_in(source, onto=onto, new=new)
+        self._follow_quietly()
 
     def close(self) -> None:
         """Release files and connections; nothing may be called afterwards."""

@@ -80,6 +80,11 @@ class DataDir:
         return self.root / "run"
 
     @property
+    def transfers(self) -> Path:
+        """Directories of git transfers under way; what is there at start has nobody any more."""
+        return self.root / "transfers"
+
+    @property
     def wikis(self) -> Path:
         return self.root / "wikis"
 

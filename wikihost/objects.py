@@ -60,6 +60,27 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
         sync_folder(folder)
 
 
+def adopt_objects(source: Path, git_dir: Path) -> None:
+    """Move all objects, loose and packed, from another object directory here; durable when this returns.
+
+    `source` is on the same file system, synced, and used by nobody any more. Packs come before their indexes, so a
+    reader sees each whole or not at all; a crash leaves unreachable objects at most.
+    """
+    target = git_dir / "objects"
+    folders = {target}
+    for file in sorted((source / "pack").glob("pack-*"), key=lambda path: (path.suffix == ".idx", path.name)):
+        os.rename(file, target / "pack" / file.name)
+        folders.add(target / "pack")
+    for folder in source.glob("[0-9a-f][0-9a-f]"):
+        into = target / folder.name
+        into.mkdir(exist_ok=True)
+        for file in folder.iterdir():
+            os.rename(file, into / file.name)
+        folders.add(into)
+    for folder in folders:
+        sync_folder(folder)
+
+
 def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expected: str | None, new: str) -> None:
     """Compare and swap a ref, durably, with git's own lock file. None expects that there is no such ref.
 

@@ -43,6 +43,11 @@ class CommitRecord:
     agent: str | None
 
 
+# libgit2 maps packs into memory, a gigabyte at a time as it comes; a large push or attachment would fill ours with it.
+pygit2.settings.mwindow_size = 1024 * 1024
+pygit2.settings.mwindow_mapped_limit = 8 * 1024 * 1024
+
+
 class Repository:
     """One opened repository; for one thread at a time (see `RepositoryPool`).
 

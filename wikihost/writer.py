@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 import pygit2
@@ -95,6 +96,23 @@ class Held:
                 raise HeadMoved(head) from error
         self._work_tree.catch_up()
         return Committed(new, changed=True)
+
+    def take_in(self, source: Path, *, onto: str, new: str) -> None:
+        """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
+
+        Raises `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the disk refused; the
+        branch is where it was then.
+        """
+        if self.head() != onto:
+            raise HeadMoved(onto)
+        git, git_dir = self.repository.git, self.repository.git_dir
+        with storage_errors():
+            objects.adopt_objects(source, git_dir)
+            try:
+                objects.move_ref(git, git_dir, self.repository.branch(), expected=onto, new=new)
+            except objects.RefMoved as error:
+                raise HeadMoved(onto) from error
+        self._work_tree.catch_up()
 
     @contextmanager
     def using_work_tree(self) -> Iterator[None]:

@@ -1,0 +1,162 @@
+"""Which git request it is, and whether its sender may: the door at `/.git` of a wiki's host.
+
+Three addresses of the "smart" protocol are served, and nothing else below `/.git`: no file of the repository can be
+asked for. Reading needs what reading the wiki needs, pushing what writing needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from proxy.asgi import Headers, Receive, Scope, Send, values_of
+from proxy.guard import BodyRefused
+from robot.access import may
+from robot.answers import answer, answer_json, answer_text
+from robot.contents import Contents
+from robot.git.body import Body, ClientLeft
+from robot.git.challenge import refuse_credentials
+from robot.git.fetch import advertise_fetch, serve_fetch
+from robot.git.packets import Malformed, advertise_push
+from robot.git.push import PushLimits, serve_push
+from robot.model import Action, Anonymous, Wiki, WikiRequest
+from wikihost.errors import StorageFailed, StorageFull
+from wikihost.layout import DataDir
+from wikihost.transfer import Transfer, close_transfer, open_transfer
+
+log = logging.getLogger(__name__)
+
+MAX_FETCHES = 32
+MAX_FETCH_REQUEST_BYTES = 16 * 1024 * 1024
+TURN_S = 20.0
+CLOSE_S = 30.0
+
+_FETCH, _PUSH = "git-upload-pack", "git-receive-pack"
+_PROTOCOLS = (b"version=1", b"version=2")
+_NOT_FOUND = {"error": "There is nothing at this address.", "code": "not_found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of the smart protocol (gitprotocol-http(5)): the service, and whether it only asks what there is."""
+
+    service: str
+    advertise: bool
+
+    @property
+    def headers(self) -> Headers:
+        kind = "advertisement" if self.advertise else "result"
+        return [
+            (b"content-type", f"application/x-{self.service}-{kind}".encode()),
+            (b"cache-control", b"no-cache, max-age=0, must-revalidate"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+
+
+def parse_call(method: str, raw_path: bytes, query: bytes) -> Call | None:
+    """The git request that this is, or None: everything else, the "dumb" protocol too, is nothing. Pure."""
+    for service in (_FETCH, _PUSH):
+        if method == "GET" and raw_path == b"/.git/info/refs" and query == b"service=" + service.encode():
+            return Call(service, advertise=True)
+        if method == "POST" and raw_path == b"/.git/" + service.encode() and not query:
+            return Call(service, advertise=False)
+    return None
+
+
+class GitDoor:
+    """The ASGI application behind `/.git` of every wiki."""
+
+    def __init__(self, *, contents: Contents, data: DataDir, limits: PushLimits) -> None:
+        self._contents = contents
+        self._data = data
+        self._limits = limits
+        self._fetches = trio.CapacityLimiter(MAX_FETCHES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: WikiRequest = scope["robot.request"]
+        call = parse_call(scope["method"], scope["raw_path"], scope["query_string"])
+        if call is None:
+            await answer_json(send, 404, _NOT_FOUND)
+        elif await _is_let_in(request, call, send) and await _has_right_type(scope, call, send):
+            try:
+                await self._serve(request.wiki, call, scope, receive, send)
+            except BodyRefused as error:
+                await answer_text(send, error.status, f"{error}.".capitalize())
+            except Malformed as error:
+                await answer_text(send, 400, f"This is not a git request: {error}.")
+            except StorageFull as error:
+                await answer_text(send, 507, str(error))
+            except StorageFailed as error:
+                log.warning("git: %s", error)
+                await answer_text(send, 503, str(error), (b"retry-after", b"5"))
+            except ClientLeft:
+                pass
+
+    async def _serve(self, wiki: Wiki, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        if call.service == _FETCH:
+            await self._fetch(wiki, call, scope, receive, send)
+            return
+        async with self._transfer(wiki) as transfer:
+            if call.advertise:
+                told = advertise_push(transfer.head, transfer.branch)
+            else:
+                body = Body(receive, scope["headers"], max_bytes=self._limits.request_bytes)
+                told = await serve_push(transfer, body, self._contents, wiki, self._limits)
+        await answer(send, 200, call.headers, told)
+
+    async def _fetch(self, wiki: Wiki, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = values_of(scope["headers"], b"git-protocol")
+        protocol = asked[0].decode("ascii") if len(asked) == 1 and asked[0] in _PROTOCOLS else None
+        try:
+            with trio.fail_after(TURN_S):
+                await self._fetches.acquire()
+        except trio.TooSlowError:
+            await answer_text(send, 503, "Too many clones at once; try again.", (b"retry-after", b"10"))
+            return
+        try:
+            async with self._transfer(wiki) as transfer:
+                if call.advertise:
+                    await advertise_fetch(transfer, send, call.headers, protocol)
+                else:
+                    body = Body(receive, scope["headers"], max_bytes=MAX_FETCH_REQUEST_BYTES)
+                    await serve_fetch(transfer, body, send, call.headers, protocol)
+        finally:
+            self._fetches.release()
+
+    @asynccontextmanager
+    async def _transfer(self, wiki: Wiki) -> AsyncIterator[Transfer]:
+        """A view of the wiki as it is now, in a directory that is gone afterwards."""
+        root = self._data.transfers / secrets.token_hex(8)
+        try:
+            yield await trio.to_thread.run_sync(open_transfer, self._data.wiki(wiki.id), root)
+        finally:
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await trio.to_thread.run_sync(close_transfer, root)
+
+
+async def _is_let_in(request: WikiRequest, call: Call, send: Send) -> bool:
+    """Whether the sender may; refused otherwise, a wiki that they may not read as one that is not there."""
+    action = Action.READ if call.service == _FETCH else Action.WRITE
+    if may(request.actor, action, request.wiki):
+        return True
+    if isinstance(request.actor, Anonymous):
+        await refuse_credentials(send, request.origin, token_sent=False)
+    elif may(request.actor, Action.READ, request.wiki):
+        await answer_text(send, 403, "You may read this wiki, and not write to it, with this token.")
+    else:
+        await answer_json(send, 404, _NOT_FOUND)
+    return False
+
+
+async def _has_right_type(scope: Scope, call: Call, send: Send) -> bool:
+    """Whether a POST says that it is git's: no form of a web page can."""
+    wanted = f"application/x-{call.service}-request".encode()
+    if call.advertise or values_of(scope["headers"], b"content-type") == [wanted]:
+        return True
+    await answer_text(send, 415, f"Send {wanted.decode()}.")
+    return False

@@ -1,0 +1,87 @@
+"""A git transfer's own throw-away repository: it borrows the wiki's objects, and shows one branch at one commit.
+
+git programs run on this and never on the wiki's own repository. So no configuration, hook, or other ref of a wiki
+ever takes part, a reader sees one moment however long it reads, and what a push brings is apart until it was checked:
+when it is refused or its process dies, the wiki's repository has not been touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from wikihost.layout import DataDir, WikiHome
+from wikihost.repo import Repository
+from wikihost.writer import storage_errors
+
+# Known content only; see git-config(1). Large blobs are streamed instead of compared, so memory stays small.
+_CONFIG = """\
+[core]
+\trepositoryFormatVersion = 0
+\tbare = false
+\thooksPath = /dev/null
+\tbigFileThreshold = 2m
+\tfsync = objects,derived-metadata
+[gc]
+\tauto = 0
+[pack]
+\tthreads = 1
+\twindowMemory = 32m
+\tdeltaCacheSize = 16m
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One transfer's directory. `head` is the commit that the wiki was at, `branch` the full name of its branch."""
+
+    root: Path
+    branch: str
+    head: str
+
+    @property
+    def git_dir(self) -> Path:
+        return self.root / ".git"
+
+    @property
+    def objects(self) -> Path:
+        """What the transfer brought, beside what is borrowed."""
+        return self.git_dir / "objects"
+
+    @property
+    def body(self) -> Path:
+        """Where the request waits until all of it is here."""
+        return self.root / "body"
+
+
+def open_transfer(home: WikiHome, root: Path) -> Transfer:
+    """Make the directory `root` into a view of the wiki as it is now. Raises `StorageFull`, `StorageFailed`."""
+    with storage_errors():
+        repository = Repository(home.repo)
+        try:
+            transfer = Transfer(root, repository.branch(), repository.head())
+        finally:
+            repository.git.free()
+        root.mkdir(mode=0o700, parents=True)
+        for folder in ("refs", "objects/info", "objects/pack"):
+            (transfer.git_dir / folder).mkdir(parents=True)
+        files = {
+            "config": _CONFIG,
+            "HEAD": f"ref: {transfer.branch}\n",
+            "packed-refs": f"# pack-refs with: sorted\n{transfer.head} {transfer.branch}\n",
+            "objects/info/alternates": f"{home.git_dir.absolute() / 'objects'}\n",
+        }
+        for name, text in files.items():
+            (transfer.git_dir / name).write_text(text, "utf-8")
+    return transfer
+
+
+def close_transfer(root: Path) -> None:
+    """Remove a transfer's directory, whatever state it is in."""
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def sweep_transfers(data: DataDir) -> None:
+    """Remove what transfers left that died with their process; for the start, while there are none."""
+    shutil.rmtree(data.transfers, ignore_errors=True)

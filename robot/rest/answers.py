@@ -35,7 +35,15 @@ _TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 
 def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response; `no-cache` unless `headers` say otherwise, since the next write may change it."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return answer_text(status, as_json(body), headers)
+
+
+def as_json(body: Json) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def answer_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """As `answer`, with the JSON written already: large ones are, in a thread."""
     return Response(text, status, {"Cache-Control": "no-cache", **(headers or {})}, content_type="application/json")
 
 

@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from robot.contents import Contents
 from robot.rest import answers
-from robot.rest.answers import answer, etag, not_modified
+from robot.rest.answers import answer, answer_text, etag, not_modified
 from robot.rest.bodies import (
     PostAttachment,
     body_bytes,
@@ -78,12 +78,15 @@ class AttachmentRoutes:
 
     async def read_attachment(self, name: str, filename: str) -> Response:
         raw = query_flag("raw")
-        file, data = await self._contents.run(
-            wiki_request().wiki, lambda content: content.read_attachment(unquote(name), unquote(filename))
-        )
+
+        def read(content: Content) -> tuple[Attachment, bytes, str]:
+            file, data = content.read_attachment(unquote(name), unquote(filename))
+            return file, data, "" if raw else answers.as_json(answers.attachment(file, data))
+
+        file, data, text = await self._contents.run(wiki_request().wiki, read)
         if (same := not_modified(file.revision)) is not None:
             return same
-        return _whole(file, data) if raw else answer(200, answers.attachment(file, data), etag(file.revision))
+        return _whole(file, data) if raw else answer_text(200, text, etag(file.revision))
 
     async def delete_attachment(self, name: str, filename: str) -> Response:
         body, dry_run = await read_removal(), query_flag("dry_run")

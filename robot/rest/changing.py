@@ -55,9 +55,12 @@ class Changing:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return _response(await self._contents.change(wiki_request().wiki, lambda content: work(content, author)))
-        claim = _claim(actor, key, await body_bytes())
+        if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
+            raise Refused(422, "invalid_idempotency_key", f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} characters.")
+        asked = (request.method.encode(), request.scope["raw_path"], request.query_string, await body_bytes())
         reply, replayed = await self._contents.change(
-            wiki_request().wiki, lambda content: _once(content, claim, lambda: work(content, author))
+            wiki_request().wiki,
+            lambda content: _once(content, _claim(actor, key, asked), lambda: work(content, author)),
         )
         return _response(reply, {"Idempotent-Replayed": "true"} if replayed else {})
 
@@ -99,11 +102,8 @@ def _kept_body(body: dict[str, Any]) -> str:
     return json.dumps({name: value for name, value in body.items() if name != "diff"})
 
 
-def _claim(actor: Person | Agent, key: str, body: bytes) -> Claim:
-    """Raises Refused (422) for a key that is none."""
-    if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
-        raise Refused(422, "invalid_idempotency_key", f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} characters.")
-    asked = (request.method.encode(), request.scope["raw_path"], request.query_string, body)
+def _claim(actor: Person | Agent, key: str, asked: tuple[bytes, ...]) -> Claim:
+    """The key belongs to one person; `asked` is what makes a request the same, its body among it."""
     fingerprint = hashlib.sha256()
     for part in asked:
         fingerprint.update(b"%d:" % len(part) + part)

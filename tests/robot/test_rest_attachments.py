@@ -68,6 +68,16 @@ async def test_a_file_from_upload_to_removal(doors: Doors, tmp_path: Path) -> No
     assert_sound(DataDir(tmp_path).wiki(doors.wiki.id))
 
 
+async def test_head_and_an_empty_file(doors: Doors) -> None:
+    async with script(doors) as http:
+        await http.put(f"{FILES}/empty", content=b"")
+        await http.put(f"{FILES}/full", content=b"abc")
+        for name, size in (("empty", 0), ("full", 3)):
+            asked = await http.head(f"{FILES}/{name}?raw=1")
+            assert (asked.status_code, asked.headers["content-length"], asked.content) == (200, str(size), b"")
+            assert len((await http.get(f"{FILES}/{name}?raw=1")).content) == size
+
+
 async def test_what_is_shown_cannot_run(doors: Doors) -> None:
     async with script(doors) as http:
         for filename in ("x.svg", "x.html", "x.xml", "x.pdf", "x"):

@@ -13,6 +13,7 @@ from robot.rest.answers import Json
 from tests.robot.agent_doors import Doors, open_doors
 from tests.robot.test_rest import script
 from tests.robot.test_rest_moving import head
+from wikihost.content import Content
 from wikihost.replays import KEPT_S, MAX_KEPT, Claim, KeptAnswer, Replays
 
 KEY = {"Idempotency-Key": "k-1"}
@@ -76,8 +77,8 @@ async def test_of_parallel_requests_with_one_key_one_is_done(doors: Doors) -> No
 async def test_kept_answers_are_bounded_and_end(doors: Doors) -> None:
     now = time.time()
 
-    def fill(content: object) -> None:
-        replays = Replays(content.catalog)  # type: ignore[attr-defined]
+    def fill(content: Content) -> None:
+        replays = Replays(content.catalog)
         for number in range(MAX_KEPT + 5):
             claim = Claim(f"{number}", "f", now + number / 1_000)
             assert replays.begin(claim) is None
@@ -95,11 +96,13 @@ async def test_kept_answers_outlive_the_catalog_being_built_anew(doors: Doors) -
     async with script(doors) as http:
         first = await http.put("pages/New", json={"content": "x"}, headers=KEY)
 
-        def rebuild(content: object) -> None:
-            with content.writer.locked() as held:  # type: ignore[attr-defined]
-                content.catalog.rebuild(held.repository)  # type: ignore[attr-defined]
+        def make_old(content: Content) -> None:
+            content.catalog.write(
+                lambda connection: connection.execute("UPDATE meta SET value = '0' WHERE key = 'version'")
+            )
+            content.catalog.close()
 
-        await doors.contents.run(doors.wiki, rebuild)
+        await doors.contents.run(doors.wiki, make_old)
         assert (await http.put("pages/New", json={"content": "x"}, headers=KEY)).json() == first.json()
 
 

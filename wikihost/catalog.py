@@ -30,7 +30,7 @@ SCHEMA_VERSION = "2"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
-_KEPT_TABLES = frozenset({"vector"})
+_KEPT_TABLES = frozenset({"vector", "kept_answer"})
 # A full disk shows itself as these when SQLite cannot make its shared-memory file or its log.
 _MAY_BE_FULL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _ROOM_BYTES = 128 * 1024

@@ -6,19 +6,15 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import query
+from wikihost import attachments, moving, query, timeline
 from wikihost.catalog import Catalog
 from wikihost.errors import (
-    Conflict,
     EditNotApplicable,
-    InvalidPageText,
     PageNotFound,
-    PageTooLarge,
     RevisionRequired,
     StorageFailed,
     StorageFull,
@@ -26,41 +22,35 @@ from wikihost.errors import (
 from wikihost.layout import WikiHome
 from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
-from wikihost.repo import Repository, RepositoryPool, check_revision, unified_diff
-from wikihost.values import Author, Commit, Page, PageFilter, PageSummary, SearchHit, WikiStats, Written
-from wikihost.writer import HeadMoved, Held, Writer
+from wikihost.plans import Plan, Snapshot, carry_out, check_base, page_not_found
+from wikihost.repo import Repository, RepositoryPool, check_revision
+from wikihost.texts import check_text, plan_text, replace_once
+from wikihost.values import (
+    Attached,
+    Attachment,
+    Author,
+    Changes,
+    Commit,
+    LinkGraph,
+    LoggedCommit,
+    Page,
+    PageFilter,
+    PageSummary,
+    Removed,
+    Renamed,
+    SearchHit,
+    WikiStats,
+    Written,
+)
+from wikihost.writer import Writer
 
 _log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_PAGE_CHARACTERS = 1_000_000
 MAX_SEARCH_HITS = 1_000
 MAX_HISTORY = 10_000
-_MOVED_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Current:
-    """A page as it is under the write lock."""
-
-    path: str
-    revision: str
-    data: bytes
-
-    @property
-    def text(self) -> str:
-        return self.data.decode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A decided write."""
-
-    path: str
-    text: str
-    message: str
-    current: _Current | None
 
 
 class Content:
@@ -101,7 +91,7 @@ class Content:
             def look_up(connection: Connection) -> tuple[query.PageRow, list[str], list[str], list[Commit]]:
                 row = query.find_page(connection, name)
                 if row is None:
-                    raise _not_found(name)
+                    raise page_not_found(name)
                 last = query.history(connection, row.file, 1)
                 return row, query.links_of(connection, row.id), query.links_to(connection, row.path), last
 
@@ -125,16 +115,30 @@ class Content:
         return self._ask(lambda connection: query.search(connection, text, min(max(limit, 0), MAX_SEARCH_HITS)))
 
     def history(self, name: str, limit: int) -> list[Commit]:
-        """The commits that touched a page, newest first. Raises `PageNotFound`."""
+        """The commits that touched a page, under older names too, newest first. Raises `PageNotFound`."""
         name = parse_page_name(name)
 
-        def look_up(connection: Connection) -> list[Commit]:
-            row = query.find_page(connection, name)
-            if row is None:
-                raise _not_found(name)
-            return query.history(connection, row.file, min(max(limit, 0), MAX_HISTORY))
+        def look_up(snapshot: Snapshot) -> list[Commit]:
+            return timeline.page_history(snapshot, snapshot.page(name), min(max(limit, 0), MAX_HISTORY))
 
-        return self._ask(look_up)
+        return self._look(look_up)
+
+    def changelog(self, limit: int, after: str | None = None) -> tuple[list[LoggedCommit], int]:
+        """The wiki's commits, newest first, those after the commit `after`; and how many there are in all."""
+        return self._ask(lambda connection: timeline.changelog(connection, min(max(limit, 0), MAX_HISTORY), after))
+
+    def changes_since(self, revision: str, limit: int) -> Changes:
+        """What commits after `revision` did to pages, oldest first. Raises `RevisionNotFound`."""
+        return self._look(timeline.changes_since, revision, limit)
+
+    def links(self) -> LinkGraph:
+        """All links of the wiki."""
+        return self._ask(query.link_graph)
+
+    def links_around(self, name: str) -> tuple[str, list[str], list[str]]:
+        """A page's name, the names that it links to, and the pages that link to it; the page need not exist."""
+        name = parse_page_name(name)
+        return self._ask(lambda connection: query.links_around(connection, name))
 
     def stats(self) -> WikiStats:
         """The wiki in figures."""
@@ -151,27 +155,48 @@ class Content:
             )
 
     def write_page(
-        self, name: str, text: str, *, base: str | None, author: Author, message: str | None = None
+        self,
+        name: str,
+        text: str,
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
     ) -> Written:
-        """Create a page, or replace its text.
+        """Create a page, or replace its text; a dry run only says what would change.
 
         `base` is the revision of the page that the text was made from (7 to 40 hex digits); a page that does not exist
         needs none. Raises `RevisionRequired`, `RevisionNotFound` (malformed), `Conflict`, `PageTooLarge`,
         `InvalidPageText`.
         """
         name = parse_page_name(name)
-        _check_text(text)
+        check_text(text)
 
-        def decide(current: _Current | None) -> _Change:
-            if current is None:
-                return _Change(name, text, message or f"[api] Create: {name}", None)
-            _check_base(current, base)
-            return _Change(current.path, text, message or f"[api] Update: {current.path}", current)
+        def decide(snapshot: Snapshot) -> Plan[Written]:
+            row = snapshot.find_page(name)
+            if row is None:
+                return plan_text(snapshot, name, None, text, message or f"[api] Create: {name}")
+            if base is None:
+                raise RevisionRequired(
+                    f"{row.path} exists: read it, and say which revision the new text was made from.",
+                    current_revision=row.revision,
+                )
+            check_base(row, base, lambda: snapshot.text_of(row))
+            return plan_text(snapshot, row.path, row, text, message or f"[api] Update: {row.path}")
 
-        return self._write(name, author, decide)
+        return self._change(author, decide, dry_run)
 
     def edit_page(
-        self, name: str, *, base: str, old: str, new: str, author: Author, message: str | None = None
+        self,
+        name: str,
+        *,
+        base: str,
+        old: str,
+        new: str,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
     ) -> Written:
         """Replace `old`, which must occur exactly once in the page (frontmatter included), by `new`.
 
@@ -184,15 +209,87 @@ class Content:
             raise EditNotApplicable("The old and the new text are the same.", occurrences=0)
         check_revision(base)
 
-        def decide(current: _Current | None) -> _Change:
-            if current is None:
-                raise _not_found(name)
-            _check_base(current, base)
-            text = _replace_once(current.text, old, new)
-            _check_text(text)
-            return _Change(current.path, text, message or f"[api] Edit: {current.path}", current)
+        def decide(snapshot: Snapshot) -> Plan[Written]:
+            row = snapshot.page(name)
+            check_base(row, base, lambda: snapshot.text_of(row))
+            text = replace_once(snapshot.text_of(row), old, new)
+            check_text(text)
+            return plan_text(snapshot, row.path, row, text, message or f"[api] Edit: {row.path}")
 
-        return self._write(name, author, decide)
+        return self._change(author, decide, dry_run)
+
+    def delete_page(
+        self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Removed:
+        """Remove a page with its attachments. Raises `PageNotFound`, `Conflict`."""
+        name = parse_page_name(name)
+        return self._change(
+            author, lambda snapshot: moving.plan_page_removal(snapshot, name, base=base, message=message), dry_run
+        )
+
+    def rename_page(
+        self,
+        old: str,
+        new: str,
+        *,
+        base: str | None = None,
+        redirect: bool = True,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Renamed:
+        """Move a page with its attachments; links to it follow. Raises `PageNotFound`, `PageExists`, `Conflict`."""
+        old, new = parse_page_name(old), parse_page_name(new)
+
+        def decide(snapshot: Snapshot) -> Plan[Renamed]:
+            return moving.plan_rename(snapshot, old, new, base=base, redirect=redirect, message=message)
+
+        return self._change(author, decide, dry_run)
+
+    def list_attachments(self, name: str) -> list[Attachment]:
+        """The files of a page, by name. Raises `PageNotFound`."""
+        return self._look(attachments.list_attachments, parse_page_name(name))
+
+    def read_attachment(self, name: str, filename: str) -> tuple[Attachment, bytes]:
+        """A file of a page, and its bytes. Raises `PageNotFound`, `AttachmentNotFound`."""
+        return self._look(attachments.read_attachment, parse_page_name(name), filename)
+
+    def write_attachment(
+        self,
+        name: str,
+        filename: str,
+        data: bytes,
+        *,
+        base: str | None = None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Attached:
+        """Add a file to a page, or replace it. Raises `PageNotFound`, `InvalidAttachment`, `Conflict`."""
+        name = parse_page_name(name)
+
+        def decide(snapshot: Snapshot) -> Plan[Attached]:
+            return attachments.plan_upload(snapshot, name, filename, data, base=base, message=message)
+
+        return self._change(author, decide, dry_run)
+
+    def delete_attachment(
+        self,
+        name: str,
+        filename: str,
+        *,
+        base: str | None = None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Removed:
+        """Remove a file of a page. Raises `PageNotFound`, `AttachmentNotFound`, `Conflict`."""
+        name = parse_page_name(name)
+
+        def decide(snapshot: Snapshot) -> Plan[Removed]:
+            return attachments.plan_removal(snapshot, name, filename, base=base, message=message)
+
+        return self._change(author, decide, dry_run)
 
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
@@ -209,25 +306,16 @@ class Content:
         self.writer.close()
         self._repositories.close()
 
-    def _write(self, name: str, author: Author, decide: Callable[[_Current | None], _Change]) -> Written:
-        with self.writer.locked() as held:
-            for _ in range(_MOVED_ATTEMPTS):
-                head = self.catalog.sync(held.repository)
-                change = decide(self._current(held.repository, name))
-                try:
-                    written = _commit(held, head, change, author)
-                except HeadMoved:
-                    continue
-                break
-            else:
-                raise StorageFailed("Another git program keeps changing the wiki; try again in a moment.")
-        if written.changed:
+    def _change(self, author: Author, decide: Callable[[Snapshot], Plan[T]], dry_run: bool) -> T:
+        result, done = carry_out(self.writer, self.catalog, author, decide, dry_run=dry_run)
+        if done.changed:
             self._follow_quietly()
-        return written
+        return result
 
-    def _current(self, repository: Repository, name: str) -> _Current | None:
-        row = self.catalog.read(lambda connection: query.find_page(connection, name))
-        return None if row is None else _Current(row.path, row.revision, repository.read_blob(row.blob))
+    def _look(self, work: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on the wiki as it is at the head."""
+        with self._synced() as repository:
+            return work(Snapshot(repository, self.catalog, repository.head()), *args, **kwargs)
 
     def _follow_quietly(self) -> None:
         """Bring the catalog along after a commit: the write is acknowledged, whatever becomes of this."""
@@ -282,58 +370,3 @@ class Content:
                         continue  # git renames and removes files meanwhile
             self._sizes = (head, size)
         return size
-
-
-def _commit(held: Held, head: str, change: _Change, author: Author) -> Written:
-    data = change.text.encode()
-    old = change.current.data if change.current else None
-    done = held.commit({file_of(change.path): data}, author=author, message=change.message, onto=head)
-    frontmatter, _ = split_frontmatter(change.text)
-    return Written(
-        path=change.path,
-        title=page_title(change.path, frontmatter),
-        revision=done.head if done.changed or change.current is None else change.current.revision,
-        head=done.head,
-        created=change.current is None,
-        changed=done.changed,
-        diff=unified_diff(file_of(change.path), old, data),
-    )
-
-
-def _check_base(current: _Current, base: str | None) -> None:
-    if base is None:
-        raise RevisionRequired(
-            f"{current.path} exists: read it, and say which revision the new text was made from.",
-            current_revision=current.revision,
-        )
-    if not current.revision.startswith(check_revision(base)):
-        raise Conflict(
-            f"{current.path} was changed since revision {base[:8]}; read it again and redo the change.",
-            current_revision=current.revision,
-            current_text=current.text,
-        )
-
-
-def _check_text(text: str) -> None:
-    if len(text) > MAX_PAGE_CHARACTERS:
-        raise PageTooLarge(f"A page can have at most {MAX_PAGE_CHARACTERS:,} characters; this one has {len(text):,}.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidPageText("The text contains a lone surrogate, which is no character.") from error
-
-
-def _replace_once(text: str, old: str, new: str) -> str:
-    occurrences = text.count(old)
-    if occurrences == 0:
-        raise EditNotApplicable("The text to replace was not found in the page.", occurrences=0)
-    if occurrences > 1:
-        raise EditNotApplicable(
-            f"The text to replace is ambiguous: found {occurrences} occurrences. Include more of what is around it.",
-            occurrences=occurrences,
-        )
-    return text.replace(old, new)
-
-
-def _not_found(name: str) -> PageNotFound:
-    return PageNotFound(f"Page not found: {name}")

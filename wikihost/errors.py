@@ -26,6 +26,24 @@ class PageNotFound(ContentError):
     code = "page_not_found"
 
 
+class PageExists(ContentError):
+    """Something stands already where a page is to go."""
+
+    code = "page_exists"
+
+
+class AttachmentNotFound(ContentError):
+    """The page has no attachment of that name."""
+
+    code = "attachment_not_found"
+
+
+class InvalidAttachment(ContentError):
+    """The file cannot be an attachment: its name breaks a rule, or it is too large."""
+
+    code = "invalid_attachment"
+
+
 class RevisionNotFound(ContentError):
     """The revision is malformed, or names no commit of this wiki."""
 

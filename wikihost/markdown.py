@@ -6,9 +6,10 @@ import base64
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from typing import Any
 
 import yaml
@@ -44,6 +45,7 @@ _FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
 _BACKTICKS = re.compile(r"(?<![\\`])`+")
 _WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
+_LINK_NAME = re.compile(r"\s*/*(.*?)\s*")  # group 1: the name alone
 _SLUG_REFUSED = re.compile(r"[^\w\s\-]")
 _SLUG_SPACE = re.compile(r"[-\s]+")
 
@@ -124,17 +126,44 @@ def wikilinks(body: str) -> list[str]:
 
     Code spans and fences hold no links. A leading slash and an `#anchor` are no part of the name.
     """
-    if "[[" not in body:
-        return []
-    found: dict[str, None] = {}
-    for block in _blocks_outside_fences(body):
-        if "[[" not in block:
+    found = (_link_target(match[1]) for _, match in _links(body))
+    return list(dict.fromkeys(target for target in found if target))
+
+
+def retarget_links(text: str, is_meant: Callable[[str], bool], new: str) -> str:
+    """The page's text (frontmatter and all) with every link to a name that `is_meant` going to `new`.
+
+    What is shown and the `#anchor` stay as they are, and so does all that is no link.
+    """
+    _, body = split_frontmatter(text)
+    start = len(text) - len(body)
+    kept: list[str] = []
+    position = 0
+    for offset, match in _links(body):
+        if not is_meant(_link_target(match[1])):
             continue
-        for match in _WIKILINK.finditer(_without_code_spans(block)):
-            target = match[1].rpartition("|")[2].partition("#")[0].strip().lstrip("/").removesuffix(".md")
-            if target:
-                found[unicodedata.normalize("NFC", target)] = None
-    return list(found)
+        name = _LINK_NAME.fullmatch(match[1].rpartition("|")[2].partition("#")[0])
+        if name is None:
+            continue
+        link_start = start + offset + match.start(1) + match[1].rfind("|") + 1
+        kept += [text[position : link_start + name.start(1)], new]
+        position = link_start + name.end(1)
+    return "".join([*kept, text[position:]])
+
+
+def _links(body: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Each link outside code, and the offset that its match counts from; code spans are masked in it."""
+    if "[[" not in body:
+        return
+    for offset, block in _blocks_outside_fences(body):
+        if "[[" in block:
+            for match in _WIKILINK.finditer(_mask_code_spans(block)):
+                yield offset, match
+
+
+def _link_target(inside: str) -> str:
+    target = inside.rpartition("|")[2].partition("#")[0].strip().lstrip("/").removesuffix(".md")
+    return unicodedata.normalize("NFC", target)
 
 
 def _lines_outside_fences(body: str) -> Iterator[tuple[int, str]]:
@@ -151,20 +180,24 @@ def _lines_outside_fences(body: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _blocks_outside_fences(body: str) -> Iterator[str]:
-    """Runs of lines without a blank line or a fence between: a code span cannot leave one."""
-    block: list[str] = []
-    previous = -1
+def _blocks_outside_fences(body: str) -> Iterator[tuple[int, str]]:
+    """Runs of lines without a blank line or a fence between, with their offsets: a code span cannot leave one."""
+    starts = list(accumulate(map(len, body.splitlines(keepends=True)), initial=0))
+    first = previous = -1
     for number, line in _lines_outside_fences(body):
         if number != previous + 1 or not line.strip():
-            yield "\n".join(block)
-            block = []
-        block.append(line)
+            if first >= 0:
+                yield starts[first], body[starts[first] : starts[previous + 1]]
+            first = number
+        elif first < 0:
+            first = number
         previous = number
-    yield "\n".join(block)
+    if first >= 0:
+        yield starts[first], body[starts[first] : starts[previous + 1]]
 
 
-def _without_code_spans(block: str) -> str:
+def _mask_code_spans(block: str) -> str:
+    """The block, as long as before, with backticks in place of each code span."""
     if "`" not in block:
         return block
     runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(block)]
@@ -180,12 +213,13 @@ def _without_code_spans(block: str) -> str:
     while index < len(runs):
         close = closing[index]
         if close is not None:
-            kept.append(block[position : runs[index][0]])
-            position = runs[close][1]
+            start, end = runs[index][0], runs[close][1]
+            kept += [block[position:start], "`" * (end - start)]
+            position = end
             index = close
         index += 1
     kept.append(block[position:])
-    return "`".join(kept)
+    return "".join(kept)
 
 
 def _load_yaml(source: str) -> Any:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from wikihost import trees
-from wikihost.content import MAX_PAGE_CHARACTERS
 from wikihost.errors import ContentError, InvalidPageName
 from wikihost.names import MAX_PARTS, SUFFIX, is_safe_path, name_of_file, page_key, parse_page_name
 from wikihost.repo import Repository
+from wikihost.texts import MAX_PAGE_CHARACTERS
 
 MAX_COMMITS = 20_000
 MAX_ENTRIES = 200_000  # files and folders of one commit; a tree that names one subtree often says a lot in few bytes

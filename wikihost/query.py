@@ -15,7 +15,8 @@ from typing import Any
 
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
-from wikihost.values import Commit, PageFilter, PageSummary, SearchHit
+from wikihost.repo import CommitRecord
+from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary, SearchHit
 
 _MAX_TERMS = 32
 _SNIPPET_TOKENS = 24
@@ -117,10 +118,45 @@ def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str
         f" ORDER BY {NEWEST_FIRST} LIMIT ?3",
         (file, up_to, limit),
     )
-    return [
-        Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, agent)
-        for oid, author, email, time, zone, message, agent in rows
-    ]
+    return [as_commit(row) for row in rows]
+
+
+def as_commit(row: tuple[str, str, str, int, int, str, str | None]) -> Commit:
+    """From the columns oid, author, email, time, zone, message and agent."""
+    oid, author, email, time, zone, message, agent = row
+    return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, agent)
+
+
+def commit_of(record: CommitRecord) -> Commit:
+    """What git says of a commit, as history shows it."""
+    return as_commit(
+        (record.oid, record.author, record.email, record.time, record.offset, record.message, record.agent)
+    )
+
+
+def link_graph(connection: sqlite3.Connection) -> LinkGraph:
+    """All links between pages, self-links and links to missing pages included."""
+    spelled: dict[str, dict[str, str]] = {}
+    paths: list[str] = []
+    for path, key in connection.execute("SELECT path, key FROM page ORDER BY path"):
+        paths.append(path)
+        spelled.setdefault(key, {})[path] = path
+    edges: dict[tuple[str, str], None] = {}
+    links = connection.execute(
+        "SELECT path, target, link.key FROM link JOIN page ON page.id = page_id ORDER BY path, ordinal"
+    )
+    for source, target, key in links:
+        meant = spelled.get(key, {})
+        edges[source, meant.get(target) or next(iter(meant), target)] = None
+    nodes = dict.fromkeys([*paths, *(target for _, target in edges)])
+    return LinkGraph(list(nodes), list(edges))
+
+
+def links_around(connection: sqlite3.Connection, name: str) -> tuple[str, list[str], list[str]]:
+    """A page's name as it is written, the names that it links to, and the pages that link to it; it need not exist."""
+    row = find_page(connection, name)
+    path = row.path if row else name
+    return path, links_of(connection, row.id) if row else [], links_to(connection, path)
 
 
 def last_commit(connection: sqlite3.Connection, file: str) -> str | None:

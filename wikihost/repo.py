@@ -126,6 +126,12 @@ class Repository:
             _, body = self.git.read(oid)
             return body
 
+    def size_of(self, oid: str) -> int:
+        """The bytes of an object, from its header alone."""
+        with _translated():
+            _, size = self.git.odb.read_header(oid)
+            return int(size)
+
     def files(self, commit: str) -> Iterator[tuple[str, trees.Entry]]:
         """Every file of a commit."""
         return trees.all_files(self.read_tree, self.tree_of(commit))

@@ -106,3 +106,84 @@ class WikiStats:
     categories: Mapping[str, int]
     tags: Mapping[str, int]
     repository_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An acknowledged removal of a page or an attachment; `path` is the page's, `attachments` went with the page."""
+
+    path: str
+    revision: str
+    attachments: Sequence[str]
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An acknowledged rename. `updated_pages` are others whose links were rewritten."""
+
+    old_path: str
+    new_path: str
+    revision: str
+    updated_pages: Sequence[str]
+    redirect: bool
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a page, `size` bytes; `revision` is the last commit that touched it, `modified` that commit's date."""
+
+    page: str
+    filename: str
+    size: int
+    revision: str
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An acknowledged upload; equal bytes give `changed=False` and the revision that was there."""
+
+    page: str
+    filename: str
+    size: int
+    revision: str
+    created: bool
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGraph:
+    """Every wikilink between pages, as (source, target); targets that do not exist are nodes too."""
+
+    nodes: Sequence[str]
+    edges: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """A commit with the pages that it touched; an attachment counts as its page."""
+
+    commit: Commit
+    pages: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """What one commit did to one page: created, updated, deleted, or renamed (`source` is the old name)."""
+
+    path: str
+    kind: str
+    commit: Commit
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened after a commit, oldest first; `more` if there is more after the last of them."""
+
+    head: str
+    changes: Sequence[PageChange]
+    last: str
+    more: bool

@@ -37,6 +37,9 @@ _MOVED_ATTEMPTS = 5
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+FileChanges = Mapping[str, bytes | trees.Entry | None]
+
+
 class HeadMoved(Exception):
     """A plain git moved the branch while the lock was held; decide again on the new head."""
 
@@ -75,10 +78,8 @@ class Held:
         """The object id of a file at the head, or None."""
         return self.repository.blob_of(self.head(), path)
 
-    def commit(
-        self, changes: Mapping[str, bytes | None], *, author: Author, message: str, onto: str | None = None
-    ) -> Committed:
-        """Commit files (None deletes) on top of `onto`, the head by default.
+    def commit(self, changes: FileChanges, *, author: Author, message: str, onto: str | None = None) -> Committed:
+        """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
         Raises `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when the disk
         refused; nothing is written then.
@@ -176,7 +177,7 @@ class Writer:
 
     def commit(
         self,
-        changes: Mapping[str, bytes | None],
+        changes: FileChanges,
         *,
         author: Author,
         message: str,
@@ -249,16 +250,14 @@ def storage_errors() -> Iterator[None]:
         raise StorageFailed(f"git refused: {error}; nothing was saved.") from error
 
 
-def _store_commit(
-    repository: Repository, head: str, changes: Mapping[str, bytes | None], author: Author, message: str
-) -> str | None:
+def _store_commit(repository: Repository, head: str, changes: FileChanges, author: Author, message: str) -> str | None:
     """Store blobs, trees and the commit; its id, or None when the tree would be the same."""
     old_tree = repository.tree_of(head)
     new_objects: list[trees.NewObject] = []
     entries: dict[str, trees.Entry | None] = {}
     for path, data in changes.items():
-        if data is None:
-            entries[path] = None
+        if not isinstance(data, bytes):
+            entries[path] = data
             continue
         blob = trees.NewObject(b"blob", data)
         new_objects.append(blob)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
-from wikihost.content import MAX_PAGE_CHARACTERS
+from wikihost.texts import MAX_PAGE_CHARACTERS
 
 MAX_NAME_CHARS = 1_000
 MAX_QUERY_CHARS = 1_000

@@ -17,10 +17,13 @@ from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
 from robot.rest import refusals
 from robot.rest.answers import answer
+from robot.rest.attachments import AttachmentRoutes
 from robot.rest.bodies import wiki_request
+from robot.rest.changing import Changing
 from robot.rest.pages import PageRoutes
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
+from robot.rest.wiki import WikiRoutes
 from robot.search.values import SearchError
 from wikihost.errors import ContentError
 
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A page of a million characters, written as JSON escapes at worst.
-MAX_BODY_BYTES = 8 * 1024 * 1024
+# The largest attachment in base64, and what is around it.
+MAX_BODY_BYTES = 15 * 1024 * 1024
 
 
 class RestApp(QuartTrio):
@@ -51,7 +54,10 @@ def create_rest_app(*, contents: Contents, search: SearchService, domain: str) -
     app.before_request(_check_access)
     _answer_errors(app)
     app.add_url_rule("/api/v1/health", "health", _health, methods=["GET"])
-    PageRoutes(contents, domain).add_to(app)
+    changing = Changing(contents, domain)
+    PageRoutes(contents, changing).add_to(app)
+    AttachmentRoutes(contents, changing).add_to(app)
+    WikiRoutes(contents).add_to(app)
     SearchRoutes(contents, search).add_to(app)
     return app
 
@@ -84,10 +90,10 @@ def _answer_errors(app: QuartTrio) -> None:
         return answer(*refusals.of_search(error))
 
     async def refused(error: Refused) -> Response:
-        return answer(error.status, {"error": str(error), "code": error.code})
+        return answer(error.status, {"error": str(error), "code": error.code}, error.headers)
 
     async def http_error(error: HTTPException) -> Response:
-        status, body = refusals.of_http(error.code or 500, error.description or error.name)
+        status, body = refusals.of_http(error.code or 500)
         allow = dict(error.get_headers()).get("Allow")
         return answer(status, body, {"Allow": allow} if allow else None)
 

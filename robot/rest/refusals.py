@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from robot.search.values import ReindexRunning, SearchError
 from wikihost.errors import (
+    AttachmentNotFound,
     Conflict,
     ContentError,
     EditNotApplicable,
+    InvalidAttachment,
     InvalidPageName,
     InvalidPageText,
+    PageExists,
     PageNotFound,
     PageTooLarge,
     RevisionNotFound,
@@ -24,7 +28,10 @@ Json = dict[str, Any]
 _STATUS: dict[type[ContentError], int] = {
     InvalidPageName: 422,
     InvalidPageText: 422,
+    InvalidAttachment: 422,
     PageNotFound: 404,
+    AttachmentNotFound: 404,
+    PageExists: 409,
     RevisionNotFound: 404,
     RevisionRequired: 409,
     Conflict: 409,
@@ -34,20 +41,21 @@ _STATUS: dict[type[ContentError], int] = {
     StorageFailed: 500,
 }
 
-_HTTP_CODES = {
-    400: "bad_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_timeout",
-    413: "body_too_large",
+_HTTP = {
+    400: ("bad_request", "The request cannot be understood."),
+    404: ("not_found", "The API has nothing at this address."),
+    405: ("method_not_allowed", "This address does not take that method; the header Allow names those that it takes."),
+    408: ("request_timeout", "The request took too long to arrive."),
+    413: ("body_too_large", "The body is too large."),
 }
 
 
 class Refused(Exception):
     """A request that is refused before any content is touched."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
+        self.headers = headers
         self.status = status
         self.code = code
 
@@ -76,5 +84,6 @@ def of_search(error: SearchError) -> tuple[int, Json]:
     return 503, {"error": str(error), "code": "search_unavailable"}
 
 
-def of_http(status: int, sentence: str) -> tuple[int, Json]:
-    return status, {"error": sentence, "code": _HTTP_CODES.get(status, "http_error")}
+def of_http(status: int) -> tuple[int, Json]:
+    code, sentence = _HTTP.get(status, ("http_error", "The request was refused."))
+    return status, {"error": sentence, "code": code}

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
-from wikihost import content as content_module
-from wikihost.content import MAX_PAGE_CHARACTERS, Content
+from wikihost.content import Content
 from wikihost.errors import (
     Conflict,
     EditNotApplicable,
@@ -24,7 +23,9 @@ from wikihost.errors import (
     RevisionRequired,
 )
 from wikihost.query import match_expression
-from wikihost.values import Author, Page, PageFilter, Written
+from wikihost.texts import MAX_PAGE_CHARACTERS
+from wikihost.values import Author, Page, PageFilter
+from wikihost.writer import Committed, Held
 
 PAGES = {
     "Home": "# Welcome\n[[On_Call]], [[gone|Missing Page]] and [[Home]]\n",
@@ -292,17 +293,17 @@ class TestPlainGit:
 
     @pytest.fixture
     def overtaken(self, content: Content, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-        commit = content_module._commit
+        commit = Held.commit
 
         def overtake(file: str) -> None:
-            def commit_second(*arguments: Any) -> Written:
+            def commit_second(held: Held, *arguments: Any, **options: Any) -> Committed:
                 monkeypatch.undo()
                 (content._home.repo / file).write_text("by hand")
                 git(content._home, "add", ".")
                 git(content._home, "commit", "-q", "-m", "by hand")
-                return commit(*arguments)
+                return commit(held, *arguments, **options)
 
-            monkeypatch.setattr(content_module, "_commit", commit_second)
+            monkeypatch.setattr(Held, "commit", commit_second)
 
         return overtake
 

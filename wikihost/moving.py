@@ -1,0 +1,141 @@
+"""Removing and renaming pages, with what belongs to them: attachments, and links in other pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from sqlite3 import Connection
+
+from wikihost import query, trees
+from wikihost.errors import InvalidPageName, PageExists
+from wikihost.markdown import retarget_links
+from wikihost.names import file_of, name_of_file, page_key
+from wikihost.plans import Plan, Snapshot, check_base
+from wikihost.repo import Repository, unified_diff
+from wikihost.values import Removed, Renamed
+
+_NO_LINK_HOLDS = frozenset("|#[]")  # in a name, they would be read as syntax
+_MAX_COMPARED = 50  # files of one commit: in larger ones, only equal texts tell where a page came from
+
+
+def plan_page_removal(snapshot: Snapshot, name: str, *, base: str | None, message: str | None) -> Plan[Removed]:
+    """Remove a page and its attachments; pages below it stay. Raises `PageNotFound`, `Conflict`."""
+    row = snapshot.page(name)
+    check_base(row, base, lambda: snapshot.text_of(row))
+    attachments = sorted(snapshot.attachments(row.path))
+    files = dict.fromkeys([row.file, *(f"{row.path}/{filename}" for filename in attachments)])
+    old = snapshot.repository.read_blob(row.blob)
+    shown = [filename.encode("utf-8", "replace").decode() for filename in attachments]
+    return Plan(
+        files,
+        message or f"[api] Delete: {row.path}",
+        lambda done: Removed(row.path, done.head, shown, unified_diff(row.file, old, None)),
+    )
+
+
+def plan_rename(
+    snapshot: Snapshot, old: str, new: str, *, base: str | None, redirect: bool, message: str | None
+) -> Plan[Renamed]:
+    """Move a page and its attachments, and rewrite the links to it; pages below it stay.
+
+    With `redirect`, a small page stays behind that says where it went. Raises `PageNotFound`, `Conflict`,
+    `PageExists`, `InvalidPageName`.
+    """
+    row = snapshot.page(old)
+    check_base(row, base, lambda: snapshot.text_of(row))
+    if new == row.path:
+        raise InvalidPageName("The new name is the same as the old one.")
+    _check_free(snapshot, row, new)
+    leave_redirect = redirect and page_key(new) != page_key(row.path)
+    texts = _relinked(snapshot, row, new)  # by old file, (before, after)
+    before, after = texts.pop(row.file)
+    files: dict[str, bytes | trees.Entry | None] = {file: text for file, (_, text) in texts.items()}
+    files[row.file] = redirect_text(new).encode() if leave_redirect else None
+    files[file_of(new)] = after
+    for filename, entry in snapshot.attachments(row.path).items():
+        files[f"{row.path}/{filename}"] = None
+        files[f"{new}/{filename}"] = entry
+    updated = sorted(file.removesuffix(".md") for file in texts)
+
+    def diff() -> str:
+        moved = unified_diff(file_of(new), before, after)
+        return moved + "".join(unified_diff(file, *change) for file, change in sorted(texts.items()))
+
+    return Plan(
+        files,
+        message or f"[api] Rename: {row.path} -> {new}",
+        lambda done: Renamed(row.path, new, done.head, updated, leave_redirect, diff()),
+    )
+
+
+def redirect_text(target: str) -> str:
+    """The page that stays at an old name: plain Markdown for readers, frontmatter for programs."""
+    link = f"[[{target}]]" if _NO_LINK_HOLDS.isdisjoint(target) else f"`{target}`"
+    return f"---\nredirect: {json.dumps(target, ensure_ascii=False)}\n---\n\nThis page is now {link}.\n"
+
+
+def source_of(repository: Repository, changes: Mapping[str, trees.FileChange], file: str) -> str | None:
+    """The file that a commit with these changes moved to `file`, if any: the same text, but for links to itself."""
+    made = changes.get(file)
+    new_name = name_of_file(file)
+    if made is None or made.new is None or made.old is not None or new_name is None:
+        return None
+    candidates = {path: change.old for path, change in changes.items() if change.old and change.old[0] == made.new[0]}
+    same = next((path for path, entry in candidates.items() if entry[1] == made.new[1]), None)
+    if same is not None or len(changes) > _MAX_COMPARED:
+        return same
+    text = _read(repository, made.new)
+    for path, entry in candidates.items():
+        old_name = name_of_file(path)
+        if old_name is not None and _retargeted(_read(repository, entry), old_name, new_name) == text:
+            return path
+    return None
+
+
+def _retargeted(text: str, old: str, new: str) -> str:
+    key = page_key(old)
+    return retarget_links(text, lambda target: page_key(target) == key, new)
+
+
+def _read(repository: Repository, entry: trees.Entry) -> str:
+    return repository.read_blob(entry[1].hex()).decode("utf-8", "replace")
+
+
+def _check_free(snapshot: Snapshot, row: query.PageRow, new: str) -> None:
+    """Raise `PageExists` if a page or an attachment is in the way; a redirect to the page itself is not."""
+    there = snapshot.find_page(new)
+    if there is not None and there.path != row.path:
+        target = (there.frontmatter or {}).get("redirect")
+        if there.path != new or not isinstance(target, str) or page_key(target) != page_key(row.path):
+            raise PageExists(f"{there.path} exists already; choose another name, or remove that page first.")
+    in_the_way = snapshot.attachments(new).keys() & snapshot.attachments(row.path).keys()
+    if in_the_way:
+        raise PageExists(f"Files of another page are in the way: {', '.join(sorted(in_the_way))}.")
+
+
+def _relinked(snapshot: Snapshot, row: query.PageRow, new: str) -> dict[str, tuple[bytes, bytes]]:
+    """The page and the pages that link to it, by file: their bytes, and those with the links rewritten."""
+
+    def look_up(connection: Connection) -> tuple[list[query.PageRow], set[str]]:
+        sources = (query.find_page(connection, path) for path in query.links_to(connection, row.path))
+        found = connection.execute("SELECT DISTINCT target FROM link WHERE key = ?", (page_key(row.path),))
+        spelled = [target for (target,) in found]
+        # Two pages may share a key (`On Call`, `On_Call`, made by git); a link means the one that it spells.
+        meant = {target for target in spelled if (page := query.find_page(connection, target)) and page.id == row.id}
+        return [source for source in sources if source], meant
+
+    sources, targets = snapshot.ask(look_up)
+    if not _NO_LINK_HOLDS.isdisjoint(new):
+        targets = set()
+    changed: dict[str, tuple[bytes, bytes]] = {}
+    for source in [*sources, row]:
+        data = snapshot.repository.read_blob(source.blob)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            rewritten = data  # not ours to guess an encoding
+        else:
+            rewritten = retarget_links(text, targets.__contains__, new).encode()
+        if rewritten != data or source.id == row.id:
+            changed[source.file] = (data, rewritten)
+    return changed

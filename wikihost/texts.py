@@ -1,0 +1,57 @@
+"""A page's new text: what it may be, and the plan that writes it."""
+
+from __future__ import annotations
+
+from wikihost.errors import EditNotApplicable, InvalidPageText, PageTooLarge
+from wikihost.markdown import page_title, split_frontmatter
+from wikihost.names import file_of
+from wikihost.plans import Plan, Snapshot
+from wikihost.query import PageRow
+from wikihost.repo import unified_diff
+from wikihost.values import Written
+from wikihost.writer import Committed
+
+MAX_PAGE_CHARACTERS = 1_000_000
+
+
+def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, text: str, message: str) -> Plan[Written]:
+    """A page gets this text; `row` is the page as it is, None for a new one."""
+    data = text.encode()
+    old = snapshot.repository.read_blob(row.blob) if row else None
+    frontmatter, _ = split_frontmatter(text)
+
+    def finish(done: Committed) -> Written:
+        return Written(
+            path=path,
+            title=page_title(path, frontmatter),
+            revision=row.revision if row and not done.changed else done.head,
+            head=done.head,
+            created=row is None,
+            changed=done.changed,
+            diff=unified_diff(file_of(path), old, data),
+        )
+
+    return Plan({file_of(path): data}, message, finish)
+
+
+def check_text(text: str) -> None:
+    """Raise `PageTooLarge` or `InvalidPageText` for what cannot be a page's text."""
+    if len(text) > MAX_PAGE_CHARACTERS:
+        raise PageTooLarge(f"A page can have at most {MAX_PAGE_CHARACTERS:,} characters; this one has {len(text):,}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidPageText("The text contains a lone surrogate, which is no character.") from error
+
+
+def replace_once(text: str, old: str, new: str) -> str:
+    """The text with `old` replaced. Raises `EditNotApplicable` unless it occurs exactly once."""
+    occurrences = text.count(old)
+    if occurrences == 0:
+        raise EditNotApplicable("The text to replace was not found in the page.", occurrences=0)
+    if occurrences > 1:
+        raise EditNotApplicable(
+            f"The text to replace is ambiguous: found {occurrences} occurrences. Include more of what is around it.",
+            occurrences=occurrences,
+        )
+    return text.replace(old, new)

@@ -1,0 +1,94 @@
+"""What happened in a wiki, and to a page: the catalog's commits, told in order."""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import islice
+
+from wikihost import query
+from wikihost.derive import NEWEST_FIRST
+from wikihost.moving import source_of
+from wikihost.names import name_of_file
+from wikihost.plans import Snapshot
+from wikihost.repo import CommitRecord
+from wikihost.trees import FileChange
+from wikihost.values import Changes, Commit, LoggedCommit, PageChange
+
+_MAX_RENAMES = 20
+
+
+def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Commit]:
+    """The commits of a page, newest first, also under the names that it had before."""
+    found: list[Commit] = []
+    file, up_to = row.file, None
+    for _ in range(_MAX_RENAMES):
+        part = _history(snapshot, file, limit - len(found), up_to)
+        if not part:
+            break
+        found += part
+        first = part[-1].revision
+        record = snapshot.repository.commit(first)
+        if len(found) >= limit or not record.parents:
+            break
+        source = source_of(snapshot.repository, _touched(snapshot, record), file)
+        if source is None:
+            break
+        file, up_to = source, record.parents[0]
+    return found
+
+
+def _history(snapshot: Snapshot, file: str, limit: int, up_to: str | None) -> list[Commit]:
+    return snapshot.ask(lambda connection: query.history(connection, file, limit, up_to=up_to))
+
+
+def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
+    """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are."""
+    rows = connection.execute(
+        "SELECT c.id, c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent FROM commits AS c"  # noqa: S608
+        " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"
+        " (SELECT generation, time, oid FROM commits WHERE oid = ?1)"
+        f" ORDER BY {NEWEST_FIRST} LIMIT ?2",
+        (after, limit),
+    ).fetchall()
+    (total,) = connection.execute("SELECT count(*) FROM commits").fetchone()
+    return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows], total
+
+
+def _pages_of(connection: sqlite3.Connection, commit_id: int) -> list[str]:
+    files = connection.execute("SELECT file FROM page_commit WHERE commit_id = ? ORDER BY file", (commit_id,))
+    names = (name_of_file(file) or file.rpartition("/")[0] for (file,) in files)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
+    """What at most `limit` commits did to pages after the commit `since`, oldest first.
+
+    To go on, ask again since `last`. Around merges a commit may be told twice, and none is left out.
+    Raises `RevisionNotFound`.
+    """
+    base = snapshot.repository.resolve(since)
+    records = list(islice(snapshot.repository.commits(base, snapshot.head), limit + 1))
+    told = records[:limit]
+    found = [change for record in told for change in _changes_of(snapshot, record)]
+    return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
+
+
+def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
+    commit, touched = query.commit_of(record), _touched(snapshot, record)
+    pages = {name: change for path, change in touched.items() if (name := name_of_file(path)) is not None}
+    found: dict[str, PageChange] = {}
+    moved: set[str] = set()
+    for name, change in pages.items():
+        source = source_of(snapshot.repository, touched, change.path)
+        old_name = name_of_file(source) if source else None
+        if old_name is not None:
+            found[name] = PageChange(name, "renamed", commit, old_name)
+            moved.add(old_name)
+        else:
+            kind = "created" if change.old is None else "deleted" if change.new is None else "updated"
+            found[name] = PageChange(name, kind, commit)
+    return [change for change in found.values() if change.kind != "deleted" or change.path not in moved]
+
+
+def _touched(snapshot: Snapshot, record: CommitRecord) -> dict[str, FileChange]:
+    return {change.path: change for change in snapshot.repository.touched(record)}

@@ -155,7 +155,7 @@ class Front:
         is_call = route in (Route.MCP, Route.API, Route.GIT)
         actor = self._actor(headers, wiki, route)
         # A token in an address ends up in logs and histories; whoever sends one is to notice (RFC 6750, section 5.3).
-        if isinstance(actor, BadCredential) or (is_call and b"access_token=" in scope["query_string"]):
+        if isinstance(actor, BadCredential) or (is_call and has_token_in_query(scope["query_string"])):
             await _refuse(send, origin, route)
             return
         scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))
@@ -228,6 +228,11 @@ class _Started:
 def missing_wiki(slug: str) -> Wiki:
     """A private wiki in which nobody has a role stands for a missing one, so that strangers cannot tell them apart."""
     return Wiki("missing", slug, slug, "", Visibility.PRIVATE, datetime.fromtimestamp(0, UTC))
+
+
+def has_token_in_query(query: bytes) -> bool:
+    """Whether a field of the query is named as RFC 6750, section 2.3, names a token there."""
+    return any(field.partition(b"=")[0] == b"access_token" for field in query.split(b"&"))
 
 
 def is_service_worker(headers: Headers) -> bool:

@@ -150,6 +150,8 @@ def test_a_token_in_the_address_is_refused(robot: Robot) -> None:
     with robot.client() as script:
         assert script.get(f"/api/v1/pages?access_token={robot.token}").status_code == 401
         assert script.post(f"/mcp?access_token={robot.token}", json={}).status_code == 401
+        assert script.get("/.git/info/refs?service=git-upload-pack&access_token=x").status_code == 401
+        assert script.get("/api/v1/search?q=access_token=secret").status_code == 200, "a question is not a token"
 
 
 def test_health_needs_no_token(robot: Robot) -> None:

@@ -203,6 +203,12 @@ class Fleet:
         if slot.leases == 0:
             self._slots.pop(wiki_id, None)
 
+    def renew(self, wiki_id: str) -> None:
+        """Let the wiki's worker finish what it does and end: the next lease wakes one that knows the wiki as it is."""
+        slot = self._slots.get(wiki_id)
+        if slot is not None and isinstance(slot.state, Waking | Ready):
+            slot.stop.set()
+
     async def _wait_awake(self, slot: _Slot) -> Worker:
         with trio.move_on_after(self._options.wake_timeout_s):
             while True:

@@ -14,6 +14,7 @@ from pathlib import Path
 from wikihost.errors import QuotaExceeded, StorageFailed
 
 MIB = 1024 * 1024
+NEARLY = 0.9  # of a quota, from when on people are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ def check_fit(before: Usage, after: Usage, quota: Quota) -> None:
             quota_pages=quota.pages,
             quota_bytes=quota.size_bytes,
         )
+
+
+def how_full(usage: Usage, quota: Quota) -> str:
+    """`over quota`, `full` or `nearly full` in either respect, the worse of both; else nothing."""
+    pairs = ((usage.pages, quota.pages), (usage.size_bytes, quota.size_bytes))
+    if any(used > most for used, most in pairs):
+        return "over quota"
+    if any(used == most for used, most in pairs):
+        return "full"
+    return "nearly full" if any(used >= NEARLY * most for used, most in pairs) else ""
 
 
 def _too_many_pages(before: Usage, after: Usage, quota: Quota) -> str:

@@ -22,9 +22,7 @@ _log = logging.getLogger(__name__)
 
 _SUBMODULE = b"160000"  # names a commit of another repository and has no bytes here
 # Always of one length, so that a line written over another leaves nothing of it.
-_LINE = re.compile(
-    r"(?P<body>(?P<commit>[0-9a-f]{40}) (?P<pages>\d{20}) (?P<bytes>\d{20})) (?P<sum>[0-9a-f]{8})\n"
-)
+_LINE = re.compile(r"(?P<body>(?P<commit>[0-9a-f]{40}) (?P<pages>\d{20}) (?P<bytes>\d{20})) (?P<sum>[0-9a-f]{8})\n")
 _LINE_BYTES = 92
 
 SizeOf = Callable[[bytes], int]  # bytes of a blob, by binary object id

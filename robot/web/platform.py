@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from quart import Response, redirect, request
@@ -24,12 +24,14 @@ from robot.web.landing import landing_pages
 from robot.web.link_pages import link_pages
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
 from robot.web.revoke_pages import revoke_pages
+from robot.web.settings_pages import settings_pages
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.visitor import NoSuchWiki, SignInNeeded
 from robot.web.wiki_pages import Reindexer, wiki_pages
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 # The forms are small: a description of 500 characters is the longest field.
 MAX_FORM_BYTES = 64 * 1024
@@ -52,9 +54,14 @@ def create_platform_app(
     sessions: Sessions,
     contents: Contents,
     max_wikis_per_user: int,
+    default_quota: Quota,
     reindexer: Reindexer,
+    renew_worker: Callable[[str], None],
 ) -> QuartTrio:
-    """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
+    """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached.
+
+    `renew_worker(wiki_id)` makes a wiki's worker learn the wiki's name anew.
+    """
     app = new_app("robot.platform", address)
     for pages in (
         landing_pages(db=db, address=address, sessions=sessions),
@@ -62,8 +69,16 @@ def create_platform_app(
         link_pages(db=db, address=address, sessions=sessions),
         handoff_page(db=db, address=address, sessions=sessions),
         dashboard_page(db=db, address=address, sessions=sessions, contents=contents),
-        create_pages(db=db, data=data, address=address, sessions=sessions, max_wikis_per_user=max_wikis_per_user),
+        create_pages(
+            db=db,
+            data=data,
+            address=address,
+            sessions=sessions,
+            max_wikis_per_user=max_wikis_per_user,
+            default_quota=default_quota,
+        ),
         wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer),
+        settings_pages(db=db, address=address, sessions=sessions, contents=contents, renew_worker=renew_worker),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),
     ):

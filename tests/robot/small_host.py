@@ -28,6 +28,7 @@ from robot.web.platform import create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
 
@@ -61,6 +62,7 @@ class SmallHost:
     sessions: Sessions
     contents: Contents
     reindexed: Reindexed
+    renewed: list[str]  # wikis whose workers were to be renewed
     platform: QuartTrio
     wiki_auth: QuartTrio
     ada: User
@@ -78,6 +80,7 @@ class SmallHost:
             description="About things.",
             visibility=visibility,
             domain=ADDRESS.domain,
+            quota=Quota(),
         )
 
     async def signed_in(self, user: User) -> Browser:
@@ -102,6 +105,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
     try:
         sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
         reindexed = Reindexed()
+        renewed: list[str] = []
         platform = create_platform_app(
             db=db,
             data=data,
@@ -109,12 +113,14 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             sessions=sessions,
             contents=contents,
             max_wikis_per_user=5,
+            default_quota=Quota(),
             reindexer=reindexed,
+            renew_worker=renewed.append,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
-        yield SmallHost(data, db, sessions, contents, reindexed, platform, wiki_auth, ada, eve)
+        yield SmallHost(data, db, sessions, contents, reindexed, renewed, platform, wiki_auth, ada, eve)
     finally:
         contents.close_all()
         db.close()

@@ -253,7 +253,7 @@ def test_whatever_became_of_the_last_count_the_next_is_right(home: WikiHome) -> 
         assert left != line
         home.usage.write_bytes(left)
         assert ledger.usage(repository, repository.head()) == Usage(3, HELD)
-        assert home.usage.read_bytes() == line
+        assert home.usage.read_bytes()[: len(line)] == line
     home.usage.unlink()
     home.usage.mkdir()  # cannot be written: counted each time
     assert ledger.usage(repository, repository.head()) == Usage(3, HELD)

@@ -45,7 +45,6 @@ def load_doors(core: Core) -> LoadedDoors:
         max_wikis_per_user=core.settings.max_wikis_per_user,
         default_quota=default_quota(core.settings),
         reindexer=search,
-        renew_worker=core.fleet.renew,
     )
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
     doors = Doors(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from quart import Response, redirect, request
@@ -56,12 +56,8 @@ def create_platform_app(
     max_wikis_per_user: int,
     default_quota: Quota,
     reindexer: Reindexer,
-    renew_worker: Callable[[str], None],
 ) -> QuartTrio:
-    """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached.
-
-    `renew_worker(wiki_id)` makes a wiki's worker learn the wiki's name anew.
-    """
+    """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     app = new_app("robot.platform", address)
     for pages in (
         landing_pages(db=db, address=address, sessions=sessions),
@@ -78,7 +74,7 @@ def create_platform_app(
             default_quota=default_quota,
         ),
         wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer),
-        settings_pages(db=db, address=address, sessions=sessions, contents=contents, renew_worker=renew_worker),
+        settings_pages(db=db, address=address, sessions=sessions, contents=contents),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from quart import Blueprint, Response, redirect, request
@@ -34,14 +33,7 @@ class _Typed:
     git: bool
 
 
-def settings_pages(
-    *,
-    db: Database,
-    address: PublicAddress,
-    sessions: Sessions,
-    contents: Contents,
-    renew_worker: Callable[[str], None],
-) -> Blueprint:
+def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents) -> Blueprint:
     """`/app/wiki/{slug}/settings`"""
     pages = Blueprint("settings", __name__, url_prefix="/app/wiki/<slug>/settings")
 
@@ -82,7 +74,7 @@ def settings_pages(
         errors = _find_errors(typed)
         if errors:
             return await form(user, wiki, role, typed, errors), 400
-        changed = await change_wiki(
+        await change_wiki(
             db,
             wiki,
             name=typed.name,
@@ -90,8 +82,6 @@ def settings_pages(
             visibility=check_visibility(typed.visibility),
             git_enabled=typed.git,
         )
-        if (changed.name, changed.description) != (wiki.name, wiki.description):
-            renew_worker(wiki.id)
         return redirect(f"/app/wiki/{wiki.slug}/settings?saved=1", 303)
 
     return pages

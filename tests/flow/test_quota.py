@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.git_door.client import Git, address, new_wiki
+from robot.commands.wiki import command as wiki_command
+from tests.flow.owner import Owner, signed_in_owner
+from tests.git_door.client import Git, address
 from tests.harness import Robot, robot_command
 from tests.processes import wait_until
 
@@ -25,14 +29,12 @@ SEEDS = 4
 class FullWiki:
     """A wiki of the operator's, with a client at each door."""
 
-    def __init__(self, robot: Robot, place: Path) -> None:
-        self.robot, self.slug = robot, f"full-{secrets.token_hex(4)}"
-        self.token = new_wiki(robot, self.slug)
-        origin = robot.wiki_origin(self.slug)
-        self.script = robot.agent(self.token, origin)
-        self.browser = robot.client(origin, cookies=robot.sign_in(origin))
-        self.browser.headers |= {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
-        self.copy = Git(place).clone(address(robot, self.token, self.slug), self.slug)
+    def __init__(self, owner: Owner, place: Path) -> None:
+        self.robot, self.slug = owner.robot, f"full-{secrets.token_hex(4)}"
+        self.token = owner.make_wiki(self.slug)
+        self.script = self.robot.agent(self.token, self.robot.wiki_origin(self.slug))
+        self.browser = owner.browser(self.slug)
+        self.copy = Git(place).clone(address(self.robot, self.token, self.slug), self.slug)
         assert self.browser.get("/Home").status_code == 200  # awake, so that its writer has to learn of what comes
 
     def __enter__(self) -> FullWiki:
@@ -43,9 +45,11 @@ class FullWiki:
         self.browser.close()
 
     def grant(self, *options: str) -> str:
-        done = robot_command("wiki", "quota", self.slug, *options, data=self.robot.data, port=self.robot.port)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """`robot wiki quota`, without the second that starting a process takes."""
+        settings = {"ROBOT_CONFIG": os.devnull, "ROBOT_DATA": str(self.robot.data)}
+        done = CliRunner(env=settings).invoke(wiki_command, ["quota", self.slug, *options])
+        assert done.exit_code == 0, done.output
+        return str(done.output)
 
     def pages(self) -> int:
         return int(self.script.get("/api/v1/pages").json()["total"])
@@ -72,9 +76,15 @@ class FullWiki:
         return not done.returncode, done.stderr
 
 
+@pytest.fixture(scope="module")
+def owner(robot: Robot) -> Iterator[Owner]:
+    with signed_in_owner(robot) as browser:
+        yield browser
+
+
 @pytest.fixture
-def full(robot: Robot, tmp_path: Path) -> Any:
-    with FullWiki(robot, tmp_path) as wiki:
+def full(owner: Owner, tmp_path: Path) -> Iterator[FullWiki]:
+    with FullWiki(owner, tmp_path) as wiki:
         yield wiki
 
 
@@ -165,9 +175,12 @@ def test_a_push_of_many_commits_over_the_quota_is_refused_readably_and_leaves_no
 
 def test_the_operator_sees_who_is_full_and_takes_a_grant_back(robot: Robot, full: FullWiki) -> None:
     def listed() -> list[str]:
-        done = robot_command("wiki", "list", data=robot.data, port=robot.port)
-        (line,) = [line for line in done.stdout.splitlines() if f"//{full.slug}." in line]
-        return line.split("\t")[3:]
+        done = run("list")
+        (line,) = [line for line in done.output.splitlines() if f"//{full.slug}." in line]
+        return str(line).split("\t")[3:]
+
+    def run(*words: str) -> Result:
+        return CliRunner(env={"ROBOT_CONFIG": os.devnull, "ROBOT_DATA": str(robot.data)}).invoke(wiki_command, words)
 
     assert [re.sub(r"^[\d.]+", "N", figure) for figure in listed()] == [
         "N of 5000 pages", "N of 200 MiB", "N MiB on disk", ""
@@ -178,9 +191,8 @@ def test_the_operator_sees_who_is_full_and_takes_a_grant_back(robot: Robot, full
     assert (listed()[0], listed()[3]) == ("4 of 4 pages", "over quota")
     full.grant("--default", "--mebibytes", "7")
     assert (listed()[:2], listed()[3]) == (["4 of 5000 pages", "0.0 of 7 MiB"], "")
-    refused = robot_command("wiki", "quota", full.slug, "--pages", "-1", data=robot.data, port=robot.port)
-    assert refused.returncode == 2
-    assert "robot wiki list" in robot_command("wiki", "quota", "none", data=robot.data, port=robot.port).stderr
+    assert run("quota", full.slug, "--pages", "-1").exit_code == 2
+    assert "`robot wiki list` names them all" in run("quota", "none").output
 
 
 def test_the_hosts_default_is_what_a_new_wiki_may_hold(robot: Robot) -> None:

@@ -62,7 +62,6 @@ class SmallHost:
     sessions: Sessions
     contents: Contents
     reindexed: Reindexed
-    renewed: list[str]  # wikis whose workers were to be renewed
     platform: QuartTrio
     wiki_auth: QuartTrio
     ada: User
@@ -105,7 +104,6 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
     try:
         sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
         reindexed = Reindexed()
-        renewed: list[str] = []
         platform = create_platform_app(
             db=db,
             data=data,
@@ -115,12 +113,11 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             max_wikis_per_user=5,
             default_quota=Quota(),
             reindexer=reindexed,
-            renew_worker=renewed.append,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
-        yield SmallHost(data, db, sessions, contents, reindexed, renewed, platform, wiki_auth, ada, eve)
+        yield SmallHost(data, db, sessions, contents, reindexed, platform, wiki_auth, ada, eve)
     finally:
         contents.close_all()
         db.close()

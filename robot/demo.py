@@ -46,10 +46,10 @@ class Demo:
         return claude_code(SLUG, self.wiki, self.token).text
 
 
-async def prepare_demo(db: Database, data: DataDir, address: PublicAddress, quota: Quota) -> Demo:
+async def prepare_demo(db: Database, data: DataDir, address: PublicAddress) -> Demo:
     """Make what is missing of the demo; what is there from an earlier start stays as it is."""
     operator = await operator_of(db)
-    wiki = find_wiki_by_slug(db, SLUG) or await _create_wiki(db, data, operator, address, quota)
+    wiki = find_wiki_by_slug(db, SLUG) or await _create_wiki(db, data, operator, address)
     return Demo(
         platform=address.platform_origin,
         wiki=address.wiki_origin(SLUG),
@@ -74,7 +74,7 @@ def _pages_below(folder: Traversable, prefix: str) -> list[tuple[str, str]]:
     return pages
 
 
-async def _create_wiki(db: Database, data: DataDir, owner: User, address: PublicAddress, quota: Quota) -> Wiki:
+async def _create_wiki(db: Database, data: DataDir, owner: User, address: PublicAddress) -> Wiki:
     pages = await trio.to_thread.run_sync(handbook_pages)
     return await create_hosted_wiki(
         db,
@@ -85,7 +85,7 @@ async def _create_wiki(db: Database, data: DataDir, owner: User, address: Public
         description=DESCRIPTION,
         visibility=Visibility.PUBLIC,
         domain=address.domain,
-        quota=quota,
+        quota=Quota(),  # the handbook fits, whatever the settings say
         pages=pages,
     )
 

@@ -10,7 +10,6 @@ import click
 
 from robot import logs, supervisor
 from robot.demo import Demo, prepare_demo
-from robot.quotas import default_quota
 from robot.settings import load
 
 # Whoever presses Ctrl-C at a demo does not want to wait.
@@ -29,7 +28,7 @@ def command(config: Path | None, port: int | None, data: Path | None, as_json: b
     logs.configure("warning" if settings.log_level == "info" else settings.log_level)
 
     async def announce(core: supervisor.Core) -> None:
-        demo = await prepare_demo(core.db, core.data, core.address, default_quota(core.settings))
+        demo = await prepare_demo(core.db, core.data, core.address)
         click.echo(json.dumps(asdict(demo)) if as_json else _welcome(demo))
 
     supervisor.run(settings, announce)

@@ -29,7 +29,7 @@ from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.visitor import NoSuchWiki, SignInNeeded
 from robot.web.wiki_pages import Reindexer, wiki_pages
-from wikihost.errors import StorageFailed, StorageFull
+from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
 
@@ -146,6 +146,10 @@ def _add_error_pages(app: QuartTrio) -> None:
     @app.errorhandler(StorageFull)
     async def disk_full(_: Exception) -> Response:
         return error_page(507, "The disk is full", "This host has no room left, so your change was not made.")
+
+    @app.errorhandler(QuotaExceeded)
+    async def over_quota(error: QuotaExceeded) -> Response:
+        return error_page(413, "This does not fit", f"{error} Nothing was changed.")
 
     @app.errorhandler(StorageFailed)
     async def disk_failed(_: StorageFailed) -> Response:

@@ -23,6 +23,7 @@ from robot.hosting import create_hosted_wiki
 from robot.model import Scope, User, Visibility
 from robot.tokens import create_token
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 DOMAIN = "robot.localhost"
 HEALTH = "/healthz"
@@ -98,6 +99,7 @@ async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source
         description="",
         visibility=Visibility.PUBLIC,
         domain=DOMAIN,
+        quota=Quota(),
         pages={"Home": "# Home\n"},
     )
     secret, _ = await create_token(db, owner, wiki, "bench", [Scope.READ, Scope.WRITE])

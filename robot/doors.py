@@ -12,6 +12,7 @@ from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.mcp.endpoint import McpEndpoint
 from robot.pages import WikiPages
+from robot.quotas import default_quota
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
@@ -42,6 +43,7 @@ def load_doors(core: Core) -> LoadedDoors:
         contents=core.contents,
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
+        default_quota=default_quota(core.settings),
         reindexer=search,
     )
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)

@@ -91,9 +91,10 @@ class Robot:
             platform.update(answer.cookies)
         if origin is None:
             return platform
-        return self._hand_off(origin, platform)
+        return self.hand_off(origin, platform)
 
-    def _hand_off(self, origin: str, platform: dict[str, str]) -> dict[str, str]:
+    def hand_off(self, origin: str, platform: dict[str, str]) -> dict[str, str]:
+        """Cookies of the wiki at `origin`, in a browser that has these of the platform."""
         wiki: dict[str, str] = {}
         address = f"{origin}/auth/start?next=/"
         for _ in range(6):

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wikihost.child.settings import DECIDED, Setting, wiki_settings
+from wikihost.child.settings import DECIDED, Setting, described_settings, wiki_settings
 from wikihost.layout import WikiHome
 from wikihost.markdown import keep_merge_keys
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 # The file that every connection of Otter Wiki's engine opens. Its engine cannot be replaced (Flask-SQLAlchemy
 # keeps it to itself), but SQLAlchemy asks us to connect.
@@ -73,6 +73,13 @@ def bind(server: Any, spec: WorkerSpec) -> None:
     server.githttpserver.path = str(home.repo)
     otterwiki.repomgmt.initialize_repo_management(storage)
     otterwiki.helper._serializer = URLSafeTimedSerializer(app.config["SECRET_KEY"])
+
+
+def describe(server: Any, described: Described) -> None:
+    """Let the bound wiki be called otherwise, as far as its owner's own preferences do not say it already."""
+    server.app.config.update(described_settings(described))
+    with server.app.app_context():
+        server.update_app_config()
 
 
 def _decide_settings(server: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from wikihost.layout import WikiHome
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 Setting = str | bool | int | None
 
@@ -57,11 +57,18 @@ def wiki_settings(spec: WorkerSpec) -> dict[str, Setting]:
         "REPOSITORY": str(home.repo),
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{home.wiki_db}",
         "SECRET_KEY": session_key(home),
-        "SITE_NAME": spec.site_name,
-        "SITE_DESCRIPTION": spec.description,
         "LOG_LEVEL": spec.log_level,
-        "ROBOT_PLATFORM_URL": spec.platform_url,
         "MAX_CONTENT_LENGTH": spec.max_upload_bytes,
+        **described_settings(spec.described),
+    }
+
+
+def described_settings(described: Described) -> dict[str, Setting]:
+    """Those that say what the wiki is called."""
+    return {
+        "SITE_NAME": described.site_name,
+        "SITE_DESCRIPTION": described.description,
+        "ROBOT_PLATFORM_URL": described.platform_url,
     }
 
 

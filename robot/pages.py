@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import quote
 
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
@@ -26,6 +26,8 @@ from wikihost.layout import DataDir
 from wikihost.worker_protocol import MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
 
 log = logging.getLogger(__name__)
+
+_MOST_HOSTED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class WikiPages:
         self._address = address
         self._cache = cache
         self._recent = RecentPages()
+        self._hosted = lru_cache(_MOST_HOSTED)(self._make_hosted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
@@ -126,7 +129,7 @@ class WikiPages:
             return {}
         return {RECENT_HEADER: " ".join(self._recent.of(request.actor.user, request.wiki))}
 
-    def _hosted(self, wiki: Wiki) -> HostedWiki:
+    def _make_hosted(self, wiki: Wiki) -> HostedWiki:
         return HostedWiki(
             wiki_id=wiki.id,
             home=self._data.wiki(wiki.id),

@@ -11,7 +11,6 @@ import sqlite3
 from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from wikihost.errors import StorageFailed
@@ -38,6 +37,7 @@ class _Known:
     """One wiki's opened repository, and its preferences' digest at a version of the database."""
 
     repository: Repository
+    database: str
     version: tuple[int, bytes] = (0, b"")
     digest: bytes = b""
 
@@ -46,41 +46,41 @@ class PageStates:
     """The state of any wiki, in some ten microseconds. For one thread."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Path, _Known] = OrderedDict()
+        self._known: OrderedDict[WikiHome, _Known] = OrderedDict()
 
     def read(self, home: WikiHome) -> PageState | None:
         """The state now; None where it cannot be told: the repository is damaged, or preferences are being saved."""
         try:
             known = self._open(home)
-            return PageState(known.repository.head(), _preferences(home, known))
+            return PageState(known.repository.head(), _preferences(known))
         except (StorageFailed, OSError, sqlite3.Error):
-            self._known.pop(home.root, None)
+            self._known.pop(home, None)
             return None
 
     def _open(self, home: WikiHome) -> _Known:
-        known = self._known.get(home.root)
+        known = self._known.get(home)
         if known is None:
-            known = self._known[home.root] = _Known(Repository(home.repo))
+            known = self._known[home] = _Known(Repository(home.repo), str(home.wiki_db))
             if len(self._known) > _MOST_WIKIS:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(home.root)
+            self._known.move_to_end(home)
         return known
 
 
-def _preferences(home: WikiHome, known: _Known) -> bytes:
+def _preferences(known: _Known) -> bytes:
     try:
-        version = _database_version(home.wiki_db)
+        version = _database_version(known.database)
     except FileNotFoundError:
         return _digest_of([])  # never awake yet
     if version != known.version:
         # Drafts and headings are kept in the same database; only another digest is another state.
-        known.digest = _digest(home.wiki_db)
+        known.digest = _digest(known.database)
         known.version = version
     return known.digest
 
 
-def _database_version(path: Path) -> tuple[int, bytes]:
+def _database_version(path: str) -> tuple[int, bytes]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.fstat(descriptor).st_ino, os.pread(descriptor, _COUNTER.stop, 0)[_COUNTER]
@@ -88,9 +88,9 @@ def _database_version(path: Path) -> tuple[int, bytes]:
         os.close(descriptor)
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: str) -> bytes:
     """A fingerprint of the preferences. Raises sqlite3.Error at once while somebody writes them."""
-    address = f"file:{quote(os.fspath(path))}?mode=ro"
+    address = f"file:{quote(path)}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
         rows = connection.execute("SELECT name, value FROM preferences ORDER BY name").fetchall()
     return _digest_of(rows)

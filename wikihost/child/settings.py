@@ -41,6 +41,8 @@ DECIDED: Final[Mapping[str, Setting]] = {
     "GIT_ALLOW_EXTERNAL_SYMLINKS": False,
     "MAIL_SERVER": "",
     "MAX_FORM_MEMORY_SIZE": MAX_FORM_BYTES,
+    # Core says with each request who is asking; a session holds notices, and ends when they were shown.
+    "SESSION_PROTECTION": None,
     "SESSION_COOKIE_NAME": SESSION_COOKIE,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_SAMESITE": "Lax",

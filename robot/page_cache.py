@@ -4,8 +4,8 @@ A worker marks the answers that may be kept (`wikihost/child/repeatable.py`). Th
 branch head, the owner's preferences and what the worker was made for. The version is read anew for each request, so
 nothing has to be told to forget, and a save is seen at once whichever process made it.
 
-Within a version the key is all that a worker gets to see of such a request. That holds by construction: the request
-that is forwarded is made from the key, and carries no other header of the client's.
+Within a version an answer is found by all that a worker gets to see of such a request. That holds by construction: what
+is forwarded is made from what is looked for, and carries no other header of the client's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wikihost.worker_protocol import SESSION_COOKIE
 # Larger answers are streamed and not kept, and one wiki gets no more than this part of the whole.
 MAX_PAGE_BYTES: Final = 1024 * 1024
 SHARE_OF_A_WIKI: Final = 0.25
-# What an entry takes beside its body and headers.
+# What an entry takes beside its address, headers and body.
 _ENTRY_BYTES: Final = 1_000
 
 _KEPT_STATUS: Final = frozenset((200, 301, 302, 303, 307, 308, 404))
@@ -41,11 +41,15 @@ _OF_A_BODY: Final = frozenset((b"content-type", b"content-length", b"content-dis
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request whose answer may be kept, and the wiki as it was then. `headers` are all that a worker may see."""
+    """A request whose answer may be kept, and the wiki as it was then.
+
+    `target` is path and query, `look` what else makes a difference; `headers` are all that a worker may see.
+    """
 
     hosted: HostedWiki
     state: PageState
-    key: Hashable
+    target: bytes
+    look: Hashable
     headers: Headers
     none_match: bytes
 
@@ -92,19 +96,20 @@ class PageCache:
             return None
         cookies, conditions, none_match = seen
         who = (identity.get("x-otterwiki-permissions"), "x-otterwiki-email" in identity)
-        key = (origin, scope["raw_path"], scope["query_string"], who, cookies)
+        target = scope["raw_path"] + b"?" + scope["query_string"]
         headers = [*conditions, (b"cookie", cookies)] if cookies else conditions
-        return Asked(hosted, state, key, headers, none_match)
+        return Asked(hosted, state, target, (origin, who, cookies), headers, none_match)
 
     def find(self, asked: Asked) -> KeptAnswer | None:
-        return self._answers.get(asked.hosted.wiki_id, (asked.state, asked.hosted), asked.key)
+        return self._answers.get(asked.hosted.wiki_id, (asked.state, asked.hosted), (asked.target, asked.look))
 
     def keep(self, asked: Asked, answer: KeptAnswer) -> None:
         """Keep `answer` unless the wiki became another since it was asked."""
         if self._states.read(asked.hosted.home) == asked.state and self._serves(asked.hosted):
-            size_bytes = len(answer.body) + sum(len(name) + len(value) for name, value in answer.headers) + _ENTRY_BYTES
-            version = (asked.state, asked.hosted)
-            self._answers.put(asked.hosted.wiki_id, version, asked.key, answer, size_bytes)
+            head_bytes = sum(len(name) + len(value) for name, value in answer.headers)
+            size_bytes = len(asked.target) + head_bytes + len(answer.body) + _ENTRY_BYTES
+            version, key = (asked.state, asked.hosted), (asked.target, asked.look)
+            self._answers.put(asked.hosted.wiki_id, version, key, answer, size_bytes)
 
     def forget(self, wiki_id: str) -> None:
         """Let go what was kept of a wiki that changed, before anybody asks; nothing depends on it."""

@@ -19,8 +19,10 @@ from wikihost.repo import Repository
 
 # An opened repository takes some 60 µs to open and a few kilobytes to keep.
 _MOST_WIKIS = 256
-# The file change counter in a database's header (SQLite file format, 1.3.7). Otter Wiki's database has a rollback
-# journal, so that each transaction which changes anything changes this.
+# In a database's header: which journal it has, and its change counter (SQLite file format, 1.3.3, 1.3.7). Only with a
+# rollback journal, as Otter Wiki has it, does each transaction which changes anything change the counter.
+_JOURNAL = slice(18, 20)
+_WAL = b"\2\2"
 _COUNTER = slice(24, 28)
 
 
@@ -83,7 +85,10 @@ def _preferences(known: _Known) -> bytes:
 def _database_version(path: str) -> tuple[int, bytes]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.fstat(descriptor).st_ino, os.pread(descriptor, _COUNTER.stop, 0)[_COUNTER]
+        header = os.pread(descriptor, _COUNTER.stop, 0)
+        if header[_JOURNAL] == _WAL:
+            raise StorageFailed("The wiki's database says nothing of its changes.")
+        return os.fstat(descriptor).st_ino, header[_COUNTER]
     finally:
         os.close(descriptor)
 

@@ -97,6 +97,17 @@ def test_while_preferences_are_being_saved_nothing_is_said(home: WikiHome) -> No
     assert states.read(home) is not None
 
 
+def test_a_database_that_hides_its_changes_has_no_state(home: WikiHome) -> None:
+    states = PageStates()
+    with database(home) as connection:
+        connection.executescript(OTTERWIKI_TABLES)
+        assert states.read(home) is not None
+        connection.execute("PRAGMA journal_mode = WAL")
+        assert states.read(home) is None
+        connection.execute("PRAGMA journal_mode = DELETE")
+        assert states.read(home) is not None
+
+
 def test_a_damaged_repository_has_no_state_and_a_mended_one_has(home: WikiHome) -> None:
     states = PageStates()
     before = read(states, home)

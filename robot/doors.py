@@ -11,6 +11,7 @@ from robot.front import Doors
 from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.mcp.endpoint import McpEndpoint
+from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
 from robot.rest.app import create_rest_app
@@ -20,6 +21,7 @@ from robot.supervisor import Core
 from robot.web.platform import create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki
+from wikihost.page_state import PageStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class LoadedDoors:
     front: Doors
     search: SearchService
     mcp: McpEndpoint
+    page_cache: PageCache
 
 
 def load_doors(core: Core) -> LoadedDoors:
@@ -47,6 +50,7 @@ def load_doors(core: Core) -> LoadedDoors:
         reindexer=search,
     )
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
+    page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
     doors = Doors(
         platform=cast(App, platform),
         wiki_auth=cast(App, wiki_auth),
@@ -57,7 +61,7 @@ def load_doors(core: Core) -> LoadedDoors:
             data=core.data,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
         ),
-        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address),
+        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp)
+    return LoadedDoors(doors, search, mcp, page_cache)

@@ -186,6 +186,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await start("search", doors.search.run)
     await start("mcp", doors.mcp.run, until_signal)
     core.contents.subscribe(doors.search.notify)
+    core.contents.subscribe(doors.page_cache.forget)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
     await apply_quotas(core.db, core.data, default_quota(core.settings))

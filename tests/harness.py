@@ -81,10 +81,13 @@ class Robot:
         assert done.returncode == 0, done.stderr
         return next(word for word in done.stdout.split() if "/auth/link?" in word)
 
-    def sign_in(self, origin: str | None = None) -> dict[str, str]:
-        """Cookies of a signed-in browser: the platform's, or with `origin` that wiki's after the hand-off."""
+    def sign_in(self, origin: str | None = None, link_address: str | None = None) -> dict[str, str]:
+        """Cookies of a signed-in browser: the platform's, or with `origin` that wiki's after the hand-off.
+
+        It is the operator's, or that of the person for whom the sign-in link was made.
+        """
         platform: dict[str, str] = {}
-        link = urlsplit(self.login_link())
+        link = urlsplit(link_address or self.login_link())
         with self.client(self.platform) as client:
             answer = client.get(f"{link.path}?{link.query}")
             assert answer.status_code in (302, 303), answer.text

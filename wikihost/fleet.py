@@ -190,6 +190,11 @@ class Fleet:
             slot.leases -= 1
             slot.last_used = trio.current_time()
 
+    def serves(self, hosted: HostedWiki) -> bool:
+        """Whether the wiki's worker was made for just this value, not for one before it."""
+        slot = self._slots.get(hosted.wiki_id)
+        return slot is not None and slot.serving == hosted
+
     def status(self) -> list[WorkerStatus]:
         """Every wiki that was asked for since the start, by id."""
         return [_status_of(self._slots[wiki_id]) for wiki_id in sorted(self._slots)]

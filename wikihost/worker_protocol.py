@@ -30,6 +30,14 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 PROBE_PATH: Final = "/-/robot/health"
 PROBE_HEADER: Final = "x-robot-probe"
 
+# The commit that an answer was made at, said of answers that core may give again (`child/repeatable.py`).
+MADE_AT_HEADER: Final = "x-robot-made-at"
+# The page or folder that an answer shows, and in requests those that the person saw last: %-escaped, spaces between.
+PAGE_HEADER: Final = "x-robot-page"
+RECENT_HEADER: Final = "x-robot-recent"
+# Otter Wiki's session. The prefix keeps a sibling subdomain from planting it (RFC 6265bis, section 4.1.3.2).
+SESSION_COOKIE: Final = "__Host-wiki"
+
 
 @dataclass(frozen=True, slots=True)
 class Described:

@@ -103,13 +103,23 @@ def _extend(server: Any) -> None:
     import otterwiki.sidebar  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
-    from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import (  # noqa: PLC0415
+        identity,
+        naming,
+        plugin,
+        recent,
+        repeatable,
+        saving,
+        sidebar,
+        threads,
+        uploads,
+    )
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
+    repeatable.install(app, server.storage)  # first, so that it sees all that happens in a request
     plugin.install(app)
     naming.install(app, server.storage)
     uploads.install(app, server.storage)
@@ -118,28 +128,13 @@ def _extend(server: Any) -> None:
     app.teardown_request(lambda _error: server.storage.release())
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
-    _remember_pages_only_of(current_user)
+    recent.install(app)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
-
-
-def _remember_pages_only_of(user: Any) -> None:
-    """Keep the list of recently viewed pages, and so a session, for those only who can create pages from it."""
-    import otterwiki.pageindex  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
-
-    remember = otterwiki.wiki.upsert_pagecrumbs
-
-    def upsert_pagecrumbs(pagepath: str | None) -> None:
-        if user.is_authenticated:
-            remember(pagepath)
-
-    otterwiki.wiki.upsert_pagecrumbs = upsert_pagecrumbs
-    otterwiki.pageindex.upsert_pagecrumbs = upsert_pagecrumbs
 
 
 def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> sqlite3.Connection | None:

@@ -18,6 +18,11 @@ from wikihost.names import file_of, page_key
 from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary, SearchHit
 
+HOME = "Home"
+_IS_ORPHAN = (
+    "NOT EXISTS (SELECT 1 FROM link WHERE link.key = page.key AND link.page_id <> page.id) AND path <> ?"
+    " AND (frontmatter IS NULL OR json_type(frontmatter, '$.redirect') IS NULL)"
+)
 _MAX_TERMS = 32
 _SNIPPET_TOKENS = 24
 # A hit in the title is worth five in the body, one in a heading three.
@@ -76,6 +81,9 @@ def list_pages(connection: sqlite3.Connection, wanted: PageFilter) -> list[PageS
     if wanted.updated_since is not None:
         conditions.append("updated >= ?")
         values.append(wanted.updated_since.timestamp())
+    if wanted.orphans:
+        conditions.append(_IS_ORPHAN)
+        values.append(HOME)
     where = "WHERE " + " AND ".join(conditions) if conditions else ""
     rows = connection.execute(
         f"SELECT path, title, category, tags, words, revision, updated FROM page {where} ORDER BY path",

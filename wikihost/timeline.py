@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import islice
+from typing import Literal
 
 from wikihost import query
 from wikihost.derive import NEWEST_FIRST
@@ -85,10 +86,13 @@ def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
             found[name] = PageChange(name, "renamed", commit, old_name)
             moved.add(old_name)
         else:
-            kind = "created" if change.old is None else "deleted" if change.new is None else "updated"
-            found[name] = PageChange(name, kind, commit)
+            found[name] = PageChange(name, _kind(change), commit)
     return [change for change in found.values() if change.kind != "deleted" or change.path not in moved]
 
 
 def _touched(snapshot: Snapshot, record: CommitRecord) -> dict[str, FileChange]:
     return {change.path: change for change in snapshot.repository.touched(record)}
+
+
+def _kind(change: FileChange) -> Literal["created", "updated", "deleted"]:
+    return "created" if change.old is None else "deleted" if change.new is None else "updated"

@@ -113,7 +113,7 @@ def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: 
         contents,
         stand_in,
         McpEndpoint(contents=contents, search=service, domain=DOMAIN),
-        create_rest_app(contents=contents, search=service, domain=DOMAIN),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
     )
 
 

@@ -12,7 +12,7 @@ from quart import Response, request
 from robot.rest import shapes
 from robot.rest.answers import answer, answer_bytes, as_json
 from robot.rest.openapi import document
-from robot.rest.operations import IF_NONE_MATCH, Access, Answer, Handler, Header, Operation
+from robot.rest.operations import IF_NONE_MATCH, Access, Answer, Header, Operation
 
 _ETAG = Header("ETag", "Changes with the document.", {"type": "string"})
 
@@ -41,12 +41,12 @@ OPENAPI = Operation(
 )
 
 
-class AboutRoutes:
-    def __init__(self, others: Sequence[Operation]) -> None:
-        self._operations = (*others, HEALTH, OPENAPI)
+OPERATIONS = (HEALTH, OPENAPI)
 
-    def routes(self) -> Sequence[tuple[Operation, Handler]]:
-        return ((HEALTH, self.health), (OPENAPI, self.openapi))
+
+class AboutRoutes:
+    def __init__(self, described: Sequence[Operation]) -> None:
+        self._described = described
 
     async def health(self) -> Response:
         health: shapes.Health = {"status": "ok"}
@@ -62,5 +62,5 @@ class AboutRoutes:
     @cached_property
     def _document(self) -> tuple[bytes, str]:
         """The document and its ETag; made at the first request, which takes some tens of milliseconds."""
-        text = as_json(document(self._operations))
+        text = as_json(document(self._described))
         return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'

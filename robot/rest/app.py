@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
@@ -17,14 +17,14 @@ from robot import access
 from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
-from robot.rest import refusals
+from robot.rest import about, attachments, pages, refusals, searching, wiki
 from robot.rest.about import AboutRoutes
 from robot.rest.answers import answer
 from robot.rest.attachments import MAX_JSON_BYTES, AttachmentRoutes
 from robot.rest.bodies import Bodies, wiki_request
 from robot.rest.changing import Changing
 from robot.rest.downloads import Downloads
-from robot.rest.operations import Access, Handler, Operation, add_routes
+from robot.rest.operations import Access, add_routes
 from robot.rest.pages import PageRoutes
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from robot.search.service import SearchService
 
 log = logging.getLogger(__name__)
+
+OPERATIONS = (
+    *pages.OPERATIONS,
+    *attachments.OPERATIONS,
+    *wiki.OPERATIONS,
+    *searching.OPERATIONS,
+    *about.OPERATIONS,
+)
 
 
 class RestApp(QuartTrio):
@@ -57,22 +65,19 @@ def create_rest_app(*, contents: Contents, search: SearchService, domain: str, s
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     changing, bodies = Changing(contents, domain), Bodies(spool)
-    routes: list[tuple[Operation, Handler]] = [
-        *PageRoutes(contents, changing, bodies).routes(),
-        *AttachmentRoutes(contents, changing, bodies, Downloads(spool)).routes(),
-        *WikiRoutes(contents).routes(),
-        *SearchRoutes(contents, search).routes(),
-    ]
-    routes += AboutRoutes([operation for operation, _ in routes]).routes()
-    add_routes(app, routes)
-    _guard(app, [operation for operation, _ in routes])
+    add_routes(app, pages.OPERATIONS, PageRoutes(contents, changing, bodies))
+    add_routes(app, attachments.OPERATIONS, AttachmentRoutes(contents, changing, bodies, Downloads(spool)))
+    add_routes(app, wiki.OPERATIONS, WikiRoutes(contents))
+    add_routes(app, searching.OPERATIONS, SearchRoutes(contents, search))
+    add_routes(app, about.OPERATIONS, AboutRoutes(OPERATIONS))
+    _guard(app)
     _answer_errors(app)
     return app
 
 
-def _guard(app: QuartTrio, operations: Sequence[Operation]) -> None:
+def _guard(app: QuartTrio) -> None:
     """Check each request's access before its handler runs; an address that is none is for readers."""
-    needed: Mapping[str | None, Access] = {operation.id: operation.access for operation in operations}
+    needed: Mapping[str | None, Access] = {operation.id: operation.access for operation in OPERATIONS}
 
     async def check() -> Response | None:
         if request.method == "OPTIONS":

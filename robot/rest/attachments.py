@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -30,7 +29,6 @@ from robot.rest.operations import (
     WRITTEN,
     Access,
     Answer,
-    Handler,
     Operation,
 )
 from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
@@ -131,6 +129,8 @@ DELETE = Operation(
     body_required=False,
 )
 
+OPERATIONS = (LIST, POST, READ, PUT, DELETE)
+
 
 class AttachmentRoutes:
     def __init__(self, contents: Contents, changing: Changing, bodies: Bodies, downloads: Downloads) -> None:
@@ -138,15 +138,6 @@ class AttachmentRoutes:
         self._changing = changing
         self._bodies = bodies
         self._downloads = downloads
-
-    def routes(self) -> Sequence[tuple[Operation, Handler]]:
-        return (
-            (LIST, self.list_attachments),
-            (POST, self.post_attachment),
-            (READ, self.read_attachment),
-            (PUT, self.put_attachment),
-            (DELETE, self.delete_attachment),
-        )
 
     async def list_attachments(self, name: str) -> Response:
         asked = read_query(Listed)

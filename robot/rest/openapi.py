@@ -81,6 +81,7 @@ def document(operations: Sequence[Operation]) -> dict[str, object]:
         "paths": paths,
         "components": {
             "schemas": _schemas(operations),
+            "responses": {_name(status, codes): _error(status, codes) for status, codes in sorted(_failures(operations))},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "A token of this wiki: `robot_…`."}
             },
@@ -88,13 +89,14 @@ def document(operations: Sequence[Operation]) -> dict[str, object]:
     }
 
 
-def errors_of(operation: Operation) -> dict[int, list[str]]:
+def errors_of(operation: Operation) -> dict[int, tuple[str, ...]]:
     """The codes that a route can answer with, by status."""
-    found: dict[int, list[str]] = {}
+    found: dict[int, tuple[str, ...]] = {}
     for code in dict.fromkeys((*problems.ANY, *operation.problems)):
         if code == "unauthorized" and operation.access is Access.ANYONE:
             continue
-        found.setdefault(PROBLEMS[code].status, []).append(code)
+        status = PROBLEMS[code].status
+        found[status] = (*found.get(status, ()), code)
     return dict(sorted(found.items()))
 
 
@@ -113,9 +115,21 @@ def _operation(operation: Operation) -> dict[str, object]:
     answers = {str(answer.status): _answer(answer) for answer in sorted(operation.answers, key=lambda one: one.status)}
     if operation.id == "read_attachment":
         answers["200"]["content"]["*/*"] = {}
-    errors = {str(status): _error(status, codes) for status, codes in errors_of(operation).items()}
+    errors = {
+        str(status): {"$ref": f"#/components/responses/{_name(status, codes)}"}
+        for status, codes in errors_of(operation).items()
+    }
     described["responses"] = answers | errors
     return described
+
+
+def _failures(operations: Iterable[Operation]) -> set[tuple[int, tuple[str, ...]]]:
+    """The sets of codes that occur: many operations share one."""
+    return {failure for operation in operations for failure in errors_of(operation).items()}
+
+
+def _name(status: int, codes: Sequence[str]) -> str:
+    return f"{status}.{'.'.join(codes)}"
 
 
 def _in_path(operation: Operation) -> Iterable[dict[str, object]]:
@@ -172,7 +186,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
 
 def _error(status: int, codes: Sequence[str]) -> dict[str, object]:
     described: dict[str, object] = {
-        "description": "\n".join(f"* `{code}`: {PROBLEMS[code].meaning}" for code in codes),
+        "description": ", ".join(f"`{code}`" for code in codes),
         "content": {
             JSON: {
                 "schema": {
@@ -209,4 +223,7 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     schemas: dict[str, Any] = found["$defs"]
     for schema in schemas.values():
         schema.pop("title", None)
+    code = schemas[ErrorAnswer.__name__]["properties"]["code"]
+    code["enum"] = list(PROBLEMS)
+    code["description"] = "\n".join(f"* `{code}`: {problem.meaning}" for code, problem in PROBLEMS.items())
     return dict(sorted(schemas.items()))

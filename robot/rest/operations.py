@@ -77,17 +77,11 @@ class Operation:
         """The address as Quart's router takes it: a page's name may go over slashes."""
         return PREFIX + re.sub(r"\{name\}", "<path:name>", self.path).replace("{filename}", "<filename>")
 
-    @property
-    def writes(self) -> bool:
-        return self.access is Access.WRITER
 
-
-Handler = Callable[..., Awaitable[Response]]
-Routes = Mapping[Operation, Handler]
-
-
-def add_routes(app: Quart, routes: Sequence[tuple[Operation, Handler]]) -> None:
-    for operation, handler in routes:
+def add_routes(app: Quart, operations: Sequence[Operation], handlers: object) -> None:
+    """Let the method of `handlers` that is named as an operation answer it."""
+    for operation in operations:
+        handler: Callable[..., Awaitable[Response]] = getattr(handlers, operation.id)
         app.add_url_rule(operation.rule, operation.id, handler, methods=[operation.method])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import unquote
 
 from quart import Response
@@ -31,7 +30,6 @@ from robot.rest.operations import (
     WRITTEN,
     Access,
     Answer,
-    Handler,
     Operation,
 )
 from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
@@ -144,6 +142,8 @@ RENAME = Operation(
     body=RenamePage,
 )
 
+OPERATIONS = (LIST, READ, WRITE, EDIT, DELETE, RENAME)
+
 
 class PageRoutes:
     """The handlers; page names arrive as `app.routable_path` left them, one level of escapes still in place."""
@@ -152,16 +152,6 @@ class PageRoutes:
         self._contents = contents
         self._changing = changing
         self._bodies = bodies
-
-    def routes(self) -> Sequence[tuple[Operation, Handler]]:
-        return (
-            (LIST, self.list_pages),
-            (READ, self.read_page),
-            (WRITE, self.write_page),
-            (EDIT, self.edit_page),
-            (DELETE, self.delete_page),
-            (RENAME, self.rename_page),
-        )
 
     async def list_pages(self) -> Response:
         asked = read_query(ListPages)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from quart import Response, request
@@ -11,7 +10,7 @@ from robot.contents import Contents
 from robot.rest import answers, shapes
 from robot.rest.answers import answer
 from robot.rest.bodies import acting, wiki_request
-from robot.rest.operations import LOCATION, Access, Answer, Handler, Operation
+from robot.rest.operations import LOCATION, Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
 from robot.rest.queries import Search, SemanticSearch, read_query
 
@@ -87,21 +86,13 @@ REINDEX_STATUS = Operation(
     READING,
 )
 
+OPERATIONS = (SEARCH, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
+
 
 class SearchRoutes:
     def __init__(self, contents: Contents, search: SearchService) -> None:
         self._contents = contents
         self._search = search
-
-    def routes(self) -> Sequence[tuple[Operation, Handler]]:
-        return (
-            (SEARCH, self.search),
-            (SEMANTIC_SEARCH, self.semantic_search),
-            (CHROMA_STATUS, self.chroma_status),
-            (REINDEX, self.start_reindex),
-            (CANCEL_REINDEX, self.cancel_reindex),
-            (REINDEX_STATUS, self.reindex_status),
-        )
 
     async def search(self) -> Response:
         asked = read_query(Search)

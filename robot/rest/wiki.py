@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import unquote
 
 from quart import Response
@@ -11,7 +10,7 @@ from robot.contents import Contents
 from robot.rest import answers, shapes
 from robot.rest.answers import answer, answer_bytes, as_json
 from robot.rest.bodies import wiki_request
-from robot.rest.operations import Access, Answer, Handler, Operation
+from robot.rest.operations import Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
 from robot.rest.queries import ListChangelog, ListChanges, Listed, read_query
 from robot.rest.refusals import Refused
@@ -78,19 +77,12 @@ LINKS_AROUND = Operation(
     (*READING, "invalid_page_name"),
 )
 
+OPERATIONS = (HISTORY, CHANGELOG, CHANGES, LINKS, LINKS_AROUND)
+
 
 class WikiRoutes:
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-
-    def routes(self) -> Sequence[tuple[Operation, Handler]]:
-        return (
-            (HISTORY, self.history),
-            (CHANGELOG, self.changelog),
-            (CHANGES, self.changes),
-            (LINKS, self.links),
-            (LINKS_AROUND, self.links_around),
-        )
 
     async def history(self, name: str) -> Response:
         asked = read_query(Listed)

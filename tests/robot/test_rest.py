@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from robot.model import Visibility
 from robot.rest.app import routable_path
 from tests.robot.agent_doors import Doors, a_passage, open_doors, serving
+from tests.robot.described import check_answer
 
 
 @pytest.fixture
@@ -27,8 +28,18 @@ def doors(tmp_path: Path) -> Doors:
 
 @asynccontextmanager
 async def script(doors: Doors, token: str | None = "writer") -> AsyncIterator[httpx2.AsyncClient]:
+    """A script with that actor's token; each of its answers is held to the OpenAPI document."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with serving(doors) as base, httpx2.AsyncClient(base_url=f"{base}/api/v1/", headers=headers) as client:
+
+    async def check(answer: httpx2.Response) -> None:
+        await answer.aread()
+        check_answer(doors.rest, answer)
+
+    hooks = {"response": [check]}
+    async with (
+        serving(doors) as base,
+        httpx2.AsyncClient(base_url=f"{base}/api/v1/", headers=headers, event_hooks=hooks) as client,
+    ):
         yield client
 
 

@@ -104,7 +104,7 @@ class PostAttachment(BaseModel):
         Field(
             description="The bytes, at most 10 MiB, in base64 without line breaks.",
             examples=["iVBORw0KGgo="],
-            json_schema_extra={"contentEncoding": "base64"},
+            json_schema_extra={"contentEncoding": "base64", "format": "byte"},
         ),
     ]
     revision: Annotated[Revision | None, Field(description="Overwrite only this revision; also in `If-Match`.")] = None

@@ -26,7 +26,8 @@ def not_modified(revision: str) -> Response | None:
 def base_revision(said: str | None) -> str | None:
     """The revision that a write builds on: `said` elsewhere, or in `If-Match`, which means the same.
 
-    Raises Refused (422) for what is no ETag of ours, such as `*`: it would overwrite what nobody has read.
+    Raises Refused: 409 when they differ, 422 for what is no ETag of ours, such as `*`: it would overwrite what nobody
+    has read.
     """
     header = request.headers.get("If-Match")
     if header is None:
@@ -34,5 +35,5 @@ def base_revision(said: str | None) -> str | None:
     if (match := _ETAG.fullmatch(header.strip())) is None:
         raise Refused(422, "invalid_if_match", "If-Match must be the ETag of what you read.")
     if said and not match[1].startswith(said.lower()):
-        raise Refused(422, "invalid_if_match", "If-Match and revision name different revisions.")
+        raise Refused(409, "conflict", "If-Match and revision name different revisions, so one of them is old.")
     return match[1]

@@ -81,7 +81,9 @@ def document(operations: Sequence[Operation]) -> dict[str, object]:
         "paths": paths,
         "components": {
             "schemas": _schemas(operations),
-            "responses": {_name(status, codes): _error(status, codes) for status, codes in sorted(_failures(operations))},
+            "responses": {
+                _name(status, codes): _error(status, codes) for status, codes in sorted(_failures(operations))
+            },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "A token of this wiki: `robot_…`."}
             },
@@ -166,6 +168,7 @@ def _in_headers(operation: Operation) -> Iterable[dict[str, object]]:
             "required": False,
             "description": header.meaning,
             "schema": dict(header.schema),
+            **({"example": header.example} if header.example else {}),
         }
 
 

@@ -38,6 +38,7 @@ class Header:
     name: str
     meaning: str
     schema: Mapping[str, Any]
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def add_routes(app: Quart, operations: Sequence[Operation], handlers: object) ->
 
 
 _HEX = "[0-9a-f]{40}"
+_SOME_ETAG = '"3f2a9c0d1e4b5a69788796a5b4c3d2e1f0a9b8c7"'
 
 ETAG = Header("ETag", "The revision, in quotes.", {"type": "string", "pattern": f'^"{_HEX}"$'})
 LOCATION = Header("Location", "Where to ask how far it is.", {"type": "string"})
@@ -95,19 +97,21 @@ REPLAYED = Header(
     {"type": "string", "enum": ["true"]},
 )
 IF_NONE_MATCH = Header(
-    "If-None-Match", "The `ETag` of what you have; 304 when it is still the same.", {"type": "string"}
+    "If-None-Match", "The `ETag` of what you have; 304 when it is still the same.", {"type": "string"}, _SOME_ETAG
 )
 IF_MATCH = Header(
     "If-Match",
     "The `ETag` of what you read; means the same as `revision`.",
-    {"type": "string", "pattern": f'^"{_HEX}"$'},
+    {"type": "string", "pattern": f'^"{_HEX}"$', "minLength": 42, "maxLength": 42},
+    _SOME_ETAG,
 )
 IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
     "Of your own making. The same request with the same key is done once in a day, and answered the same.",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "nightly-report-2026-11-20",
 )
-RANGE = Header("Range", "With `raw=1`: a part of the file, such as `bytes=0-1023`.", {"type": "string"})
+RANGE = Header("Range", "With `raw=1`: a part of the file.", {"type": "string"}, "bytes=0-1023")
 
 NOT_MODIFIED = Answer(304, "You have it already.", kind="", headers=(ETAG,))
 WRITING = (IF_MATCH, IDEMPOTENCY_KEY)

@@ -1,6 +1,6 @@
 """What may stand behind `?` in an address: models from which both the reading and the OpenAPI document are made.
 
-Parameters that are not known are ignored, as they always were, and an empty one counts as not given.
+Parameters that are not known are ignored, as they always were, and an empty text or number counts as not given.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from wikihost.content import MAX_HISTORY
 MAX_LISTED = 1_000
 MAX_HITS = 50
 MAX_PASSAGES_PER_PAGE = 5
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$", examples=["3f2a9c0d"])]
 Message = Annotated[
@@ -44,6 +46,14 @@ def _counted_changelog(value: object) -> int:
     return MAX_HISTORY - 1 if text.startswith("-") and text[1:].isdecimal() else _counting(50, MAX_LISTED)(text)
 
 
+def _as_flag(value: object) -> bool:
+    """Strict, also about an empty one: who misspells `dry_run` is not to find the page written."""
+    try:
+        return _FLAGS[str(value).lower()]
+    except KeyError:
+        raise ValueError("say true or false") from None
+
+
 def _as_instant(value: object) -> datetime:
     try:
         instant = datetime.fromisoformat(str(value))
@@ -54,9 +64,11 @@ def _as_instant(value: object) -> datetime:
 
 # Whatever is sent is taken: less than 1 as 1, more than the most as the most, and no number at all as the default.
 _ANY_NUMBER = WithJsonSchema({"type": ["integer", "string"]})
-_FLAG = WithJsonSchema({"type": "boolean"})
+_DATE = WithJsonSchema(
+    {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]},
+)
 
-Flag = Annotated[bool, _FLAG]
+Flag = Annotated[bool, BeforeValidator(_as_flag), WithJsonSchema({"type": "boolean"})]
 Limit = Annotated[
     int,
     BeforeValidator(_counting(50, MAX_LISTED)),
@@ -64,6 +76,7 @@ Limit = Annotated[
     Field(description="At most so many, 1 to 1000.", examples=[50]),
 ]
 Cursor = Annotated[str, Field(description="The `cursor` of the answer before, to go on from there.")]
+CommitCursor = Annotated[Cursor, Field(json_schema_extra={"pattern": "^([0-9a-f]{40})?$"})]
 DryRun = Annotated[
     Flag, Field(description="Check everything, say what would happen, and commit nothing.", examples=[True])
 ]
@@ -82,7 +95,7 @@ class ListPages(Query):
     updated_since: Annotated[
         datetime | None,
         BeforeValidator(_as_instant),
-        WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+        _DATE,
         Field(
             description="Pages changed since this ISO date or time, UTC if it has no zone.",
             examples=["2026-11-01"],
@@ -110,7 +123,6 @@ class ReadPage(Query):
         Field(
             description="The page as it was at this commit; 7 to 40 digits.",
             examples=["3f2a9c0d"],
-            json_schema_extra={"minLength": 1},
         ),
     ] = ""
 
@@ -136,6 +148,11 @@ class Listed(Query):
     cursor: Cursor = ""
 
 
+class ListHistory(Query):
+    limit: Limit = 50
+    cursor: CommitCursor = ""
+
+
 class ReadAttachment(Query):
     raw: Annotated[Flag, Field(description="The bytes as they are, in place of JSON.", examples=[True])] = False
 
@@ -147,7 +164,7 @@ class ListChangelog(Query):
         _ANY_NUMBER,
         Field(description="At most so many, 1 to 1000; a negative number means all.", examples=[50]),
     ] = 50
-    cursor: Cursor = ""
+    cursor: CommitCursor = ""
 
 
 class ListChanges(Query):
@@ -158,9 +175,9 @@ class ListChanges(Query):
             examples=["3f2a9c0d"],
             json_schema_extra={"minLength": 1},
         ),
-    ] = ""
+    ]
     limit: Annotated[Limit, Field(description="At most so many commits, 1 to 1000.")] = 50
-    cursor: Annotated[str, Field(description="As `since`, in its place.")] = ""
+    cursor: Annotated[str, Field(description="The `cursor` of the answer before; counts in place of `since`.")] = ""
 
 
 Question = Annotated[
@@ -200,11 +217,11 @@ Q = TypeVar("Q", bound=Query)
 def read_query(model: type[Q]) -> Q:
     """The parameters of the request at hand. Raises Refused (422)."""
     said: dict[str, str] = {}
-    for name in model.model_fields:
+    for name, field in model.model_fields.items():
         values = request.args.getlist(name)
         if len(values) > 1:
             raise Refused(422, "invalid_parameter", f"The parameter {name} is there more than once.")
-        if values and values[0].strip():
+        if values and (values[0].strip() or field.annotation is bool):
             said[name] = values[0]
     try:
         return model.model_validate(said)

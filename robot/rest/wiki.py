@@ -12,7 +12,7 @@ from robot.rest.answers import answer, answer_bytes, as_json
 from robot.rest.bodies import wiki_request
 from robot.rest.operations import Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
-from robot.rest.queries import ListChangelog, ListChanges, Listed, read_query
+from robot.rest.queries import ListChangelog, ListChanges, ListHistory, read_query
 from robot.rest.refusals import Refused
 from wikihost.content import MAX_HISTORY, Content
 from wikihost.repo import check_revision
@@ -28,7 +28,7 @@ HISTORY = Operation(
     (Answer(200, "The commits.", shapes.History),),
     "",
     (*READING, *LISTING, "invalid_cursor", "invalid_page_name", "page_not_found"),
-    query=Listed,
+    query=ListHistory,
 )
 CHANGELOG = Operation(
     "changelog",
@@ -85,7 +85,7 @@ class WikiRoutes:
         self._contents = contents
 
     async def history(self, name: str) -> Response:
-        asked = read_query(Listed)
+        asked = read_query(ListHistory)
         limit, after = asked.limit, _cursor(asked.cursor)
 
         def look_up(content: Content) -> list[Commit]:
@@ -113,8 +113,6 @@ class WikiRoutes:
     async def changes(self) -> Response:
         asked = read_query(ListChanges)
         since = asked.cursor or asked.since
-        if not since:
-            raise Refused(422, "missing_parameter", "The parameter since is missing.")
 
         def look_up(content: Content) -> bytes:
             return as_json(answers.changes(content.changes_since(since, asked.limit)))

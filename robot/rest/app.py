@@ -24,6 +24,7 @@ from robot.rest.attachments import MAX_JSON_BYTES, AttachmentRoutes
 from robot.rest.bodies import Bodies, wiki_request
 from robot.rest.changing import Changing
 from robot.rest.downloads import Downloads
+from robot.rest.inflow import Inflow
 from robot.rest.operations import Access, add_routes
 from robot.rest.pages import PageRoutes
 from robot.rest.refusals import Refused
@@ -47,11 +48,13 @@ OPERATIONS = (
 
 
 class RestApp(QuartTrio):
-    """Quart, but routing on the raw path."""
+    """Quart, but routing on the raw path, and with backpressure."""
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
-            scope = cast("HTTPScope", {**scope, "path": routable_path(scope["raw_path"])})
+            inflow = Inflow(receive)
+            receive = inflow.receive
+            scope = cast("HTTPScope", {**scope, **inflow.scope(), "path": routable_path(scope["raw_path"])})
         await super().asgi_app(scope, receive, send)
 
 
@@ -80,8 +83,9 @@ def _guard(app: QuartTrio) -> None:
     needed: Mapping[str | None, Access] = {operation.id: operation.access for operation in OPERATIONS}
 
     async def check() -> Response | None:
-        if request.method == "OPTIONS":
-            return _options()
+        if request.method == "OPTIONS" and isinstance(error := request.routing_exception, MethodNotAllowed):
+            # What an address takes, for anybody: that says nothing of the wiki.
+            return Response(b"", 204, {**_allow(error), "Cache-Control": "no-cache"})
         return _check_access(needed.get(request.endpoint, Access.READER))
 
     app.before_request(check)
@@ -100,14 +104,6 @@ def _check_access(needed: Access) -> Response | None:
         status, headers, body = unauthorized(asked.origin, token_sent=False)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
-
-
-def _options() -> Response | None:
-    """What an address takes, for anybody; None lets an address that is none be answered as such."""
-    error = request.routing_exception
-    if isinstance(error, MethodNotAllowed):
-        return Response(b"", 204, {**_allow(error), "Cache-Control": "no-cache"})
-    return None
 
 
 def _allow(error: MethodNotAllowed) -> dict[str, str]:

@@ -17,6 +17,7 @@ from quart import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from robot.model import Agent, Anonymous, Person, WikiRequest
+from robot.rest.inflow import inflow
 from robot.rest.queries import Message, RemovePage, Revision
 from robot.rest.refusals import Refused
 from wikihost.texts import MAX_PAGE_CHARACTERS
@@ -173,6 +174,7 @@ async def _fill(file: SpooledTemporaryFile[bytes], most_bytes: int) -> Received:
             write(piece)
         else:
             await trio.to_thread.run_sync(write, piece)
+        inflow().took(len(piece))
     return Received(size, digest.digest(), file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 from uuid import uuid4
 
@@ -22,11 +23,12 @@ schemathesis.openapi.format("file-name", _PARTS)
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Give each request that has a good `Idempotency-Key` one of its own, as the document asks."""
-    key = (case.headers or {}).get("Idempotency-Key", "")
+    headers: MutableMapping[str, Any] = case.headers if case.headers else {}
+    key = headers.get("Idempotency-Key", "")
     if isinstance(key, str) and 0 < len(key) < 200 and key.isascii() and key.isprintable() and " " not in key:
-        case.headers["Idempotency-Key"] = f"{key}-{uuid4()}"
+        headers["Idempotency-Key"] = f"{key}-{uuid4()}"
     good = case.meta is not None and case.meta.generation.mode.is_positive
-    if good and case.headers and case.headers.get("If-Match") == "0":
-        del case.headers["If-Match"]  # what schemathesis makes up for this header, whatever the schema says
+    if good and headers.get("If-Match") == "0":
+        del headers["If-Match"]  # what schemathesis makes up for this header, whatever the schema says

@@ -67,6 +67,10 @@ class StandInSearch:
             raise ReindexRunning("running already")
         self.running = True
 
+    def cancel_reindex(self, wiki: Wiki) -> bool:
+        was_running, self.running = self.running, False
+        return was_running
+
     async def status(self, wiki: Wiki) -> ReindexStatus:
         state = "in_progress" if self.running else "idle"
         started = LONG_AGO if self.running else None

@@ -71,7 +71,7 @@ def _escaped(name: str) -> str:
     for path, methods in the_document()["paths"].items():
         for method, operation in methods.items():
             if operation["operationId"] == name:
-                return path.replace("/", "~1").replace("{", "%7B").replace("}", "%7D") + "/" + str(method)
+                return str(path).replace("/", "~1").replace("{", "%7B").replace("}", "%7D") + "/" + str(method)
     raise LookupError(name)
 
 

@@ -1,6 +1,7 @@
 """What may stand behind `?` in an address: models from which both the reading and the OpenAPI document are made.
 
-Parameters that are not known are ignored, as they always were, and an empty text or number counts as not given.
+Parameters that are not known are ignored, as they always were. Filters, cursors and limits may be empty, which is as if
+they were not there; what guards a page (`revision`, `dry_run`) may not.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def _as_flag(value: object) -> bool:
         raise ValueError("say true or false") from None
 
 
-def _as_instant(value: object) -> datetime:
+def _as_instant(value: object) -> datetime | None:
+    if not value:
+        return None
     try:
         instant = datetime.fromisoformat(str(value))
     except ValueError:
@@ -221,7 +224,7 @@ def read_query(model: type[Q]) -> Q:
         values = request.args.getlist(name)
         if len(values) > 1:
             raise Refused(422, "invalid_parameter", f"The parameter {name} is there more than once.")
-        if values and (values[0].strip() or field.annotation is bool):
+        if values and not (field.is_required() and not values[0].strip()):
             said[name] = values[0]
     try:
         return model.model_validate(said)

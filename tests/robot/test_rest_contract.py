@@ -103,7 +103,7 @@ async def test_a_parameter_that_cannot_be_is_refused(doors: Doors, query: str) -
         assert (answer.status_code, answer.json()["code"].endswith("_parameter")) == (422, True)
 
 
-@pytest.mark.parametrize("flag", ["dry_run", "dry_run=", "dry_run=please", "dry_run=1&dry_run=0"])
+@pytest.mark.parametrize("flag", ["dry_run", "dry_run=", "dry_run=please", "dry_run=1&dry_run=0", "dry_run=yes"])
 async def test_a_misspelt_dry_run_writes_nothing(doors: Doors, flag: str) -> None:
     async with script(doors) as http:
         for method, path, body in (("PUT", "pages/New", {"content": "x"}), ("DELETE", "pages/Welcome", None)):
@@ -153,6 +153,17 @@ async def test_odd_frontmatter_breaks_nothing(doors: Doors) -> None:
             assert (await http.get(f"pages?{query}")).json()["total"] >= 1, query
         assert (await http.get("search", params={"q": "odd"})).json()["total"] == len(ODD)
         assert (await http.get("links")).status_code == 200
+
+
+async def test_an_empty_filter_is_none_and_an_empty_guard_is_refused(doors: Doors) -> None:
+    async with script(doors) as http:
+        query = "prefix=&category=&tag=&updated_since=&limit=&cursor="
+        assert (await http.get(f"pages?{query}")).json()["total"] == 1
+        await http.put(f"{FILES}/f", content=b"x")
+        for method, path in (("DELETE", "pages/Welcome"), ("PUT", f"{FILES}/f"), ("DELETE", f"{FILES}/f")):
+            answer = await http.request(method, f"{path}?revision=")
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter"), path
+        assert (await http.get(f"{FILES}/f")).status_code == 200
 
 
 async def test_orphans_in_one_call(doors: Doors) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from wikihost import query
 from wikihost.derive import NEWEST_FIRST
+from wikihost.errors import RevisionNotFound
 from wikihost.moving import source_of
 from wikihost.names import name_of_file
 from wikihost.plans import Snapshot
@@ -43,7 +44,12 @@ def _history(snapshot: Snapshot, file: str, limit: int, up_to: str | None) -> li
 
 
 def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
-    """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are."""
+    """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are.
+
+    Raises `RevisionNotFound` when `after` is none of them.
+    """
+    if after and connection.execute("SELECT 1 FROM commits WHERE oid = ?", (after,)).fetchone() is None:
+        raise RevisionNotFound(f"This wiki has no revision {after}.")
     rows = connection.execute(
         "SELECT c.id, c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent FROM commits AS c"  # noqa: S608
         " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"

@@ -34,7 +34,7 @@ OPENAPI = Operation(
     Access.ANYONE,
     (
         Answer(200, "The document.", dict[str, object], headers=(_ETAG,)),
-        Answer(304, "You have it already.", kind="", headers=(_ETAG,)),
+        Answer(304, "You have it already.", kinds=(), headers=(_ETAG,)),
     ),
     "It is the same for every wiki, and says nothing of any.",
     headers=(IF_NONE_MATCH,),

@@ -115,8 +115,6 @@ def _operation(operation: Operation) -> dict[str, object]:
     if operation.body is not None:
         described["requestBody"] = {"required": operation.body_required, "content": _body(operation.body)}
     answers = {str(answer.status): _answer(answer) for answer in sorted(operation.answers, key=lambda one: one.status)}
-    if operation.id == "read_attachment":
-        answers["200"]["content"]["*/*"] = {}
     errors = {
         str(status): {"$ref": f"#/components/responses/{_name(status, codes)}"}
         for status, codes in errors_of(operation).items()
@@ -178,12 +176,14 @@ def _body(body: type[BaseModel] | str) -> dict[str, object]:
     return {JSON: {"schema": _ref(body.__name__)}}
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": answer.meaning}
+def _answer(answer: Answer) -> dict[str, object]:
+    described: dict[str, object] = {"description": answer.meaning}
     if answer.headers:
         described["headers"] = _headers(answer.headers)
-    if answer.kind:
-        described["content"] = {answer.kind: {"schema": _schema_of(answer.shape)} if answer.shape else {}}
+    if answer.kinds:
+        described["content"] = {
+            kind: {"schema": _schema_of(answer.shape)} if kind == JSON else {} for kind in answer.kinds
+        }
     return described
 
 

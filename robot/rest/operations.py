@@ -43,12 +43,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A good answer. `shape` is a TypedDict of `shapes`; None is no JSON."""
+    """A good answer. `shape` is the TypedDict of its JSON; `kinds` are its media types, none of them for no body."""
 
     status: int
     meaning: str
     shape: Any = None
-    kind: str = JSON
+    kinds: Sequence[str] = (JSON,)
     headers: Sequence[Header] = ()
 
 
@@ -113,6 +113,6 @@ IDEMPOTENCY_KEY = Header(
 )
 RANGE = Header("Range", "With `raw=1`: a part of the file.", {"type": "string"}, "bytes=0-1023")
 
-NOT_MODIFIED = Answer(304, "You have it already.", kind="", headers=(ETAG,))
+NOT_MODIFIED = Answer(304, "You have it already.", kinds=(), headers=(ETAG,))
 WRITING = (IF_MATCH, IDEMPOTENCY_KEY)
 WRITTEN = (ETAG, REPLAYED)

@@ -15,6 +15,7 @@ from robot.rest.problems import LISTING, READING
 from robot.rest.queries import ListChangelog, ListChanges, ListHistory, read_query
 from robot.rest.refusals import Refused
 from wikihost.content import MAX_HISTORY, Content
+from wikihost.errors import RevisionNotFound
 from wikihost.repo import check_revision
 from wikihost.values import Commit
 
@@ -105,7 +106,10 @@ class WikiRoutes:
         after = _cursor(asked.cursor)
 
         def look_up(content: Content) -> bytes:
-            entries, total = content.changelog(asked.limit + 1, after)
+            try:
+                entries, total = content.changelog(asked.limit + 1, after)
+            except RevisionNotFound:
+                raise _bad_cursor() from None
             return as_json(answers.changelog(entries, total, asked.limit))
 
         return answer_bytes(200, await self._contents.run(wiki_request().wiki, look_up))

@@ -166,6 +166,14 @@ async def test_an_empty_filter_is_none_and_an_empty_guard_is_refused(doors: Door
         assert (await http.get(f"{FILES}/f")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["changelog", "pages/Welcome/history"])
+async def test_a_cursor_of_another_list_is_refused(doors: Doors, path: str) -> None:
+    async with script(doors) as http:
+        for cursor in ("0" * 40, "Welcome", "abcdef0"):
+            answer = await http.get(path, params={"cursor": cursor})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
 async def test_orphans_in_one_call(doors: Doors) -> None:
     await doors.seed(
         {

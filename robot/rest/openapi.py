@@ -152,7 +152,7 @@ def _in_query(operation: Operation) -> Iterable[dict[str, object]]:
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """In an address, nothing is the absence of a parameter, and so are empty ones."""
+    """In an address, there is no null: a parameter is left out."""
     plain = {name: value for name, value in schema.items() if name != "default" or value not in (None, "")}
     choices = [choice for choice in plain.pop("anyOf", ()) if choice != {"type": "null"}]
     return choices[0] | plain if len(choices) == 1 else plain | ({"anyOf": choices} if choices else {})
@@ -226,7 +226,7 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     schemas: dict[str, Any] = found["$defs"]
     for schema in schemas.values():
         schema.pop("title", None)
-    code = schemas[ErrorAnswer.__name__]["properties"]["code"]
-    code["enum"] = list(PROBLEMS)
-    code["description"] = "\n".join(f"* `{code}`: {problem.meaning}" for code, problem in PROBLEMS.items())
+    any_code = schemas[ErrorAnswer.__name__]["properties"]["code"]
+    any_code["enum"] = list(PROBLEMS)
+    any_code["description"] = "\n".join(f"* `{code}`: {problem.meaning}" for code, problem in PROBLEMS.items())
     return dict(sorted(schemas.items()))

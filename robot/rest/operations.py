@@ -1,6 +1,6 @@
 """What one method at one address takes, gives and refuses: the table from which routes and document are both made.
 
-Each group of handlers has its table beside them (`PAGES` in `pages`, …); `add_routes` puts them on the application.
+Each group of handlers has its `OPERATIONS` beside it; `add_routes` puts them on the application.
 """
 
 from __future__ import annotations

@@ -81,7 +81,6 @@ WRITE = Operation(
         *CHANGING,
         *GUARDED,
         "revision_required",
-        "revision_not_found",
         "page_too_large",
         "invalid_page_text",
     ),

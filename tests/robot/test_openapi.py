@@ -15,7 +15,7 @@ from robot.model import Visibility
 from robot.rest import problems
 from robot.rest.app import OPERATIONS
 from robot.rest.openapi import errors_of
-from robot.rest.operations import PREFIX, Operation
+from robot.rest.operations import PREFIX, Access, Operation
 from robot.rest.problems import PROBLEMS
 from tests.robot.agent_doors import open_doors
 from tests.robot.described import check_answer, the_document, validator_of
@@ -51,6 +51,12 @@ def test_every_failure_is_described_and_happens_somewhere() -> None:
     used = {code for operation in OPERATIONS for codes in errors_of(operation).values() for code in codes}
     assert set(PROBLEMS) - used == {"not_found", "method_not_allowed"}  # those of addresses that are no route's
     assert set(problems.ANY) <= used
+
+
+def test_whatever_is_no_get_needs_a_token_that_may_write() -> None:
+    assert {operation.id for operation in OPERATIONS if operation.access is Access.ANYONE} == {"health", "openapi"}
+    for operation in OPERATIONS:
+        assert (operation.access is Access.WRITER) is (operation.method != "GET"), operation.id
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)

@@ -160,7 +160,7 @@ class AttachmentRoutes:
                 base = base_revision(body.revision)
                 upload = _Upload(unquote(name), body.filename, base, body.commit_message, dry_run)
                 return await self._changing.run(
-                    lambda content, author: upload.store(content, author, _decode(body.content)), body
+                    lambda content, author: upload.store(content, author, _decode(body.content)), received.digest
                 )
         except RequestEntityTooLarge:
             raise too_large() from None
@@ -202,7 +202,7 @@ class AttachmentRoutes:
             )
             return Reply(200, answers.attachment_removed(done, dry_run=asked.dry_run))
 
-        return await self._changing.run(delete, body)
+        return await self._changing.run(delete, body.model_dump_json().encode())
 
 
 @dataclass(frozen=True, slots=True)

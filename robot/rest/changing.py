@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pydantic import BaseModel
 from quart import Response, request
 
 from robot.authorship import author_of
@@ -50,10 +49,11 @@ class Changing:
         self._contents = contents
         self._domain = domain
 
-    async def run(self, work: Work, body: BaseModel | bytes) -> Response:
+    async def run(self, work: Work, said: bytes) -> Response:
         """Do `work` in a thread and answer. Raises `ContentError`, `Refused`.
 
-        `body` (or its digest) is part of what makes a request the same as one with the same key.
+        `said` stands for the request's body, such as its digest: of two requests with one key, it tells whether they
+        are the same.
         """
         actor = acting()
         author = author_of(actor, self._domain, "rest")
@@ -62,7 +62,6 @@ class Changing:
             return _response(await self._contents.change(wiki_request().wiki, lambda content: work(content, author)))
         if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
             raise Refused(422, "invalid_idempotency_key", f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} characters.")
-        said = body if isinstance(body, bytes) else body.model_dump_json().encode()
         asked = (request.method.encode(), request.scope["raw_path"], request.query_string, said)
         reply, replayed = await self._contents.change(
             wiki_request().wiki,

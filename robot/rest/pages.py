@@ -72,7 +72,7 @@ WRITE = Operation(
     Access.WRITER,
     (
         Answer(201, "The page is new.", shapes.Put, headers=WRITTEN),
-        Answer(200, "The text was replaced, or it was a dry run.", shapes.Put, headers=(REPLAYED,)),
+        Answer(200, "The text was replaced, or it was a dry run.", shapes.Put, headers=WRITTEN),
     ),
     "To replace a text, say which revision the new one was made from.",
     (
@@ -95,7 +95,7 @@ EDIT = Operation(
     "/pages/{name}",
     "Replace one piece of a page's text",
     Access.WRITER,
-    (Answer(200, "It was replaced.", shapes.Edited, headers=(REPLAYED,)),),
+    (Answer(200, "It was replaced.", shapes.Edited, headers=WRITTEN),),
     "`revision` must be there, in the body or in `If-Match`.",
     (
         *READING,
@@ -133,7 +133,7 @@ RENAME = Operation(
     "/pages/{name}/rename",
     "Rename a page",
     Access.WRITER,
-    (Answer(200, "It has the new name.", shapes.PageRenamed, headers=(REPLAYED,)),),
+    (Answer(200, "It has the new name.", shapes.PageRenamed, headers=WRITTEN),),
     "Attachments go with it, links to it follow, pages below it stay; all in one commit.",
     (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "page_exists"),
     query=WritePage,
@@ -196,7 +196,7 @@ class PageRoutes:
                 status = 201 if written.created and not dry_run else 200
                 return Reply(status, answers.put(written, dry_run=dry_run), None if dry_run else written.revision)
 
-            return await self._changing.run(write, body)
+            return await self._changing.run(write, received.digest)
 
     async def edit_page(self, name: str) -> Response:
         dry_run = read_query(WritePage).dry_run
@@ -218,7 +218,7 @@ class PageRoutes:
                 )
                 return Reply(200, answers.patch(written, dry_run=dry_run), None if dry_run else written.revision)
 
-            return await self._changing.run(edit, body)
+            return await self._changing.run(edit, received.digest)
 
     async def delete_page(self, name: str) -> Response:
         asked = read_query(RemovePage)
@@ -231,7 +231,7 @@ class PageRoutes:
             )
             return Reply(200, answers.removed(done, dry_run=asked.dry_run))
 
-        return await self._changing.run(delete, body)
+        return await self._changing.run(delete, body.model_dump_json().encode())
 
     async def rename_page(self, name: str) -> Response:
         dry_run = read_query(WritePage).dry_run
@@ -251,4 +251,4 @@ class PageRoutes:
             )
             return Reply(200, answers.renamed(done, dry_run=dry_run), None if dry_run else done.revision)
 
-        return await self._changing.run(rename, body)
+        return await self._changing.run(rename, received.digest)

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser bench lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser bench docs lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 	$(BIN)/python -m bench.run
+
+docs: setup ## renew docs/api.md from the code
+	$(BIN)/python docs/make_api_page.py
 
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-options

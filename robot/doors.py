@@ -38,7 +38,7 @@ def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     search = SearchService(core.contents, partial(find_wiki, core.db))
     mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
-    rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain)
+    rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
     platform = create_platform_app(
         db=core.db,
         data=core.data,

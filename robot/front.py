@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 LOADING_PATIENCE_S = 10.0
 """How long a request waits for the doors of a core that has just started."""
 
+_CODES = {408: "request_timeout", 413: "body_too_large"}
+_SHORTLY = (b"retry-after", b"2")
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
@@ -98,12 +100,13 @@ class Front:
         except guard.BodyRefused as error:
             if started.yes:
                 raise
-            await self._page(scope, started, error.status, "The request was not taken", f"{error}.")
+            code = _CODES.get(error.status, "bad_request")
+            await self._page(scope, started, error.status, code, "The request was not taken", f"{error}.")
         except DatabaseError as error:
             log.warning("database: %s", error)
             if started.yes:
                 raise
-            await self._page(scope, started, 503, "Not available for a moment", "Please try again.")
+            await self._page(scope, started, 503, "unavailable", "Not available for a moment", "Please try again.")
 
     async def _route(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         headers: Headers = scope["headers"]
@@ -111,7 +114,7 @@ class Front:
         host = parse_host(headers)
         if problem is not None or host is None:
             sentence = problem or "the Host header is missing, repeated or malformed"
-            await answer_text(send, 400, f"Bad request: {sentence}.", (b"connection", b"close"))
+            await _say(scope, send, 400, "bad_request", f"Bad request: {sentence}.", (b"connection", b"close"))
             return
         place = split_host(host, self._address.domain)
         if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
@@ -119,11 +122,13 @@ class Front:
         if route is Route.HEALTH and (isinstance(place, PlatformHost) or host.name in _LOOPBACK):
             await self._health(scope, send)
         elif self._draining:
-            await answer_text(send, 503, "Restarting; try again.", (b"retry-after", b"2"), (b"connection", b"close"))
+            closing = (b"connection", b"close")
+            await _say(scope, send, 503, "unavailable", "Restarting; try again.", _SHORTLY, closing)
         elif isinstance(place, UnknownHost):
-            await self._unknown_host(host, send)
+            await self._unknown_host(scope, host, send)
         elif route is Route.REFUSED:
-            await self._page(scope, send, 400, "This address cannot be read", "It is spelled in an ambiguous way.")
+            sentence = "The address is spelled in an ambiguous way."
+            await self._page(scope, send, 400, "bad_request", "This address cannot be read", sentence)
         else:
             guard.check_declared_length(headers, self._sizes.of(route))
             await self._inside(scope, receive, send, place, route)
@@ -134,12 +139,12 @@ class Front:
         """A well-formed request to one of our hosts."""
         doors = await self._wait_for_doors()
         if doors is None:
-            await answer_text(send, 503, "Starting; try again.", (b"retry-after", b"2"))
+            await _say(scope, send, 503, "unavailable", "Starting; try again.", _SHORTLY)
             return
         origin = self._origin(place)
         if not guard.same_origin_ok(scope["method"], scope["headers"], origin):
             sentence = "A form or script of another site sent this request, so nothing was done."
-            await self._page(scope, send, 403, "Refused", sentence)
+            await self._page(scope, send, 403, "cross_site", "Refused", sentence)
         elif isinstance(place, PlatformHost):
             await doors.platform(scope, receive, send)
         else:
@@ -149,7 +154,7 @@ class Front:
     async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, wiki: Wiki, route: Route) -> None:
         headers: Headers = scope["headers"]
         if is_service_worker(headers):
-            await answer_text(send, 403, "Wikis have no service workers.")
+            await _say(scope, send, 403, "forbidden", "Wikis have no service workers.")
             return
         origin = self._address.wiki_origin(wiki.slug)
         is_call = route in (Route.MCP, Route.API, Route.GIT)
@@ -202,16 +207,16 @@ class Front:
         else:
             await answer_json(send, 503, {"status": "stopping" if self._draining else "starting"})
 
-    async def _unknown_host(self, host: Host, send: Send) -> None:
+    async def _unknown_host(self, scope: Scope, host: Host, send: Send) -> None:
         inside = host.name.endswith(f".{self._address.domain}")
-        await answer_text(send, 404 if inside else 421, f"There is no wiki at {host.name}.")
+        await _say(scope, send, 404 if inside else 421, "not_found", f"There is no wiki at {host.name}.")
 
-    async def _page(self, scope: Scope, send: Send, status: int, title: str, sentence: str) -> None:
-        """An error as the client reads it: a page for browsers, JSON for programs."""
-        if wants_html(scope["headers"]):
+    async def _page(self, scope: Scope, send: Send, status: int, code: str, title: str, sentence: str) -> None:
+        """An error as the client reads it: a page for browsers, JSON for programs and under the API."""
+        if wants_html(scope["headers"]) and not _is_of_api(scope):
             await answer_html(send, status, render_error(status, title, sentence))
         else:
-            await answer_json(send, status, {"error": sentence, "code": title.lower().replace(" ", "_")})
+            await answer_json(send, status, {"error": sentence, "code": code})
 
 
 class _Started:
@@ -224,6 +229,20 @@ class _Started:
     async def __call__(self, message: Message) -> None:
         self.yes = True
         await self._send(message)
+
+
+def _is_of_api(scope: Scope) -> bool:
+    """Whether the API is meant, whose every answer is JSON; also by an address that is refused."""
+    raw_path: bytes = scope["raw_path"]
+    return raw_path == b"/api/v1" or raw_path.startswith(b"/api/v1/")
+
+
+async def _say(scope: Scope, send: Send, status: int, code: str, sentence: str, *headers: tuple[bytes, bytes]) -> None:
+    """A sentence for clients that are mostly no browsers: JSON under the API, plain text elsewhere."""
+    if _is_of_api(scope):
+        await answer_json(send, status, {"error": sentence, "code": code}, *headers)
+    else:
+        await answer_text(send, status, sentence, *headers)
 
 
 def missing_wiki(slug: str) -> Wiki:

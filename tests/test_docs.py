@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
 from robot.cli import VERBS
+from robot.rest.app import OPERATIONS
+from robot.rest.openapi import document
 from robot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +34,12 @@ def test_every_setting_is_in_the_example_and_nothing_else() -> None:
     example = (ROOT / "systemd" / "robot.toml.example").read_text("utf-8")
     named = set(re.findall(r"^#?\s?([a-z_]+) = ", example, re.MULTILINE))
     assert named == set(Settings.model_fields)
+
+
+def test_the_page_on_the_api_is_current() -> None:
+    render = runpy.run_path(str(ROOT / "docs" / "make_api_page.py"))["render"]
+    current = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert render(document(OPERATIONS)) == current, "run `make docs`"
 
 
 def test_every_verb_has_a_module() -> None:

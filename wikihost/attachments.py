@@ -52,11 +52,11 @@ def list_attachments(snapshot: Snapshot, name: str) -> list[Attachment]:
     ]
 
 
-def read_attachment(snapshot: Snapshot, name: str, filename: str) -> tuple[Attachment, bytes]:
-    """A file and its bytes. Raises `PageNotFound`, `AttachmentNotFound`."""
+def find_attachment(snapshot: Snapshot, name: str, filename: str) -> Attachment:
+    """A file. Raises `PageNotFound`, `AttachmentNotFound`."""
     path = snapshot.page(name).path
     filename, entry, commit = _find(snapshot, path, filename)
-    return _attachment(snapshot, path, filename, entry, commit), snapshot.repository.read_blob(entry[1].hex())
+    return _attachment(snapshot, path, filename, entry, commit)
 
 
 def plan_upload(
@@ -109,7 +109,8 @@ def _find(snapshot: Snapshot, path: str, filename: str) -> tuple[str, trees.Entr
 
 
 def _attachment(snapshot: Snapshot, path: str, filename: str, entry: trees.Entry, commit: Commit) -> Attachment:
-    return Attachment(path, filename, snapshot.repository.size_of(entry[1].hex()), commit.revision, commit.date)
+    blob = entry[1].hex()
+    return Attachment(path, filename, snapshot.repository.size_of(blob), blob, commit.revision, commit.date)
 
 
 def _check_base(path: str, revision: str, base: str | None) -> None:
@@ -117,7 +118,7 @@ def _check_base(path: str, revision: str, base: str | None) -> None:
         raise Conflict(
             f"{path} was changed since revision {base[:8]}; look at it again.",
             current_revision=revision,
-            current_text="",
+            current_text=None,
         )
 
 

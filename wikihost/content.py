@@ -256,9 +256,9 @@ class Content:
         """The files of a page, by name. Raises `PageNotFound`."""
         return self._look(attachments.list_attachments, parse_page_name(name))
 
-    def read_attachment(self, name: str, filename: str) -> tuple[Attachment, bytes]:
-        """A file of a page, and its bytes. Raises `PageNotFound`, `AttachmentNotFound`."""
-        return self._look(attachments.read_attachment, parse_page_name(name), filename)
+    def find_attachment(self, name: str, filename: str) -> Attachment:
+        """A file of a page; `read_blob` has its bytes. Raises `PageNotFound`, `AttachmentNotFound`."""
+        return self._look(attachments.find_attachment, parse_page_name(name), filename)
 
     def write_attachment(
         self,

@@ -61,11 +61,11 @@ class RevisionRequired(ContentError):
 
 
 class Conflict(ContentError):
-    """The page moved on since the base revision; nothing was written."""
+    """The page or file moved on since the base revision; nothing was written. A file has no `current_text`."""
 
     code = "conflict"
 
-    def __init__(self, message: str, *, current_revision: str, current_text: str) -> None:
+    def __init__(self, message: str, *, current_revision: str, current_text: str | None) -> None:
         super().__init__(message)
         self.current_revision = current_revision
         self.current_text = current_text

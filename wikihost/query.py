@@ -18,6 +18,11 @@ from wikihost.names import file_of, page_key
 from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary, SearchHit
 
+HOME = "Home"
+_IS_ORPHAN = (
+    "NOT EXISTS (SELECT 1 FROM link WHERE link.key = page.key AND link.page_id <> page.id) AND path <> ?"
+    " AND (frontmatter IS NULL OR json_type(frontmatter, '$.redirect') IS NULL)"
+)
 _MAX_TERMS = 32
 _SNIPPET_TOKENS = 24
 # A hit in the title is worth five in the body, one in a heading three.
@@ -76,6 +81,9 @@ def list_pages(connection: sqlite3.Connection, wanted: PageFilter) -> list[PageS
     if wanted.updated_since is not None:
         conditions.append("updated >= ?")
         values.append(wanted.updated_since.timestamp())
+    if wanted.orphans:
+        conditions.append(_IS_ORPHAN)
+        values.append(HOME)
     where = "WHERE " + " AND ".join(conditions) if conditions else ""
     rows = connection.execute(
         f"SELECT path, title, category, tags, words, revision, updated FROM page {where} ORDER BY path",
@@ -135,21 +143,22 @@ def commit_of(record: CommitRecord) -> Commit:
 
 
 def link_graph(connection: sqlite3.Connection) -> LinkGraph:
-    """All links between pages, self-links and links to missing pages included."""
+    """All links between pages, self-links and links to missing pages included; by page, and in their order there."""
     spelled: dict[str, dict[str, str]] = {}
-    paths: list[str] = []
-    for path, key in connection.execute("SELECT path, key FROM page ORDER BY path"):
-        paths.append(path)
+    pages = connection.execute("SELECT id, path, key FROM page ORDER BY path").fetchall()
+    for _, path, key in pages:
         spelled.setdefault(key, {})[path] = path
-    edges: dict[tuple[str, str], None] = {}
-    links = connection.execute(
-        "SELECT path, target, link.key FROM link JOIN page ON page.id = page_id ORDER BY path, ordinal"
-    )
-    for source, target, key in links:
-        meant = spelled.get(key, {})
-        edges[source, meant.get(target) or next(iter(meant), target)] = None
-    nodes = dict.fromkeys([*paths, *(target for _, target in edges)])
-    return LinkGraph(list(nodes), list(edges))
+    meant: dict[str, str] = {}
+    targets: dict[int, list[str]] = {}
+    # In the order of the table, and put together here: SQLite would look each page up, and sort, for every link.
+    for page_id, target, key in connection.execute("SELECT page_id, target, key FROM link ORDER BY page_id, ordinal"):
+        if target not in meant:
+            same_key = spelled.get(key, {})
+            meant[target] = same_key.get(target) or next(iter(same_key), target)
+        targets.setdefault(page_id, []).append(meant[target])
+    edges = [(path, target) for page_id, path, _ in pages for target in dict.fromkeys(targets.get(page_id, ()))]
+    nodes = dict.fromkeys([*(path for _, path, _ in pages), *(target for _, target in edges)])
+    return LinkGraph(list(nodes), edges)
 
 
 def links_around(connection: sqlite3.Connection, name: str) -> tuple[str, list[str], list[str]]:

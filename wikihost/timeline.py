@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from itertools import islice
+from typing import Literal
 
 from wikihost import query
 from wikihost.derive import NEWEST_FIRST
+from wikihost.errors import RevisionNotFound
 from wikihost.moving import source_of
 from wikihost.names import name_of_file
 from wikihost.plans import Snapshot
@@ -42,7 +44,12 @@ def _history(snapshot: Snapshot, file: str, limit: int, up_to: str | None) -> li
 
 
 def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
-    """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are."""
+    """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are.
+
+    Raises `RevisionNotFound` when `after` is none of them.
+    """
+    if after and connection.execute("SELECT 1 FROM commits WHERE oid = ?", (after,)).fetchone() is None:
+        raise RevisionNotFound(f"This wiki has no revision {after}.")
     rows = connection.execute(
         "SELECT c.id, c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent FROM commits AS c"  # noqa: S608
         " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"
@@ -85,10 +92,13 @@ def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
             found[name] = PageChange(name, "renamed", commit, old_name)
             moved.add(old_name)
         else:
-            kind = "created" if change.old is None else "deleted" if change.new is None else "updated"
-            found[name] = PageChange(name, kind, commit)
+            found[name] = PageChange(name, _kind(change), commit)
     return [change for change in found.values() if change.kind != "deleted" or change.path not in moved]
 
 
 def _touched(snapshot: Snapshot, record: CommitRecord) -> dict[str, FileChange]:
     return {change.path: change for change in snapshot.repository.touched(record)}
+
+
+def _kind(change: FileChange) -> Literal["created", "updated", "deleted"]:
+    return "created" if change.old is None else "deleted" if change.new is None else "updated"

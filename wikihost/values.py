@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from wikihost.quota import Quota, Usage
 
@@ -67,12 +67,16 @@ class PageSummary:
 
 @dataclass(frozen=True, slots=True)
 class PageFilter:
-    """Which pages a list shows; conditions are joined by AND, None means any."""
+    """Which pages a list shows; conditions are joined by AND, None means any.
+
+    `orphans` are pages that no other page links to, but for the home page and redirects.
+    """
 
     prefix: str | None = None
     category: str | None = None
     tag: str | None = None
     updated_since: datetime | None = None
+    orphans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +143,15 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of a page, `size` bytes; `revision` is the last commit that touched it, `modified` that commit's date."""
+    """A file of a page, `size` bytes under the object id `blob`.
+
+    `revision` is the last commit that touched it, `modified` that commit's date.
+    """
 
     page: str
     filename: str
     size: int
+    blob: str
     revision: str
     modified: datetime
 
@@ -181,7 +189,7 @@ class PageChange:
     """What one commit did to one page: created, updated, deleted, or renamed (`source` is the old name)."""
 
     path: str
-    kind: str
+    kind: Literal["created", "updated", "deleted", "renamed"]
     commit: Commit
     source: str | None = None
 

@@ -2,13 +2,22 @@
 
 Layers, each importing only those above it:
 
-    answers     JSON shapes of pages, searches and the index (pure)
-    refusals    every failure as a status and a JSON body, decided in one place (pure)
-    bodies      request bodies and query parameters, checked
+    problems    every way to fail: code, status, what to do (pure)
+    shapes      the JSON of every answer, as types (pure)
+    answers     from values of the wiki to those shapes (pure)
+    refusals    errors as a status and a JSON body (pure)
+    queries     parameters in the address, checked
+    operations  what a route takes, gives and refuses, as a value
+    openapi     the document about all of them (pure)
+    conditions  ETag, If-Match, If-None-Match
+    inflow      backpressure for request bodies
+    bodies      request bodies, checked; large ones go through files
+    downloads   files on their way out
     changing    writes: in whose name, and once for each Idempotency-Key
-    pages       /pages, /pages/{page}/rename
-    attachments /pages/{page}/attachments
-    wiki        /pages/{page}/history, /changelog, /changes, /links
-    searching   /search, /semantic-search, /reindex
+    pages       /pages, /pages/{name}/rename
+    attachments /pages/{name}/attachments
+    wiki        /pages/{name}/history, /changelog, /changes, /links
+    searching   /search, /semantic-search, /chroma-status, /reindex
+    about       /health, /openapi.json
     app         the Quart-Trio application: access, errors, routing on the raw path
 """

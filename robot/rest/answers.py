@@ -1,4 +1,4 @@
-"""JSON shapes of pages, searches and the index, as existing scripts know them (pure)."""
+"""From values of the wiki to the JSON of `shapes`, as existing scripts know it (pure)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,35 @@ import math
 import mimetypes
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from quart import Response, request
+from quart import Response
 
+from robot.rest.shapes import (
+    AttachmentAnswer,
+    AttachmentEntry,
+    AttachmentList,
+    AttachmentRemoved,
+    AttachmentStored,
+    ChangeEntry,
+    ChangeList,
+    Changelog,
+    CommitEntry,
+    Edited,
+    History,
+    IndexHealth,
+    IndexStatus,
+    LinkGraphAnswer,
+    LoggedEntry,
+    PageAnswer,
+    PageEntry,
+    PageList,
+    PageRemoved,
+    PageRenamed,
+    PassageEntry,
+    Put,
+    SearchAnswer,
+    SemanticSearchAnswer,
+)
 from robot.search.values import Passage, ReindexStatus, SemanticAnswer
 from wikihost.values import (
     Attached,
@@ -28,43 +53,33 @@ from wikihost.values import (
     Written,
 )
 
-Json = dict[str, Any]
+# One of `shapes`: to mypy, each of them is such a mapping.
+Json = Mapping[str, object]
 
 _TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 
 
 def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response; `no-cache` unless `headers` say otherwise, since the next write may change it."""
-    return answer_text(status, as_json(body), headers)
+    return answer_bytes(status, as_json(body), headers)
 
 
-def as_json(body: Json) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def as_json(body: Json) -> bytes:
+    """JSON; what is no character (YAML can say `"\\ud800"`) as JSON's own escape."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-def answer_text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+def answer_bytes(status: int, text: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """As `answer`, with the JSON written already: large ones are, in a thread."""
     return Response(text, status, {"Cache-Control": "no-cache", **(headers or {})}, content_type="application/json")
 
 
-def etag(revision: str) -> dict[str, str]:
-    return {"ETag": f'"{revision}"'}
-
-
-def not_modified(revision: str) -> Response | None:
-    """304 when the client says that it has this revision already."""
-    known = request.headers.get("If-None-Match", "")
-    if f'"{revision}"' not in known:
-        return None
-    return Response(b"", 304, {**etag(revision), "Cache-Control": "no-cache"})
-
-
-def page(found: Page) -> Json:
+def page(found: Page) -> PageAnswer:
     return {
         "name": found.title,
         "path": found.path,
         "content": found.text,
-        "frontmatter": found.frontmatter,
+        "frontmatter": None if found.frontmatter is None else dict(found.frontmatter),
         "links_to": list(found.links_to),
         "linked_from": list(found.linked_from),
         "revision": found.revision,
@@ -72,7 +87,7 @@ def page(found: Page) -> Json:
     }
 
 
-def page_list(pages: Sequence[PageSummary], cursor: str, limit: int, sort: str) -> Json:
+def page_list(pages: Sequence[PageSummary], cursor: str, limit: int, sort: str) -> PageList:
     """Pages after `cursor`, at most `limit`. `total` counts all matches; `cursor` is there if more follow.
 
     By path, or the last updated first.
@@ -80,12 +95,13 @@ def page_list(pages: Sequence[PageSummary], cursor: str, limit: int, sort: str) 
     place = _place_by_update if sort == "updated" else _place_by_path
     after = _place_of(cursor, sort) if cursor else None
     rest = [summary for summary in sorted(pages, key=place) if after is None or place(summary) > after]
-    shown = rest[:limit]
-    more = {"cursor": _cursor(shown[-1], sort)} if len(shown) < len(rest) else {}
-    return {"pages": [_summary(summary) for summary in shown], "total": len(pages), **more}
+    body: PageList = {"pages": [_summary(summary) for summary in rest[:limit]], "total": len(pages)}
+    if len(rest) > limit:
+        body["cursor"] = _cursor(rest[limit - 1], sort)
+    return body
 
 
-def _summary(summary: PageSummary) -> Json:
+def _summary(summary: PageSummary) -> PageEntry:
     return {
         "name": summary.title,
         "path": summary.path,
@@ -117,42 +133,63 @@ def _place_of(cursor: str, sort: str) -> tuple[float, str]:
     return (-float(updated), path) if updated.isdecimal() else (-math.inf, "")
 
 
-def put(written: Written, *, dry_run: bool = False) -> Json:
+def put(written: Written, *, dry_run: bool = False) -> Put:
     return {**patch(written, dry_run=dry_run), "created": written.created}
 
 
-def patch(written: Written, *, dry_run: bool = False) -> Json:
-    revision = None if dry_run and written.created else written.revision
-    return {"name": written.title, "path": written.path, "revision": revision, "diff": written.diff} | _trial(dry_run)
+def patch(written: Written, *, dry_run: bool = False) -> Edited:
+    body: Edited = {
+        "name": written.title,
+        "path": written.path,
+        "revision": None if dry_run and written.created else written.revision,
+        "diff": written.diff,
+    }
+    if dry_run:
+        body["dry_run"] = True
+    return body
 
 
-def removed(done: Removed, *, dry_run: bool) -> Json:
-    body = {"deleted": not dry_run, "path": done.path, "attachments": list(done.attachments)}
-    return body | _committed(done.revision, dry_run) | ({"diff": done.diff} if dry_run else {})
+def removed(done: Removed, *, dry_run: bool) -> PageRemoved:
+    body: PageRemoved = {
+        "deleted": not dry_run,
+        "path": done.path,
+        "attachments": list(done.attachments),
+        "revision": None if dry_run else done.revision,
+    }
+    if dry_run:
+        body["dry_run"] = True
+        body["diff"] = done.diff
+    return body
 
 
-def renamed(done: Renamed, *, dry_run: bool) -> Json:
-    return {
+def renamed(done: Renamed, *, dry_run: bool) -> PageRenamed:
+    body: PageRenamed = {
         "old_path": done.old_path,
         "new_path": done.new_path,
         "updated_pages": list(done.updated_pages),
         "redirect": done.redirect,
-        **_committed(done.revision, dry_run),
-        **({"diff": done.diff} if dry_run else {}),
+        "revision": None if dry_run else done.revision,
     }
+    if dry_run:
+        body["dry_run"] = True
+        body["diff"] = done.diff
+    return body
 
 
-def attachment_list(path: str, files: Sequence[Attachment], cursor: str, limit: int) -> Json:
+def attachment_list(path: str, files: Sequence[Attachment], cursor: str, limit: int) -> AttachmentList:
     rest = [file for file in files if file.filename > cursor]
-    more = {"cursor": rest[limit - 1].filename} if len(rest) > limit else {}
-    return {"attachments": [_attachment(file) for file in rest[:limit]], "total": len(files), "path": path, **more}
+    shown = [_attachment(file) for file in rest[:limit]]
+    body: AttachmentList = {"attachments": shown, "total": len(files), "path": path}
+    if len(rest) > limit:
+        body["cursor"] = rest[limit - 1].filename
+    return body
 
 
-def attachment(file: Attachment, data: bytes) -> Json:
+def attachment(file: Attachment, data: bytes) -> AttachmentAnswer:
     return {**_attachment(file), "path": file.page, "content": base64.b64encode(data).decode("ascii")}
 
 
-def _attachment(file: Attachment) -> Json:
+def _attachment(file: Attachment) -> AttachmentEntry:
     return {
         "filename": file.filename,
         "size": file.size,
@@ -162,88 +199,103 @@ def _attachment(file: Attachment) -> Json:
     }
 
 
-def attached(done: Attached, *, dry_run: bool) -> Json:
-    return {
+def attached(done: Attached, *, dry_run: bool) -> AttachmentStored:
+    body: AttachmentStored = {
         "filename": done.filename,
         "path": done.page,
         "size": done.size,
         "mime_type": mime_type(done.filename),
         "created": done.created,
-        **_committed(done.revision, dry_run),
+        "revision": None if dry_run else done.revision,
     }
+    if dry_run:
+        body["dry_run"] = True
+    return body
 
 
-def attachment_removed(done: Removed, *, dry_run: bool) -> Json:
-    body = {"deleted": not dry_run, "filename": done.attachments[0], "path": done.path}
-    return body | _committed(done.revision, dry_run)
+def attachment_removed(done: Removed, *, dry_run: bool) -> AttachmentRemoved:
+    body: AttachmentRemoved = {
+        "deleted": not dry_run,
+        "filename": done.attachments[0],
+        "path": done.path,
+        "revision": None if dry_run else done.revision,
+    }
+    if dry_run:
+        body["dry_run"] = True
+    return body
 
 
 def mime_type(filename: str) -> str:
     return _TYPES.guess_type(filename)[0] or "application/octet-stream"
 
 
-def history(path: str, commits: Sequence[Commit], limit: int) -> Json:
+def history(path: str, commits: Sequence[Commit], limit: int) -> History:
     """`commits` is one longer than `limit` where there are more."""
-    more = {"cursor": commits[limit - 1].revision} if len(commits) > limit else {}
-    return {"path": path, "history": [commit(entry) for entry in commits[:limit]], **more}
+    body: History = {"path": path, "history": [commit(entry) for entry in commits[:limit]]}
+    if len(commits) > limit:
+        body["cursor"] = commits[limit - 1].revision
+    return body
 
 
-def changelog(entries: Sequence[LoggedCommit], total: int, limit: int) -> Json:
+def changelog(entries: Sequence[LoggedCommit], total: int, limit: int) -> Changelog:
     """`entries` is one longer than `limit` where there are more."""
-    more = {"cursor": entries[limit - 1].commit.revision} if len(entries) > limit else {}
-    shown = [{**commit(entry.commit), "pages_affected": list(entry.pages)} for entry in entries[:limit]]
-    return {"entries": shown, "total": total, **more}
+    shown: list[LoggedEntry] = [
+        {**commit(entry.commit), "pages_affected": list(entry.pages)} for entry in entries[:limit]
+    ]
+    body: Changelog = {"entries": shown, "total": total}
+    if len(entries) > limit:
+        body["cursor"] = entries[limit - 1].commit.revision
+    return body
 
 
-def changes(found: Changes) -> Json:
-    told = [
-        {
+def changes(found: Changes) -> ChangeList:
+    told: list[ChangeEntry] = []
+    for change in found.changes:
+        entry: ChangeEntry = {
             "path": change.path,
             "change": change.kind,
-            **({"from": change.source} if change.source else {}),
             "revision": change.commit.revision,
             "author": change.commit.author,
-            **({"agent": change.commit.agent} if change.commit.agent else {}),
             "date": change.commit.date.isoformat(),
         }
-        for change in found.changes
-    ]
+        if change.source:
+            entry["from"] = change.source
+        if change.commit.agent:
+            entry["agent"] = change.commit.agent
+        told.append(entry)
     return {"head": found.head, "changes": told, "cursor": found.last, "more": found.more}
 
 
-def links(graph: LinkGraph) -> Json:
+def links(graph: LinkGraph) -> LinkGraphAnswer:
     return {
         "nodes": list(graph.nodes),
         "edges": [{"source": source, "target": target} for source, target in graph.edges],
     }
 
 
-def commit(entry: Commit) -> Json:
-    return {
+def commit(entry: Commit) -> CommitEntry:
+    body: CommitEntry = {
         "revision": entry.revision,
         "author": entry.author,
         "date": entry.date.isoformat(),
         "message": entry.message,
-        **({"agent": entry.agent} if entry.agent else {}),
+    }
+    if entry.agent:
+        body["agent"] = entry.agent
+    return body
+
+
+def search(query: str, hits: Sequence[SearchHit]) -> SearchAnswer:
+    return {
+        "query": query,
+        "results": [
+            {"name": hit.title, "path": hit.path, "snippet": hit.snippet, "score": round(hit.score, 2)} for hit in hits
+        ],
+        "total": len(hits),
     }
 
 
-def _committed(revision: str, dry_run: bool) -> Json:
-    return {"revision": None, "dry_run": True} if dry_run else {"revision": revision}
-
-
-def _trial(dry_run: bool) -> Json:
-    return {"dry_run": True} if dry_run else {}
-
-
-def search(query: str, hits: Sequence[SearchHit]) -> Json:
-    results = [
-        {"name": hit.title, "path": hit.path, "snippet": hit.snippet, "score": round(hit.score, 2)} for hit in hits
-    ]
-    return {"query": query, "results": results, "total": len(results)}
-
-
-def semantic_search(query: str, found: SemanticAnswer) -> Json:
+def semantic_search(query: str, found: SemanticAnswer) -> SemanticSearchAnswer:
     return {
         "query": query,
         "results": [_passage(passage) for passage in found.results],
@@ -254,7 +306,7 @@ def semantic_search(query: str, found: SemanticAnswer) -> Json:
     }
 
 
-def _passage(passage: Passage) -> Json:
+def _passage(passage: Passage) -> PassageEntry:
     return {
         "name": passage.path,  # not the title: what existing scripts read pages by
         "path": passage.path,
@@ -271,7 +323,7 @@ def _passage(passage: Passage) -> Json:
     }
 
 
-def reindex_status(status: ReindexStatus) -> Json:
+def reindex_status(status: ReindexStatus) -> IndexStatus:
     return {
         "status": status.state,
         "started_at": _iso(status.started_at),
@@ -286,6 +338,15 @@ def reindex_status(status: ReindexStatus) -> Json:
         "indexed_head": status.indexed_head,
         "eta_s": status.eta_s,
         "model": status.model,
+    }
+
+
+def index_health(wiki: str, status: ReindexStatus) -> IndexHealth:
+    return {
+        "status": "ok" if status.model else "unavailable",
+        "backend_type": "faiss",
+        "collection": wiki,
+        "document_count": status.chunks_indexed,
     }
 
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from robot import access
 from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
-from robot.rest import refusals
+from robot.rest import about, attachments, pages, refusals, searching, wiki
+from robot.rest.about import AboutRoutes
 from robot.rest.answers import answer
-from robot.rest.attachments import AttachmentRoutes
-from robot.rest.bodies import wiki_request
+from robot.rest.attachments import MAX_JSON_BYTES, AttachmentRoutes
+from robot.rest.bodies import Bodies, wiki_request
 from robot.rest.changing import Changing
+from robot.rest.downloads import Downloads
+from robot.rest.inflow import Inflow
+from robot.rest.operations import Access, add_routes
 from robot.rest.pages import PageRoutes
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
@@ -32,52 +38,76 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The largest attachment in base64, and what is around it.
-MAX_BODY_BYTES = 15 * 1024 * 1024
+OPERATIONS = (
+    *pages.OPERATIONS,
+    *attachments.OPERATIONS,
+    *wiki.OPERATIONS,
+    *searching.OPERATIONS,
+    *about.OPERATIONS,
+)
 
 
 class RestApp(QuartTrio):
-    """Quart, but routing on the raw path."""
+    """Quart, but routing on the raw path, and with backpressure."""
 
     async def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
-            scope = cast("HTTPScope", {**scope, "path": routable_path(scope["raw_path"])})
+            inflow = Inflow(receive)
+            receive = inflow.receive
+            scope = cast("HTTPScope", {**scope, **inflow.scope(), "path": routable_path(scope["raw_path"])})
         await super().asgi_app(scope, receive, send)
 
 
-def create_rest_app(*, contents: Contents, search: SearchService, domain: str) -> QuartTrio:
-    """The application for `/api/v1/*` of every wiki host; the front puts a `WikiRequest` into the scope."""
+def create_rest_app(*, contents: Contents, search: SearchService, domain: str, spool: Path) -> QuartTrio:
+    """The application for `/api/v1/*` of every wiki host; the front puts a `WikiRequest` into the scope.
+
+    Bodies that are too large to keep in memory wait in nameless files in the folder `spool`.
+    """
     app = RestApp(__name__, static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_JSON_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.before_request(_check_access)
+    changing, bodies = Changing(contents, domain), Bodies(spool)
+    add_routes(app, pages.OPERATIONS, PageRoutes(contents, changing, bodies))
+    add_routes(app, attachments.OPERATIONS, AttachmentRoutes(contents, changing, bodies, Downloads(spool)))
+    add_routes(app, wiki.OPERATIONS, WikiRoutes(contents))
+    add_routes(app, searching.OPERATIONS, SearchRoutes(contents, search))
+    add_routes(app, about.OPERATIONS, AboutRoutes(OPERATIONS))
+    _guard(app)
     _answer_errors(app)
-    app.add_url_rule("/api/v1/health", "health", _health, methods=["GET"])
-    changing = Changing(contents, domain)
-    PageRoutes(contents, changing).add_to(app)
-    AttachmentRoutes(contents, changing).add_to(app)
-    WikiRoutes(contents).add_to(app)
-    SearchRoutes(contents, search).add_to(app)
     return app
 
 
-async def _health() -> Response:
-    return answer(200, {"status": "ok"})
+def _guard(app: QuartTrio) -> None:
+    """Check each request's access before its handler runs; an address that is none is for readers."""
+    needed: Mapping[str | None, Access] = {operation.id: operation.access for operation in OPERATIONS}
+
+    async def check() -> Response | None:
+        if request.method == "OPTIONS" and isinstance(error := request.routing_exception, MethodNotAllowed):
+            # What an address takes, for anybody: that says nothing of the wiki.
+            return Response(b"", 204, {**_allow(error), "Cache-Control": "no-cache"})
+        return _check_access(needed.get(request.endpoint, Access.READER))
+
+    app.before_request(check)
 
 
-async def _check_access() -> Response | None:
-    """Reading takes GET, all else writes: one rule for all routes, so that none can be forgotten."""
-    if request.endpoint == "health":
-        return None
+def _check_access(needed: Access) -> Response | None:
     asked = wiki_request()
-    action = Action.READ if request.method in ("GET", "HEAD") else Action.WRITE
-    if access.may(asked.actor, action, asked.wiki):
+    action = Action.WRITE if needed is Access.WRITER else Action.READ
+    if needed is Access.ANYONE:
+        return None
+    if access.may(asked.actor, action, asked.wiki) and not (
+        needed is Access.TOKEN and isinstance(asked.actor, Anonymous)
+    ):
         return None
     if isinstance(asked.actor, Anonymous):
         status, headers, body = unauthorized(asked.origin, token_sent=False)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
+
+
+def _allow(error: MethodNotAllowed) -> dict[str, str]:
+    return {"Allow": ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))}
 
 
 def _answer_errors(app: QuartTrio) -> None:
@@ -94,8 +124,7 @@ def _answer_errors(app: QuartTrio) -> None:
 
     async def http_error(error: HTTPException) -> Response:
         status, body = refusals.of_http(error.code or 500)
-        allow = dict(error.get_headers()).get("Allow")
-        return answer(status, body, {"Allow": allow} if allow else None)
+        return answer(status, body, _allow(error) if isinstance(error, MethodNotAllowed) else None)
 
     async def unexpected(error: Exception) -> Response:
         log.error("request %s failed", wiki_request().request_id, exc_info=error)

@@ -4,93 +4,193 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-from quart import Quart, Response, request
+from quart import Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from robot.contents import Contents
-from robot.rest import answers
-from robot.rest.answers import answer, answer_text, etag, not_modified
-from robot.rest.bodies import (
-    PostAttachment,
-    body_bytes,
-    if_match,
-    query_flag,
-    query_number,
-    query_revision,
-    read_body,
-    read_removal,
-    wiki_request,
-)
+from robot.rest import answers, downloads, shapes
+from robot.rest.answers import answer
+from robot.rest.bodies import Bodies, PostAttachment, Removal, read_json, wiki_request
 from robot.rest.changing import Changing, Reply
+from robot.rest.conditions import base_revision, not_modified
+from robot.rest.downloads import Downloads
+from robot.rest.operations import (
+    ANY_TYPE,
+    BYTES,
+    ETAG,
+    IF_NONE_MATCH,
+    JSON,
+    NOT_MODIFIED,
+    RANGE,
+    REPLAYED,
+    WRITING,
+    WRITTEN,
+    Access,
+    Answer,
+    Operation,
+)
+from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
+from robot.rest.queries import Listed, PutAttachment, ReadAttachment, RemovePage, WritePage, read_query
 from robot.rest.refusals import Refused
 from wikihost.attachments import MAX_ATTACHMENT_BYTES, too_large
 from wikihost.content import Content
-from wikihost.values import Attachment, Author
+from wikihost.values import Author
 
-MAX_LISTED = 1_000
-_MAX_JSON_BYTES = 15 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
-# What a browser may show in place: it can run no script. Everything else is saved to disk.
-_SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# The largest attachment in base64, and what is around it.
+MAX_JSON_BYTES = 15 * 1024 * 1024
+
+_FILES = "/pages/{name}/attachments"
+_FILE = f"{_FILES}/{{filename}}"
+_OF_PAGE = ("page_not_found", "invalid_page_name")
+
+LIST = Operation(
+    "list_attachments",
+    "Attachments",
+    "GET",
+    _FILES,
+    "List the files of a page",
+    Access.READER,
+    (Answer(200, "The files.", shapes.AttachmentList),),
+    "",
+    (*READING, *LISTING, *_OF_PAGE),
+    query=Listed,
+)
+POST = Operation(
+    "post_attachment",
+    "Attachments",
+    "POST",
+    _FILES,
+    "Store a file that comes in JSON",
+    Access.WRITER,
+    (
+        Answer(201, "It is stored.", shapes.AttachmentStored, headers=WRITTEN),
+        Answer(200, "It would be, after a dry run.", shapes.AttachmentStored, headers=(REPLAYED,)),
+    ),
+    "A file can have at most 10 MiB.",
+    (*READING, *BODY, *CHANGING, *GUARDED, *_OF_PAGE, "invalid_attachment", "invalid_base64", "quota_exceeded"),
+    query=WritePage,
+    headers=WRITING,
+    body=PostAttachment,
+)
+READ = Operation(
+    "read_attachment",
+    "Attachments",
+    "GET",
+    _FILE,
+    "Read a file",
+    Access.READER,
+    (
+        Answer(
+            200,
+            "The file: JSON, or its bytes with their own type.",
+            shapes.AttachmentAnswer,
+            kinds=(JSON, ANY_TYPE),
+            headers=(ETAG,),
+        ),
+        Answer(206, "A part of the bytes.", kinds=(ANY_TYPE,), headers=(ETAG,)),
+        NOT_MODIFIED,
+    ),
+    "Bytes are sent so that no browser runs them. JSON is for files of at most 10 MiB.",
+    (*READING, *LISTING, *_OF_PAGE, "attachment_not_found", "range_not_satisfiable"),
+    query=ReadAttachment,
+    headers=(IF_NONE_MATCH, RANGE),
+)
+PUT = Operation(
+    "put_attachment",
+    "Attachments",
+    "PUT",
+    _FILE,
+    "Store a file that comes as it is",
+    Access.WRITER,
+    POST.answers,
+    "The body is the file, of any type, at most 10 MiB.",
+    (
+        *READING,
+        *CHANGING,
+        *GUARDED,
+        *_OF_PAGE,
+        "request_timeout",
+        "body_too_large",
+        "invalid_attachment",
+        "quota_exceeded",
+    ),
+    query=PutAttachment,
+    headers=WRITING,
+    body=BYTES,
+)
+DELETE = Operation(
+    "delete_attachment",
+    "Attachments",
+    "DELETE",
+    _FILE,
+    "Remove a file",
+    Access.WRITER,
+    (Answer(200, "It is gone.", shapes.AttachmentRemoved, headers=(REPLAYED,)),),
+    "The body is optional; what it says may also stand in the address.",
+    (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "attachment_not_found"),
+    query=RemovePage,
+    headers=WRITING,
+    body=Removal,
+    body_required=False,
+)
+
+OPERATIONS = (LIST, POST, READ, PUT, DELETE)
 
 
 class AttachmentRoutes:
-    def __init__(self, contents: Contents, changing: Changing) -> None:
+    def __init__(self, contents: Contents, changing: Changing, bodies: Bodies, downloads: Downloads) -> None:
         self._contents = contents
         self._changing = changing
-
-    def add_to(self, app: Quart) -> None:
-        files = "/api/v1/pages/<path:name>/attachments"
-        file = f"{files}/<filename>"
-        app.add_url_rule(files, "list_attachments", self.list_attachments, methods=["GET"])
-        app.add_url_rule(files, "post_attachment", self.post_attachment, methods=["POST"])
-        app.add_url_rule(file, "read_attachment", self.read_attachment, methods=["GET"])
-        app.add_url_rule(file, "put_attachment", self.put_attachment, methods=["PUT"])
-        app.add_url_rule(file, "delete_attachment", self.delete_attachment, methods=["DELETE"])
+        self._bodies = bodies
+        self._downloads = downloads
 
     async def list_attachments(self, name: str) -> Response:
+        asked = read_query(Listed)
         files = await self._contents.run(wiki_request().wiki, lambda content: content.list_attachments(unquote(name)))
-        limit = query_number("limit", default=50, most=MAX_LISTED)
         path = files[0].page if files else unquote(name)
-        return answer(200, answers.attachment_list(path, files, request.args.get("cursor", ""), limit))
+        return answer(200, answers.attachment_list(path, files, asked.cursor, asked.limit))
 
     async def post_attachment(self, name: str) -> Response:
+        dry_run = read_query(WritePage).dry_run
         try:
-            body = await read_body(PostAttachment, most_bytes=_MAX_JSON_BYTES)
+            async with self._bodies.receive(most_bytes=MAX_JSON_BYTES) as received:
+                body = await read_json(PostAttachment, received)
+                base = base_revision(body.revision)
+                upload = _Upload(unquote(name), body.filename, base, body.commit_message, dry_run)
+                return await self._changing.run(
+                    lambda content, author: upload.store(content, author, _decode(body.content)), received.digest
+                )
         except RequestEntityTooLarge:
             raise too_large() from None
-        base = body.revision or if_match()
-        upload = _Upload(unquote(name), body.filename, base, body.commit_message, query_flag("dry_run"))
-        return await self._changing.run(lambda content, author: upload.store(content, author, _decode(body.content)))
 
     async def put_attachment(self, name: str, filename: str) -> Response:
+        asked = read_query(PutAttachment)
+        base = base_revision(asked.revision)
+        upload = _Upload(unquote(name), unquote(filename), base, asked.commit_message, asked.dry_run)
         try:
-            data = await body_bytes()
+            async with self._bodies.receive(most_bytes=MAX_ATTACHMENT_BYTES) as received:
+                return await self._changing.run(
+                    lambda content, author: upload.store(content, author, received.read()), received.digest
+                )
         except RequestEntityTooLarge:
             raise too_large() from None
-        base, message = query_revision() or if_match(), request.args.get("commit_message")
-        upload = _Upload(unquote(name), unquote(filename), base, message, query_flag("dry_run"))
-        return await self._changing.run(lambda content, author: upload.store(content, author, data))
 
     async def read_attachment(self, name: str, filename: str) -> Response:
-        raw = query_flag("raw")
-
-        def read(content: Content) -> tuple[Attachment, bytes, str]:
-            file, data = content.read_attachment(unquote(name), unquote(filename))
-            return file, data, "" if raw else answers.as_json(answers.attachment(file, data))
-
-        file, data, text = await self._contents.run(wiki_request().wiki, read)
+        raw = read_query(ReadAttachment).raw
+        wiki = wiki_request().wiki
+        file = await self._contents.run(wiki, lambda content: content.find_attachment(unquote(name), unquote(filename)))
         if (same := not_modified(file.revision)) is not None:
             return same
-        return _whole(file, data) if raw else answer_text(200, text, etag(file.revision))
+        body = await self._contents.run(wiki, lambda content: self._downloads.read(content, file, raw=raw))
+        return downloads.as_it_is(file, body) if raw else downloads.as_json(file, body)
 
     async def delete_attachment(self, name: str, filename: str) -> Response:
-        body, dry_run = await read_removal(), query_flag("dry_run")
-        base = body.revision or if_match()
+        asked = read_query(RemovePage)
+        body = await self._bodies.read_removal(asked)
+        base = base_revision(body.revision)
 
         def delete(content: Content, author: Author) -> Reply:
             done = content.delete_attachment(
@@ -99,11 +199,11 @@ class AttachmentRoutes:
                 base=base,
                 author=author,
                 message=body.commit_message or None,
-                dry_run=dry_run,
+                dry_run=asked.dry_run,
             )
-            return Reply(200, answers.attachment_removed(done, dry_run=dry_run))
+            return Reply(200, answers.attachment_removed(done, dry_run=asked.dry_run))
 
-        return await self._changing.run(delete)
+        return await self._changing.run(delete, body.model_dump_json().encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,23 +238,3 @@ def _decode(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Refused(422, "invalid_base64", "content is not valid base64; nothing was stored.") from None
-
-
-def _whole(file: Attachment, data: bytes) -> Response:
-    """The bytes in pieces; as a download, unless it is an image that can hold no script."""
-    kind = answers.mime_type(file.filename)
-    placed = "inline" if kind in _SHOWN else "attachment"
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(data), _CHUNK_BYTES):
-            yield data[start : start + _CHUNK_BYTES]
-
-    headers = {
-        **etag(file.revision),
-        "Cache-Control": "no-cache",
-        "Content-Length": str(len(data)),
-        "Content-Disposition": f"{placed}; filename*=UTF-8''{quote(file.filename, safe='')}",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return Response(pieces(), 200, headers, content_type=kind)

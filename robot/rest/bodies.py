@@ -1,11 +1,14 @@
-"""Request bodies and query parameters, checked before anything is done with them."""
+"""Request bodies: taken in without filling the memory, and checked before anything is done with them."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import MutableMapping
-from datetime import UTC, datetime
+import hashlib
+import os
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, TypeVar, cast
 
 import trio
@@ -14,61 +17,188 @@ from quart import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from robot.model import Agent, Anonymous, Person, WikiRequest
+from robot.rest.inflow import inflow
+from robot.rest.queries import Message, RemovePage, Revision
 from robot.rest.refusals import Refused
 from wikihost.texts import MAX_PAGE_CHARACTERS
+from wikihost.writer import storage_errors
 
 # A page of a million characters, written as JSON escapes at worst.
 MAX_PAGE_BODY_BYTES = 8 * 1024 * 1024
-# Larger bodies are parsed in a thread: a megabyte takes the loop some milliseconds.
-_PARSED_IN_PLACE_BYTES = 256 * 1024
+# Larger bodies wait in files, and are parsed in a thread: a megabyte takes the loop some milliseconds.
+IN_MEMORY_BYTES = 256 * 1024
+# Of large bodies, so many are in memory at once. Each has arrived whole by then, so no slow client is waited for.
+_LARGE_AT_ONCE = 2
 
-_ETAG = re.compile(r'"([0-9a-f]{40})"')
+_TEXTS = frozenset({"content", "old_string", "new_string"})
 
-Revision = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
-Message = Annotated[str, Field(max_length=2_000)]
+_BASE = Field(description="What you read, 7 to 40 digits; also in `If-Match`.", examples=["3f2a9c0d"])
+_NewText = Annotated[
+    str,
+    Field(max_length=MAX_PAGE_CHARACTERS, description="The whole text.", examples=["# Restore\n\nStop the service.\n"]),
+]
 
 
 class PutPage(BaseModel):
     """Members that are not known are ignored, as they always were: scripts send more than they need."""
 
-    content: Annotated[str, Field(max_length=MAX_PAGE_CHARACTERS)]
-    revision: Revision | None = None
+    content: _NewText
+    revision: Annotated[
+        Revision | None, Field(description="What you read, 7 to 40 digits; also in `If-Match`. A new page needs none.")
+    ] = None
     commit_message: Message | None = None
 
 
 class PatchPage(BaseModel):
     """The revision may also be in `If-Match`."""
 
-    revision: Revision | None = None
-    old_string: Annotated[str, Field(min_length=1, max_length=MAX_PAGE_CHARACTERS)]
-    new_string: Annotated[str, Field(max_length=MAX_PAGE_CHARACTERS)]
+    revision: Annotated[Revision | None, _BASE] = None
+    old_string: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_PAGE_CHARACTERS,
+            description="Must occur exactly once, frontmatter included.",
+            examples=["Then copy."],
+        ),
+    ]
+    new_string: Annotated[
+        str,
+        Field(
+            max_length=MAX_PAGE_CHARACTERS,
+            description="Comes in its place; empty deletes.",
+            examples=["Then copy the directory."],
+        ),
+    ]
     commit_message: Message | None = None
 
 
 class RenamePage(BaseModel):
-    new_path: Annotated[str, Field(min_length=1)]
-    revision: Revision | None = None
-    redirect: bool = True
+    new_path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The new name.",
+            examples=["Runbooks/Restore a backup"],
+            json_schema_extra={"format": "page-name"},
+        ),
+    ]
+    revision: Annotated[Revision | None, _BASE] = None
+    redirect: Annotated[bool, Field(description="Leave a small page that says where it went.")] = True
     commit_message: Message | None = None
 
 
 class Removal(BaseModel):
     """What may be said of a removal; all of it may also stand in the address, as many clients send no body."""
 
-    revision: Revision | None = None
+    revision: Annotated[Revision | None, _BASE] = None
     commit_message: Message | None = None
 
 
 class PostAttachment(BaseModel):
-    """`content` is base64."""
-
-    filename: str
-    content: str
-    revision: Revision | None = None
+    filename: Annotated[
+        str,
+        Field(description="Cannot end in `.md`.", examples=["setup.png"], json_schema_extra={"format": "file-name"}),
+    ]
+    content: Annotated[
+        str,
+        Field(
+            description="The bytes, at most 10 MiB, in base64 without line breaks.",
+            examples=["iVBORw0KGgo="],
+            json_schema_extra={"contentEncoding": "base64", "format": "byte"},
+        ),
+    ]
+    revision: Annotated[Revision | None, Field(description="Overwrite only this revision; also in `If-Match`.")] = None
     commit_message: Message | None = None
 
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that has arrived whole. `digest` is its SHA-256."""
+
+    size: int
+    digest: bytes
+    _file: SpooledTemporaryFile[bytes]
+
+    def read(self) -> bytes:
+        """All of it; in a thread when it is large."""
+        self._file.seek(0)
+        return self._file.read()
+
+
+class Bodies:
+    """Takes bodies in; large ones go through nameless files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._large = trio.CapacityLimiter(_LARGE_AT_ONCE)
+
+    async def read_removal(self, asked: RemovePage) -> Removal:
+        """The body of a DELETE, if any; the address says what it leaves out. Raises as `read_json`."""
+        async with self.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
+            said = await read_json(Removal, received) if received.size else Removal()
+        return Removal(
+            revision=said.revision or asked.revision, commit_message=said.commit_message or asked.commit_message
+        )
+
+    @asynccontextmanager
+    async def receive(self, *, most_bytes: int) -> AsyncIterator[Received]:
+        """The body of the request at hand, for use within the block. Raises RequestEntityTooLarge, `StorageFull`."""
+        if (request.content_length or 0) > most_bytes:
+            raise RequestEntityTooLarge
+        with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=os.fspath(self._folder)) as file:
+            received = await _fill(file, most_bytes)
+            if received.size <= IN_MEMORY_BYTES:
+                yield received
+                return
+            async with self._large:
+                yield received
+
+
+async def _fill(file: SpooledTemporaryFile[bytes], most_bytes: int) -> Received:
+    size, digest = 0, hashlib.sha256()
+
+    def write(piece: bytes) -> None:
+        digest.update(piece)
+        with storage_errors():
+            file.write(piece)
+
+    async for piece in request.body:
+        size += len(piece)
+        if size > most_bytes:
+            raise RequestEntityTooLarge
+        if size <= IN_MEMORY_BYTES:
+            write(piece)
+        else:
+            await trio.to_thread.run_sync(write, piece)
+        inflow().took(len(piece))
+    return Received(size, digest.digest(), file)
+
+
+async def read_json(model: type[Body], received: Received) -> Body:
+    """The body as `model`. Raises Refused: 415 other types, 400 no JSON, 413 a text too long, 422 another shape."""
+    if request.mimetype != "application/json":
+        raise Refused(415, "unsupported_media_type", "Send the body as application/json.")
+    if received.size > IN_MEMORY_BYTES:
+        return await trio.to_thread.run_sync(lambda: _parse(model, received.read()))
+    return _parse(model, received.read())
+
+
+def _parse(model: type[Body], data: bytes) -> Body:
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        raise Refused(400, "malformed_json", "The body is not valid JSON.")
+    place = ".".join(str(part) for part in first["loc"]) or "body"
+    sentence = f"{place}: {first['msg']}."
+    if first["type"] == "string_too_long" and first["loc"][0] in _TEXTS:
+        raise Refused(413, "page_too_large", sentence)
+    raise Refused(422, "invalid_body", sentence)
 
 
 def wiki_request() -> WikiRequest:
@@ -84,96 +214,3 @@ def acting() -> Person | Agent:
     if isinstance(actor, Anonymous):
         raise Refused(401, "unauthorized", "Sign in first.")
     return actor
-
-
-async def read_body(model: type[Body], *, most_bytes: int = MAX_PAGE_BODY_BYTES) -> Body:
-    """The body as `model`. Raises Refused: 415 other types, 400 no JSON, 413 a text too long, 422 another shape."""
-    if request.mimetype != "application/json":
-        raise Refused(415, "unsupported_media_type", "Send the body as application/json.")
-    if (request.content_length or 0) > most_bytes:
-        raise RequestEntityTooLarge
-    data = await body_bytes()
-    if len(data) > most_bytes:
-        raise RequestEntityTooLarge
-    if len(data) > _PARSED_IN_PLACE_BYTES:
-        return await trio.to_thread.run_sync(lambda: parse(model, data))
-    return parse(model, data)
-
-
-async def body_bytes() -> bytes:
-    return cast("bytes", await request.get_data())
-
-
-async def read_removal() -> Removal:
-    """The body of a DELETE, or what the address says in its place. Raises as `read_body`."""
-    if await body_bytes():
-        return await read_body(Removal)
-    said = {name: value for name in Removal.model_fields if (value := request.args.get(name))}
-    return parse(Removal, json.dumps(said).encode())
-
-
-def parse(model: type[Body], data: bytes) -> Body:
-    """JSON as `model`. Raises Refused (400, 413, 422)."""
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        raise Refused(400, "malformed_json", "The body is not valid JSON.")
-    if first["type"] == "string_too_long":
-        raise Refused(413, "page_too_large", f"{_place(first['loc'])}: {first['msg']}.")
-    raise Refused(422, "invalid_body", f"{_place(first['loc'])}: {first['msg']}.")
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "body"
-
-
-def query_text(name: str) -> str:
-    """A parameter that must be there. Raises Refused (422)."""
-    value = request.args.get(name, "")
-    if not value.strip():
-        raise Refused(422, "missing_parameter", f"The parameter {name} is missing.")
-    return value
-
-
-def query_flag(name: str) -> bool:
-    return request.args.get(name, "").lower() in ("1", "true", "yes")
-
-
-def query_revision(name: str = "revision") -> str | None:
-    return request.args.get(name) or None
-
-
-def if_match() -> str | None:
-    """The revision in `If-Match`, which means the same as `revision` in the body (RFC 9110, section 13.1.1).
-
-    Raises Refused (422) for what is no ETag of ours, such as `*`: it would overwrite what nobody has read.
-    """
-    header = request.headers.get("If-Match")
-    if header is None:
-        return None
-    if (match := _ETAG.fullmatch(header.strip())) is None:
-        raise Refused(422, "invalid_if_match", "If-Match must be the ETag of what you read.")
-    return match[1]
-
-
-def query_number(name: str, *, default: int, most: int) -> int:
-    """A parameter from 1 to `most`; what is no number counts as the default, as it always did."""
-    try:
-        value = int(request.args.get(name, default))
-    except ValueError:
-        return default
-    return min(max(value, 1), most)
-
-
-def query_instant(name: str) -> datetime | None:
-    """A parameter that is an ISO date or time, UTC unless it says otherwise. Raises Refused (422)."""
-    text = request.args.get(name)
-    if not text:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(422, "invalid_date", f"{name} is not an ISO date: write it as 2026-01-31.") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from quart import Response, request
 
@@ -18,8 +18,9 @@ from robot.authorship import author_of
 from robot.contents import Contents
 from robot.model import Agent, Person
 from robot.rest import refusals
-from robot.rest.answers import answer, etag
-from robot.rest.bodies import acting, body_bytes, wiki_request
+from robot.rest.answers import Json, answer
+from robot.rest.bodies import acting, wiki_request
+from robot.rest.conditions import etag
 from robot.rest.refusals import Refused
 from wikihost.content import Content
 from wikihost.errors import ContentError, QuotaExceeded
@@ -27,14 +28,14 @@ from wikihost.replays import Claim, KeptAnswer, Replays
 from wikihost.values import Author
 
 _MAX_KEY_CHARS = 255
-_MAX_KEPT_CHARS = 64 * 1024  # an answer with a longer diff is kept without it
+_MAX_KEPT_CHARS = 64 * 1024  # a longer answer is kept without its texts
 
 
 class Reply(NamedTuple):
     """An answer in the making; `revision` is what its ETag stands for."""
 
     status: int
-    body: dict[str, Any]
+    body: Json
     revision: str | None = None
 
 
@@ -48,8 +49,12 @@ class Changing:
         self._contents = contents
         self._domain = domain
 
-    async def run(self, work: Work) -> Response:
-        """Do `work` in a thread and answer. Raises `ContentError`, `Refused`."""
+    async def run(self, work: Work, said: bytes) -> Response:
+        """Do `work` in a thread and answer. Raises `ContentError`, `Refused`.
+
+        `said` stands for the request's body, such as its digest: of two requests with one key, it tells whether they
+        are the same.
+        """
         actor = acting()
         author = author_of(actor, self._domain, "rest")
         key = request.headers.get("Idempotency-Key")
@@ -57,7 +62,7 @@ class Changing:
             return _response(await self._contents.change(wiki_request().wiki, lambda content: work(content, author)))
         if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
             raise Refused(422, "invalid_idempotency_key", f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} characters.")
-        asked = (request.method.encode(), request.scope["raw_path"], request.query_string, await body_bytes())
+        asked = (request.method.encode(), request.scope["raw_path"], request.query_string, said)
         reply, replayed = await self._contents.change(
             wiki_request().wiki,
             lambda content: _once(content, _claim(actor, key, asked), lambda: work(content, author)),
@@ -96,11 +101,12 @@ def _once(content: Content, claim: Claim, work: Callable[[], Reply]) -> tuple[Re
     return reply, False
 
 
-def _kept_body(body: dict[str, Any]) -> str:
+def _kept_body(body: Json) -> str:
     text = json.dumps(body)
     if len(text) <= _MAX_KEPT_CHARS:
         return text
-    return json.dumps({name: value for name, value in body.items() if name != "diff"})
+    short = {name: value for name, value in body.items() if name != "current_text"}
+    return json.dumps(short | ({"diff": ""} if "diff" in body else {}))
 
 
 def _claim(actor: Person | Agent, key: str, asked: tuple[bytes, ...]) -> Claim:

@@ -4,122 +4,242 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from quart import Quart, Response, request
+from quart import Response
 
 from robot.contents import Contents
-from robot.rest import answers
-from robot.rest.answers import answer, etag, not_modified
+from robot.rest import answers, shapes
+from robot.rest.answers import answer_bytes, as_json
 from robot.rest.bodies import (
+    MAX_PAGE_BODY_BYTES,
+    Bodies,
     PatchPage,
     PutPage,
+    Removal,
     RenamePage,
-    if_match,
-    query_flag,
-    query_instant,
-    query_number,
-    read_body,
-    read_removal,
+    read_json,
     wiki_request,
 )
 from robot.rest.changing import Changing, Reply
+from robot.rest.conditions import base_revision, etag, not_modified
+from robot.rest.operations import (
+    ETAG,
+    IF_NONE_MATCH,
+    NOT_MODIFIED,
+    REPLAYED,
+    WRITING,
+    WRITTEN,
+    Access,
+    Answer,
+    Operation,
+)
+from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
+from robot.rest.queries import ListPages, ReadPage, RemovePage, WritePage, read_query
 from robot.rest.refusals import Refused
 from wikihost.content import Content
 from wikihost.values import Author, PageFilter
 
-MAX_LISTED = 1_000
+LIST = Operation(
+    "list_pages",
+    "Pages",
+    "GET",
+    "/pages",
+    "List pages",
+    Access.READER,
+    (Answer(200, "The pages.", shapes.PageList),),
+    "Conditions are joined by “and”.",
+    (*READING, *LISTING),
+    query=ListPages,
+)
+READ = Operation(
+    "read_page",
+    "Pages",
+    "GET",
+    "/pages/{name}",
+    "Read a page",
+    Access.READER,
+    (Answer(200, "The page.", shapes.PageAnswer, headers=(ETAG,)), NOT_MODIFIED),
+    "The `ETag` stands for the page's text; its links may change without it.",
+    (*READING, *LISTING, "page_not_found", "revision_not_found", "invalid_page_name"),
+    query=ReadPage,
+    headers=(IF_NONE_MATCH,),
+)
+WRITE = Operation(
+    "write_page",
+    "Pages",
+    "PUT",
+    "/pages/{name}",
+    "Create a page, or replace its text",
+    Access.WRITER,
+    (
+        Answer(201, "The page is new.", shapes.Put, headers=WRITTEN),
+        Answer(200, "The text was replaced, or it was a dry run.", shapes.Put, headers=WRITTEN),
+    ),
+    "To replace a text, say which revision the new one was made from.",
+    (
+        *READING,
+        *BODY,
+        *CHANGING,
+        *GUARDED,
+        "revision_required",
+        "page_too_large",
+        "quota_exceeded",
+        "invalid_page_text",
+    ),
+    query=WritePage,
+    headers=WRITING,
+    body=PutPage,
+)
+EDIT = Operation(
+    "edit_page",
+    "Pages",
+    "PATCH",
+    "/pages/{name}",
+    "Replace one piece of a page's text",
+    Access.WRITER,
+    (Answer(200, "It was replaced.", shapes.Edited, headers=WRITTEN),),
+    "`revision` must be there, in the body or in `If-Match`.",
+    (
+        *READING,
+        *BODY,
+        *CHANGING,
+        *GUARDED,
+        "page_not_found",
+        "edit_not_applicable",
+        "page_too_large",
+        "quota_exceeded",
+        "invalid_page_text",
+    ),
+    query=WritePage,
+    headers=WRITING,
+    body=PatchPage,
+)
+DELETE = Operation(
+    "delete_page",
+    "Pages",
+    "DELETE",
+    "/pages/{name}",
+    "Remove a page and its attachments",
+    Access.WRITER,
+    (Answer(200, "It is gone.", shapes.PageRemoved, headers=(REPLAYED,)),),
+    "Pages below it stay. The body is optional; what it says may also stand in the address.",
+    (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found"),
+    query=RemovePage,
+    headers=WRITING,
+    body=Removal,
+    body_required=False,
+)
+RENAME = Operation(
+    "rename_page",
+    "Pages",
+    "POST",
+    "/pages/{name}/rename",
+    "Rename a page",
+    Access.WRITER,
+    (Answer(200, "It has the new name.", shapes.PageRenamed, headers=WRITTEN),),
+    "Attachments go with it, links to it follow, pages below it stay; all in one commit.",
+    (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "page_exists", "quota_exceeded"),
+    query=WritePage,
+    headers=WRITING,
+    body=RenamePage,
+)
+
+OPERATIONS = (LIST, READ, WRITE, EDIT, DELETE, RENAME)
 
 
 class PageRoutes:
     """The handlers; page names arrive as `app.routable_path` left them, one level of escapes still in place."""
 
-    def __init__(self, contents: Contents, changing: Changing) -> None:
+    def __init__(self, contents: Contents, changing: Changing, bodies: Bodies) -> None:
         self._contents = contents
         self._changing = changing
-
-    def add_to(self, app: Quart) -> None:
-        page = "/api/v1/pages/<path:name>"
-        app.add_url_rule("/api/v1/pages", "list_pages", self.list_pages, methods=["GET"])
-        app.add_url_rule(page, "read_page", self.read_page, methods=["GET"])
-        app.add_url_rule(page, "write_page", self.write_page, methods=["PUT"])
-        app.add_url_rule(page, "edit_page", self.edit_page, methods=["PATCH"])
-        app.add_url_rule(page, "delete_page", self.delete_page, methods=["DELETE"])
-        app.add_url_rule(f"{page}/rename", "rename_page", self.rename_page, methods=["POST"])
+        self._bodies = bodies
 
     async def list_pages(self) -> Response:
+        asked = read_query(ListPages)
         wanted = PageFilter(
-            prefix=request.args.get("prefix") or None,
-            category=request.args.get("category") or None,
-            tag=request.args.get("tag") or None,
-            updated_since=query_instant("updated_since"),
+            prefix=asked.prefix or None,
+            category=asked.category or None,
+            tag=asked.tag or None,
+            updated_since=asked.updated_since,
+            orphans=asked.orphans,
         )
-        cursor, limit = request.args.get("cursor", ""), query_number("limit", default=MAX_LISTED, most=MAX_LISTED)
-        sort = request.args.get("sort") or "path"
-        if sort not in ("path", "updated"):
-            raise Refused(422, "invalid_sort", "sort is path or updated.")
-        listed = await self._contents.run(
-            wiki_request().wiki, lambda content: answers.page_list(content.list_pages(wanted), cursor, limit, sort)
-        )
-        return answer(200, listed)
+
+        def look_up(content: Content) -> bytes:
+            return as_json(answers.page_list(content.list_pages(wanted), asked.cursor, asked.limit, asked.sort))
+
+        return answer_bytes(200, await self._contents.run(wiki_request().wiki, look_up))
 
     async def read_page(self, name: str) -> Response:
-        revision = request.args.get("revision") or None
-        page = await self._contents.run(wiki_request().wiki, lambda content: content.read_page(unquote(name), revision))
+        revision = read_query(ReadPage).revision or None
+
+        def look_up(content: Content) -> tuple[str, bytes]:
+            page = content.read_page(unquote(name), revision)
+            return page.revision, as_json(answers.page(page))
+
+        found, text = await self._contents.run(wiki_request().wiki, look_up)
         # Links may change without the page: only its text is what the tag stands for.
-        return not_modified(page.revision) or answer(200, answers.page(page), etag(page.revision))
+        return not_modified(found) or answer_bytes(200, text, etag(found))
 
     async def write_page(self, name: str) -> Response:
-        body, dry_run = await read_body(PutPage), query_flag("dry_run")
-        base = body.revision or if_match()
+        dry_run = read_query(WritePage).dry_run
+        async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
+            body = await read_json(PutPage, received)
+            base = base_revision(body.revision)
 
-        def write(content: Content, author: Author) -> Reply:
-            written = content.write_page(
-                unquote(name),
-                body.content,
-                base=base,
-                author=author,
-                message=body.commit_message or None,
-                dry_run=dry_run,
-            )
-            status = 201 if written.created and not dry_run else 200
-            return Reply(status, answers.put(written, dry_run=dry_run), None if dry_run else written.revision)
+            def write(content: Content, author: Author) -> Reply:
+                written = content.write_page(
+                    unquote(name),
+                    body.content,
+                    base=base,
+                    author=author,
+                    message=body.commit_message or None,
+                    dry_run=dry_run,
+                )
+                status = 201 if written.created and not dry_run else 200
+                return Reply(status, answers.put(written, dry_run=dry_run), None if dry_run else written.revision)
 
-        return await self._changing.run(write)
+            return await self._changing.run(write, received.digest)
 
     async def edit_page(self, name: str) -> Response:
-        body, dry_run = await read_body(PatchPage), query_flag("dry_run")
-        base = body.revision or if_match()
-        if base is None:
-            raise Refused(422, "invalid_body", "revision: Field required.")
+        dry_run = read_query(WritePage).dry_run
+        async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
+            body = await read_json(PatchPage, received)
+            base = base_revision(body.revision)
+            if base is None:
+                raise Refused(422, "invalid_body", "revision: Field required.")
 
-        def edit(content: Content, author: Author) -> Reply:
-            written = content.edit_page(
-                unquote(name),
-                base=base,
-                old=body.old_string,
-                new=body.new_string,
-                author=author,
-                message=body.commit_message or None,
-                dry_run=dry_run,
-            )
-            return Reply(200, answers.patch(written, dry_run=dry_run), None if dry_run else written.revision)
+            def edit(content: Content, author: Author) -> Reply:
+                written = content.edit_page(
+                    unquote(name),
+                    base=base,
+                    old=body.old_string,
+                    new=body.new_string,
+                    author=author,
+                    message=body.commit_message or None,
+                    dry_run=dry_run,
+                )
+                return Reply(200, answers.patch(written, dry_run=dry_run), None if dry_run else written.revision)
 
-        return await self._changing.run(edit)
+            return await self._changing.run(edit, received.digest)
 
     async def delete_page(self, name: str) -> Response:
-        body, dry_run = await read_removal(), query_flag("dry_run")
-        base = body.revision or if_match()
+        asked = read_query(RemovePage)
+        body = await self._bodies.read_removal(asked)
+        base = base_revision(body.revision)
 
         def delete(content: Content, author: Author) -> Reply:
             done = content.delete_page(
-                unquote(name), base=base, author=author, message=body.commit_message or None, dry_run=dry_run
+                unquote(name), base=base, author=author, message=body.commit_message or None, dry_run=asked.dry_run
             )
-            return Reply(200, answers.removed(done, dry_run=dry_run))
+            return Reply(200, answers.removed(done, dry_run=asked.dry_run))
 
-        return await self._changing.run(delete)
+        return await self._changing.run(delete, body.model_dump_json().encode())
 
     async def rename_page(self, name: str) -> Response:
-        body, dry_run = await read_body(RenamePage), query_flag("dry_run")
-        base = body.revision or if_match()
+        dry_run = read_query(WritePage).dry_run
+        async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
+            body = await read_json(RenamePage, received)
+        base = base_revision(body.revision)
 
         def rename(content: Content, author: Author) -> Reply:
             done = content.rename_page(
@@ -133,4 +253,4 @@ class PageRoutes:
             )
             return Reply(200, answers.renamed(done, dry_run=dry_run), None if dry_run else done.revision)
 
-        return await self._changing.run(rename)
+        return await self._changing.run(rename, received.digest)

@@ -1,21 +1,92 @@
-"""`/api/v1/search`, `/semantic-search` and `/reindex`."""
+"""`/api/v1/search`, `/semantic-search`, `/chroma-status` and `/reindex`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quart import Quart, Response, request
+from quart import Response, request
 
 from robot.contents import Contents
-from robot.rest import answers
+from robot.rest import answers, shapes
 from robot.rest.answers import answer
-from robot.rest.bodies import query_number, query_text, wiki_request
+from robot.rest.bodies import acting, wiki_request
+from robot.rest.operations import LOCATION, Access, Answer, Operation
+from robot.rest.problems import LISTING, READING
+from robot.rest.queries import Search, SemanticSearch, read_query
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
 
-MAX_HITS = 50
-MAX_PASSAGES_PER_PAGE = 5
+SEARCH = Operation(
+    "search",
+    "Search",
+    "GET",
+    "/search",
+    "Find pages by words",
+    Access.READER,
+    (Answer(200, "The pages.", shapes.SearchAnswer),),
+    "Words in double quotes are a phrase.",
+    (*READING, *LISTING, "missing_parameter"),
+    query=Search,
+)
+SEMANTIC_SEARCH = Operation(
+    "semantic_search",
+    "Search",
+    "GET",
+    "/semantic-search",
+    "Find passages by meaning",
+    Access.READER,
+    (Answer(200, "The passages.", shapes.SemanticSearchAnswer),),
+    "As many different pages as there are come before a second passage of any of them.",
+    (*READING, *LISTING, "missing_parameter", "search_unavailable"),
+    query=SemanticSearch,
+)
+CHROMA_STATUS = Operation(
+    "chroma_status",
+    "Search",
+    "GET",
+    "/chroma-status",
+    "Whether search by meaning works",
+    Access.TOKEN,
+    (Answer(200, "Whether it does.", shapes.IndexHealth),),
+    "For older programs; `GET /reindex/status` says more. It starts nothing.",
+    READING,
+)
+REINDEX = Operation(
+    "start_reindex",
+    "Search",
+    "POST",
+    "/reindex",
+    "Build the search index anew",
+    Access.WRITER,
+    (Answer(202, "It has begun.", shapes.ReindexStarted, headers=(LOCATION,)),),
+    "Seldom needed: the index follows every change by itself. Searching goes on meanwhile.",
+    (*READING, "cross_site", "reindex_running"),
+)
+CANCEL_REINDEX = Operation(
+    "cancel_reindex",
+    "Search",
+    "DELETE",
+    "/reindex",
+    "Cancel the re-index",
+    Access.WRITER,
+    (Answer(200, "None runs any more.", shapes.ReindexCancelled),),
+    "Pages that were not reached keep what is known of them; the next change or search goes on with them.",
+    (*READING, "cross_site"),
+)
+REINDEX_STATUS = Operation(
+    "reindex_status",
+    "Search",
+    "GET",
+    "/reindex/status",
+    "How far the search index is",
+    Access.READER,
+    (Answer(200, "How far it is.", shapes.IndexStatus),),
+    "When `indexed_head` is `head`, the index holds everything.",
+    READING,
+)
+
+OPERATIONS = (SEARCH, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
 
 
 class SearchRoutes:
@@ -23,31 +94,33 @@ class SearchRoutes:
         self._contents = contents
         self._search = search
 
-    def add_to(self, app: Quart) -> None:
-        app.add_url_rule("/api/v1/search", "search", self.search, methods=["GET"])
-        app.add_url_rule("/api/v1/semantic-search", "semantic_search", self.semantic_search, methods=["GET"])
-        app.add_url_rule("/api/v1/reindex", "start_reindex", self.start_reindex, methods=["POST"])
-        app.add_url_rule("/api/v1/reindex/status", "reindex_status", self.reindex_status, methods=["GET"])
-
     async def search(self) -> Response:
-        query, limit = query_text("q"), query_number("limit", default=MAX_HITS, most=MAX_HITS)
-        hits = await self._contents.run(wiki_request().wiki, lambda content: content.search(query, limit))
-        return answer(200, answers.search(query, hits))
+        asked = read_query(Search)
+        hits = await self._contents.run(wiki_request().wiki, lambda content: content.search(asked.q, asked.limit))
+        return answer(200, answers.search(asked.q, hits))
 
     async def semantic_search(self) -> Response:
-        query = query_text("q")
+        asked = read_query(SemanticSearch)
         found = await self._search.query(
-            wiki_request().wiki,
-            query,
-            limit=query_number("n", default=5, most=MAX_HITS),
-            max_chunks_per_page=query_number("max_chunks_per_page", default=2, most=MAX_PASSAGES_PER_PAGE),
+            wiki_request().wiki, asked.q, limit=asked.n, max_chunks_per_page=asked.max_chunks_per_page
         )
-        return answer(200, answers.semantic_search(query, found))
+        return answer(200, answers.semantic_search(asked.q, found))
+
+    async def chroma_status(self) -> Response:
+        acting()
+        wiki = wiki_request().wiki
+        return answer(200, answers.index_health(wiki.slug, await self._search.status(wiki)))
 
     async def start_reindex(self) -> Response:
         """Start it and answer at once; how far it is, `/reindex/status` says."""
         self._search.start_reindex(wiki_request().wiki)
-        return answer(202, {"status": "started"}, {"Location": f"{request.path}/status"})
+        started: shapes.ReindexStarted = {"status": "started"}
+        return answer(202, started, {"Location": f"{request.path}/status"})
+
+    async def cancel_reindex(self) -> Response:
+        was_running = self._search.cancel_reindex(wiki_request().wiki)
+        cancelled: shapes.ReindexCancelled = {"status": "cancelled" if was_running else "idle"}
+        return answer(200, cancelled)
 
     async def reindex_status(self) -> Response:
         return answer(200, answers.reindex_status(await self._search.status(wiki_request().wiki)))

@@ -35,6 +35,7 @@ class Job:
 
     asked_for: bool = False
     start_over: bool = False
+    cancelled: bool = False
     started_at: datetime | None = None
     started_s: float = 0.0
     completed_at: datetime | None = None
@@ -80,10 +81,26 @@ class IndexNursery:
         job = self.job(wiki_id)
         self._begin(job, wiki_id)
         job.asked_for = job.start_over = True
+        job.cancelled = False
         job.refused.clear()
         job.error = None
         self._agenda.hurry(wiki_id)
         self._news.set()
+
+    def cancel(self, wiki_id: str) -> bool:
+        """Stop a re-index that was asked for, after the page at hand. False when there is none.
+
+        The next `wake` goes on with the pages that were not reached.
+        """
+        job = self.job(wiki_id)
+        if not job.asked_for:
+            return False
+        job.asked_for = job.start_over = False
+        job.cancelled = wiki_id == self._active
+        if not job.cancelled:
+            job.pending.clear()
+        self._agenda.drop(wiki_id)
+        return True
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled. It may be run again afterwards, or after a crash: the agenda is kept."""
@@ -126,7 +143,10 @@ class IndexNursery:
             log.exception("wiki %s cannot be indexed", wiki_id)
             self._fail(wiki_id, job, f"{type(error).__name__}: {error}")
             return
-        if more:
+        if job.cancelled:
+            job.cancelled = False
+            job.pending.clear()
+        elif more:
             job.error = None
             self._agenda.add(wiki_id)
 

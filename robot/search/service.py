@@ -59,6 +59,10 @@ class SearchService:
             raise ReindexRunning("A re-index of this wiki is running already.")
         self._nursery.reindex(wiki.id)
 
+    def cancel_reindex(self, wiki: Wiki) -> bool:
+        """Stop a re-index after the page at hand. False when none was asked for, or it has finished."""
+        return self._nursery.cancel(wiki.id)
+
     async def query(self, wiki: Wiki, text: str, *, limit: int = 5, max_chunks_per_page: int = 2) -> SemanticAnswer:
         """The passages nearest in meaning to `text`, of `limit` different pages where the wiki has them."""
         limit = min(max(limit, 1), MAX_RESULTS)

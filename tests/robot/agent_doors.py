@@ -67,6 +67,10 @@ class StandInSearch:
             raise ReindexRunning("running already")
         self.running = True
 
+    def cancel_reindex(self, wiki: Wiki) -> bool:
+        was_running, self.running = self.running, False
+        return was_running
+
     async def status(self, wiki: Wiki) -> ReindexStatus:
         state = "in_progress" if self.running else "idle"
         started = LONG_AGO if self.running else None
@@ -113,7 +117,7 @@ def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: 
         contents,
         stand_in,
         McpEndpoint(contents=contents, search=service, domain=DOMAIN),
-        create_rest_app(contents=contents, search=service, domain=DOMAIN),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
     )
 
 

@@ -230,7 +230,7 @@ async def test_a_list_by_date_goes_on(doors: Doors) -> None:
         part = (await http.get("pages?sort=updated&limit=2")).json()
         rest = (await http.get("pages", params={"sort": "updated", "cursor": part["cursor"]})).json()
         assert sorted(page["path"] for page in part["pages"] + rest["pages"]) == ["A", "B", "Welcome"]
-        assert (await http.get("pages?sort=size")).json()["code"] == "invalid_sort"
+        assert (await http.get("pages?sort=size")).json()["code"] == "invalid_parameter"
 
 
 NAMES = ["Ü/日本", "100% sure", "a+b & c", "C#", "it's", "Foo/history", "Foo/attachments", "a;b", "[x]", "q?"]

@@ -178,6 +178,26 @@ async def test_second_reindex_is_refused_while_the_first_runs(wiki: WikiOnDisk, 
         await settled(service, wiki.wiki)
 
 
+async def test_reindex_that_is_cancelled_stops_after_the_page_at_hand(wiki: WikiOnDisk, model: WatchedModel) -> None:
+    model.stop_before = 0
+    async with running(make_service(model, wiki)) as service:
+        assert not service.cancel_reindex(wiki.wiki)
+        service.start_reindex(wiki.wiki)
+        await wait_for(model.stopped)
+        assert service.cancel_reindex(wiki.wiki)
+        assert not service.cancel_reindex(wiki.wiki)
+        model.stop_before = None
+        model.go.set()
+        stopped = await settled(service, wiki.wiki)
+        assert (stopped.state, stopped.error_message, stopped.pages_indexed) == ("idle", None, 1)
+        service.notify(wiki.wiki.id)
+        assert (await settled(service, wiki.wiki)).state == "complete"
+        service.start_reindex(wiki.wiki)
+        assert service.cancel_reindex(wiki.wiki)
+        service.start_reindex(wiki.wiki)
+        assert (await settled(service, wiki.wiki)).state == "complete"
+
+
 async def test_pass_that_ends_while_the_status_is_read_does_not_look_stopped(
     wiki: WikiOnDisk, model: WatchedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

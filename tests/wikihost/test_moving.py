@@ -81,7 +81,7 @@ def test_files_that_git_brought_are_shown_moved_and_removed(content: Content, ho
     git(home, "commit", "-q", "-m", "push")
     assert [file.filename for file in content.list_attachments("A")] == [".hidden"]
     content.rename_page("A", "Z", redirect=False, author=ADA)
-    assert content.read_attachment("Z", ".hidden")[1] == b"x"
+    assert content.read_blob(content.find_attachment("Z", ".hidden").blob) == b"x"
     content.delete_page("Z", author=ADA)
     left = set(git(home, "ls-tree", "-r", "--name-only", "HEAD").splitlines())
     assert {name for name in left if not name.endswith(".md")} == {"A/link.png", "A/sub/deep.bin"}

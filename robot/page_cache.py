@@ -25,7 +25,7 @@ from wikihost.worker_protocol import SESSION_COOKIE
 MAX_PAGE_BYTES: Final = 1024 * 1024
 SHARE_OF_A_WIKI: Final = 0.25
 # What an entry takes beside its address, headers and body.
-_ENTRY_BYTES: Final = 1_000
+_ENTRY_BYTES: Final = 3_000
 
 _KEPT_STATUS: Final = frozenset((200, 301, 302, 303, 307, 308, 404))
 # The client's headers that make a request one for a part of an answer, or give it a body.

@@ -45,7 +45,7 @@ class _Known:
 
 
 class PageStates:
-    """The state of any wiki, in some ten microseconds. For one thread."""
+    """The state of any wiki, in tens of microseconds. For one thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[WikiHome, _Known] = OrderedDict()

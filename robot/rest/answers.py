@@ -24,7 +24,7 @@ from wikihost.values import (
     PageSummary,
     Removed,
     Renamed,
-    SearchHit,
+    SearchHits,
     Written,
 )
 
@@ -69,6 +69,7 @@ def page(found: Page) -> Json:
         "linked_from": list(found.linked_from),
         "revision": found.revision,
         "last_commit": commit(found.last_commit),
+        **({"redirected_from": found.redirected_from} if found.redirected_from else {}),
     }
 
 
@@ -236,11 +237,23 @@ def _trial(dry_run: bool) -> Json:
     return {"dry_run": True} if dry_run else {}
 
 
-def search(query: str, hits: Sequence[SearchHit]) -> Json:
+def search(query: str, found: SearchHits, offset: int) -> Json:
+    """`highlights` are ranges of the snippet in characters (Unicode code points); `cursor` is there if more follow."""
+    end = offset + len(found.hits)
     results = [
-        {"name": hit.title, "path": hit.path, "snippet": hit.snippet, "score": round(hit.score, 2)} for hit in hits
+        {
+            "name": hit.title,
+            "path": hit.path,
+            "snippet": hit.snippet,
+            "score": round(hit.score, 2),
+            "section": hit.section,
+            "anchor": hit.anchor,
+            "highlights": [list(part) for part in hit.highlights],
+        }
+        for hit in found.hits
     ]
-    return {"query": query, "results": results, "total": len(results)}
+    more = {"cursor": str(end)} if results and end < found.total else {}
+    return {"query": query, "results": results, "total": found.total, **more}
 
 
 def semantic_search(query: str, found: SemanticAnswer) -> Json:

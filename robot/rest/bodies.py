@@ -137,8 +137,9 @@ def query_text(name: str) -> str:
     return value
 
 
-def query_flag(name: str) -> bool:
-    return request.args.get(name, "").lower() in ("1", "true", "yes")
+def query_flag(name: str, *, default: bool = False) -> bool:
+    said = request.args.get(name, "").lower()
+    return said in ("1", "true", "yes") or (default and said not in ("0", "false", "no"))
 
 
 def query_revision(name: str = "revision") -> str | None:
@@ -158,13 +159,13 @@ def if_match() -> str | None:
     return match[1]
 
 
-def query_number(name: str, *, default: int, most: int) -> int:
-    """A parameter from 1 to `most`; what is no number counts as the default, as it always did."""
+def query_number(name: str, *, default: int, most: int, least: int = 1) -> int:
+    """A parameter from `least` to `most`; what is no number counts as the default, as it always did."""
     try:
         value = int(request.args.get(name, default))
     except ValueError:
         return default
-    return min(max(value, 1), most)
+    return min(max(value, least), most)
 
 
 def query_instant(name: str) -> datetime | None:

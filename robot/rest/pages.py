@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from quart import Quart, Response, request
 
@@ -63,13 +63,18 @@ class PageRoutes:
 
     async def read_page(self, name: str) -> Response:
         revision = request.args.get("revision") or None
-        page = await self._contents.run(wiki_request().wiki, lambda content: content.read_page(unquote(name), revision))
-        # Links may change without the page: only its text is what the tag stands for.
-        return not_modified(page.revision) or answer(200, answers.page(page), etag(page.revision))
+        follow = query_flag("redirect", default=True)
+        page = await self._contents.run(
+            wiki_request().wiki, lambda content: content.read_page(unquote(name), revision, follow_redirect=follow)
+        )
+        # Links may change without the page: only its text is what the tag stands for. Where an old name may come to
+        # mean another page the tag says which it is; no write takes such a tag for a revision of the old name.
+        tag = f"{page.revision}/{quote(page.path)}" if page.redirected_from else page.revision
+        return not_modified(tag) or answer(200, answers.page(page), etag(tag))
 
     async def write_page(self, name: str) -> Response:
         body, dry_run = await read_body(PutPage), query_flag("dry_run")
-        base = body.revision or if_match()
+        base, follow = body.revision or if_match(), query_flag("redirect", default=True)
 
         def write(content: Content, author: Author) -> Reply:
             written = content.write_page(
@@ -79,6 +84,7 @@ class PageRoutes:
                 author=author,
                 message=body.commit_message or None,
                 dry_run=dry_run,
+                follow_redirect=follow,
             )
             status = 201 if written.created and not dry_run else 200
             return Reply(status, answers.put(written, dry_run=dry_run), None if dry_run else written.revision)
@@ -87,7 +93,7 @@ class PageRoutes:
 
     async def edit_page(self, name: str) -> Response:
         body, dry_run = await read_body(PatchPage), query_flag("dry_run")
-        base = body.revision or if_match()
+        base, follow = body.revision or if_match(), query_flag("redirect", default=True)
         if base is None:
             raise Refused(422, "invalid_body", "revision: Field required.")
 
@@ -100,6 +106,7 @@ class PageRoutes:
                 author=author,
                 message=body.commit_message or None,
                 dry_run=dry_run,
+                follow_redirect=follow,
             )
             return Reply(200, answers.patch(written, dry_run=dry_run), None if dry_run else written.revision)
 

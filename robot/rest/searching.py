@@ -10,6 +10,7 @@ from robot.contents import Contents
 from robot.rest import answers
 from robot.rest.answers import answer
 from robot.rest.bodies import query_number, query_text, wiki_request
+from wikihost.content import MAX_OFFSET
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -31,8 +32,9 @@ class SearchRoutes:
 
     async def search(self) -> Response:
         query, limit = query_text("q"), query_number("limit", default=MAX_HITS, most=MAX_HITS)
-        hits = await self._contents.run(wiki_request().wiki, lambda content: content.search(query, limit))
-        return answer(200, answers.search(query, hits))
+        offset = query_number("cursor", default=0, least=0, most=MAX_OFFSET)
+        found = await self._contents.run(wiki_request().wiki, lambda content: content.search(query, limit, offset))
+        return answer(200, answers.search(query, found, offset))
 
     async def semantic_search(self) -> Response:
         query = query_text("q")

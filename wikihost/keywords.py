@@ -1,0 +1,163 @@
+"""Search by keywords in the catalog's full text (FTS5), ranked by BM25."""
+
+# The only things put into SQL text here are constants and conditions of this module.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from wikihost.excerpts import BEGIN, END, Excerpt, excerpt
+from wikihost.keyword_syntax import Filter, KeywordQuery, all_of, any_of, parse
+from wikihost.markdown import MAX_OUTLINED_CHARACTERS
+from wikihost.values import SearchHit, SearchHits
+
+# A hit in the title is worth five in the body, one in a heading or a tag three.
+_RANK = "bm25(page_text, 5.0, 2.0, 3.0, 3.0, 1.0)"
+_BEGINNING_CHARS = 400
+_MARKED_AT_ONCE_CHARS = 32_768
+_PART = re.compile(r"(?s).{1,4000}(?!\S)|.{1,4000}")  # ends with a word where it can
+# A page that stands for another one is no answer: that other page is.
+NO_REDIRECT = (
+    "NOT (page.redirect_key IS NOT NULL AND EXISTS"
+    " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
+)
+# As `page_text` in the catalog.
+_PARTS_TABLE = (
+    "CREATE VIRTUAL TABLE part USING fts5"
+    " (title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2')"
+)
+_MATCHES = "page.id {} (SELECT rowid FROM page_text WHERE page_text MATCH ?)"
+_FIELDS: dict[str, str] = {
+    "tag": r"page.id IN (SELECT page_id FROM tag WHERE tag.key LIKE ? ESCAPE '\')",
+    "category": r"(page.category IS NOT NULL AND casefold(page.category) LIKE ? ESCAPE '\')",
+    "path": r"casefold(page.key) LIKE ? ESCAPE '\'",
+}
+
+_Conditions = tuple[list[str], list[object]]
+_Row = tuple[int, str, str, float]  # id, path, title, score
+
+
+def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 0) -> SearchHits:
+    """The pages that a query (`keyword_syntax`) means, best first; those after the first `offset`, at most `limit`.
+
+    A page that has all of the words counts double. The score is relative to the best hit, which has 1. A query without
+    words lists the pages that meet its conditions, by path.
+    """
+    query = parse(text)
+    if query.wanted:
+        return _ranked(connection, query, limit, offset)
+    if query.excluded or query.filters:
+        return _listed(connection, query, limit, offset)
+    return SearchHits(0, [])
+
+
+def section_at(connection: sqlite3.Connection, page_id: int, start: int) -> tuple[str, str]:
+    """Title and id of the heading above a place in a page's body; empty ones where there is none."""
+    row = connection.execute(
+        "SELECT title, anchor FROM heading WHERE page_id = ? AND start <= ? ORDER BY start DESC LIMIT 1",
+        (page_id, start),
+    ).fetchone()
+    return ("", "") if row is None or start >= MAX_OUTLINED_CHARACTERS else (row[0], row[1])
+
+
+def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
+    conditions, values = _conditions(query)
+    wanted = any_of(query.wanted)
+    rows = connection.execute(
+        f"""
+        WITH hit AS MATERIALIZED (
+          SELECT page.id AS id, path, page.title AS title,
+                 -{_RANK} * (1 + ({_MATCHES.format("IN")})) AS value
+          FROM page_text JOIN page ON page.id = page_text.rowid
+          WHERE page_text MATCH ? AND {" AND ".join(conditions)}
+        )
+        SELECT id, path, title, value / (SELECT max(value) FROM hit), (SELECT count(*) FROM hit)
+        FROM hit ORDER BY value DESC, path LIMIT ? OFFSET ?
+        """,
+        (all_of(query.wanted), wanted, *values, limit, offset),
+    ).fetchall()
+    if not rows and offset:
+        return SearchHits(_ranked(connection, query, 1, 0).total, [])
+    found = [row[:4] for row in rows]
+    return SearchHits(rows[0][4] if rows else 0, _shown(connection, found, wanted))
+
+
+def _listed(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
+    conditions, values = _conditions(query)
+    where = " AND ".join(conditions)
+    ((total,),) = connection.execute(f"SELECT count(*) FROM page WHERE {where}", values).fetchall()
+    rows = connection.execute(
+        f"""
+        SELECT path, page.title, substr(body, 1, {_BEGINNING_CHARS})
+        FROM page JOIN page_text ON page_text.rowid = page.id WHERE {where} ORDER BY path LIMIT ? OFFSET ?
+        """,
+        (*values, limit, offset),
+    )
+    return SearchHits(total, [SearchHit(path, title, excerpt(body).text, 1.0) for path, title, body in rows])
+
+
+def _conditions(query: KeywordQuery) -> _Conditions:
+    """What a page must meet whatever its words are, as SQL with its parameters."""
+    conditions, values = [NO_REDIRECT], list[object]()
+    if query.required:
+        conditions.append(_MATCHES.format("IN"))
+        values.append(all_of(query.required))
+    if query.excluded:
+        conditions.append(_MATCHES.format("NOT IN"))
+        values.append(any_of(query.excluded))
+    for each in query.filters:
+        conditions.append(_condition(each))
+        values.append(each.pattern)
+    return conditions, values
+
+
+def _condition(wanted: Filter) -> str:
+    return f"NOT {_FIELDS[wanted.field]}" if wanted.excluded else _FIELDS[wanted.field]
+
+
+def _shown(connection: sqlite3.Connection, rows: Sequence[_Row], wanted: str) -> list[SearchHit]:
+    bodies = dict(_excerpts(connection, [page_id for page_id, *_ in rows], wanted))
+    hits = []
+    for page_id, path, title, score in rows:
+        shown, (section, anchor) = bodies[page_id]
+        hits.append(SearchHit(path, title, shown.text, round(score, 4), shown.highlights, section, anchor))
+    return hits
+
+
+def _excerpts(
+    connection: sqlite3.Connection, pages: Sequence[int], wanted: str
+) -> Iterator[tuple[int, tuple[Excerpt, tuple[str, str]]]]:
+    """For each page an excerpt of its body, and the section that it is in.
+
+    The functions of FTS5 take the square of the number of hits in a page: that for excerpts always, that for marks in
+    a long page. So a long one is cut, and what stands beyond `MAX_OUTLINED_CHARACTERS` is found but not shown.
+    """
+    rows = connection.execute(
+        f"""
+        SELECT rowid,
+               CASE WHEN length(body) <= {_MARKED_AT_ONCE_CHARS} THEN highlight(page_text, 4, ?, ?) END,
+               CASE WHEN length(body) > {_MARKED_AT_ONCE_CHARS} THEN substr(body, 1, {MAX_OUTLINED_CHARACTERS}) END
+        FROM page_text WHERE page_text MATCH ? AND rowid IN ({",".join("?" * len(pages))})
+        """,
+        (BEGIN, END, wanted, *pages),
+    )
+    for page_id, marked, long_body in rows:
+        shown = excerpt(marked if long_body is None else _mark_in_parts(long_body, wanted))
+        yield page_id, (shown, ("", "") if shown.start is None else section_at(connection, page_id, shown.start))
+
+
+def _mark_in_parts(body: str, wanted: str) -> str:
+    parts = _PART.findall(body)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(_PARTS_TABLE)
+        connection.executemany("INSERT INTO part (body) VALUES (?)", [(part,) for part in parts])
+        rows = connection.execute(
+            "SELECT rowid, highlight(part, 4, ?, ?) FROM part WHERE part MATCH ?", (BEGIN, END, wanted)
+        )
+        for number, marked in rows:
+            parts[number - 1] = marked
+    return "".join(parts)

@@ -9,11 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 BEGIN, END = "\x02", "\x03"
 _MARKED = re.compile(f"{BEGIN}([^{END}]*){END}")
 _CHARS = 220  # of the text shown
 _CHARS_BEFORE = 60  # of them before the first mark
+_MARKS_LOOKED_AT = 1_000
 _ELLIPSIS = "…"
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32)], " ")
 
@@ -35,17 +37,20 @@ def without_controls(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def excerpt(marked: str) -> Excerpt:
-    """The part with the most different marked words, the first of several; else the beginning."""
-    marks = list(_MARKED.finditer(marked))
+def excerpt(marked: str, start: int = 0, *, is_cut: bool = False) -> Excerpt:
+    """The part with the most different marked words, the first of several; else the beginning.
+
+    `marked` may itself be a part of a text: from the character `start` on, and cut at its end.
+    """
+    marks = list(islice(_MARKED.finditer(marked), _MARKS_LOOKED_AT))
     if not marks:
-        window = _window(marked, 0)
-        return Excerpt(*_flat(window), None)
+        return Excerpt(*_flat(_window(marked, 0, start > 0, is_cut)), None)
     best = _densest(marks)
     earliest = marks[best - 1].end() if best else 0
     begin = _word_start(marked, max(earliest, marks[best].start() - _CHARS_BEFORE), marks[best].start())
+    window = _window(marked, begin, start + begin > 0, is_cut)
     # Two marks stand before each marked word, and are no part of the text.
-    return Excerpt(*_flat(_window(marked, begin)), marks[best].start() - 2 * best)
+    return Excerpt(*_flat(window), start + marks[best].start() - 2 * best)
 
 
 def fragments(shown: Excerpt) -> list[tuple[str, bool]]:
@@ -85,7 +90,7 @@ def _word_start(text: str, begin: int, latest: int) -> int:
     return space.end() if space else begin
 
 
-def _window(marked: str, begin: int) -> str:
+def _window(marked: str, begin: int, is_cut_before: bool, is_cut_after: bool) -> str:
     end = min(begin + _CHARS, len(marked))
     if end < len(marked):
         space = max(marked.rfind(" ", begin, end), marked.rfind("\n", begin, end))
@@ -93,7 +98,8 @@ def _window(marked: str, begin: int) -> str:
     window = marked[begin:end]
     if window.count(BEGIN) > window.count(END):
         window += END
-    return f"{_ELLIPSIS if begin else ''}{window}{_ELLIPSIS if end < len(marked) else ''}"
+    more = is_cut_after or end < len(marked)
+    return f"{_ELLIPSIS if is_cut_before else ''}{window}{_ELLIPSIS if more else ''}"
 
 
 def _flat(window: str) -> tuple[str, tuple[tuple[int, int], ...]]:

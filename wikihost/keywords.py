@@ -5,30 +5,22 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 
-from wikihost.excerpts import BEGIN, END, Excerpt, excerpt
-from wikihost.keyword_syntax import Filter, KeywordQuery, all_of, any_of, parse
+from wikihost.excerpts import excerpt
+from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of, parse
 from wikihost.markdown import MAX_OUTLINED_CHARACTERS
+from wikihost.marking import mark
 from wikihost.values import SearchHit, SearchHits
 
 # A hit in the title is worth five in the body, one in a heading or a tag three.
 _RANK = "bm25(page_text, 5.0, 2.0, 3.0, 3.0, 1.0)"
 _BEGINNING_CHARS = 400
-_MARKED_AT_ONCE_CHARS = 32_768
-_PART = re.compile(r"(?s).{1,4000}(?!\S)|.{1,4000}")  # ends with a word where it can
 # A page that stands for another one is no answer: that other page is.
 NO_REDIRECT = (
     "NOT (page.redirect_key IS NOT NULL AND EXISTS"
     " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
-)
-# As `page_text` in the catalog.
-_PARTS_TABLE = (
-    "CREATE VIRTUAL TABLE part USING fts5"
-    " (title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2')"
 )
 _MATCHES = "page.id {} (SELECT rowid FROM page_text WHERE page_text MATCH ?)"
 _FIELDS: dict[str, str] = {
@@ -66,7 +58,6 @@ def section_at(connection: sqlite3.Connection, page_id: int, start: int) -> tupl
 
 def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
     conditions, values = _conditions(query)
-    wanted = any_of(query.wanted)
     rows = connection.execute(
         f"""
         WITH hit AS MATERIALIZED (
@@ -78,12 +69,12 @@ def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, off
         SELECT id, path, title, value / (SELECT max(value) FROM hit), (SELECT count(*) FROM hit)
         FROM hit ORDER BY value DESC, path LIMIT ? OFFSET ?
         """,
-        (all_of(query.wanted), wanted, *values, limit, offset),
+        (all_of(query.wanted), any_of(query.wanted), *values, limit, offset),
     ).fetchall()
     if not rows and offset:
         return SearchHits(_ranked(connection, query, 1, 0).total, [])
     found = [row[:4] for row in rows]
-    return SearchHits(rows[0][4] if rows else 0, _shown(connection, found, wanted))
+    return SearchHits(rows[0][4] if rows else 0, _shown(connection, found, query.wanted))
 
 
 def _listed(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
@@ -119,45 +110,25 @@ def _condition(wanted: Filter) -> str:
     return f"NOT {_FIELDS[wanted.field]}" if wanted.excluded else _FIELDS[wanted.field]
 
 
-def _shown(connection: sqlite3.Connection, rows: Sequence[_Row], wanted: str) -> list[SearchHit]:
-    bodies = dict(_excerpts(connection, [page_id for page_id, *_ in rows], wanted))
+def _shown(connection: sqlite3.Connection, rows: Sequence[_Row], wanted: Sequence[Term]) -> list[SearchHit]:
+    """The rows as hits; what a very long page has further down is found, but not shown."""
+    pages = [page_id for page_id, *_ in rows]
+    shown_of = {
+        page_id: excerpt(marked.text, marked.start, is_cut=marked.is_cut)
+        for page_id, marked in mark(_bodies(connection, pages), wanted).items()
+    }
     hits = []
     for page_id, path, title, score in rows:
-        shown, (section, anchor) = bodies[page_id]
+        shown = shown_of[page_id]
+        section, anchor = ("", "") if shown.start is None else section_at(connection, page_id, shown.start)
         hits.append(SearchHit(path, title, shown.text, round(score, 4), shown.highlights, section, anchor))
     return hits
 
 
-def _excerpts(
-    connection: sqlite3.Connection, pages: Sequence[int], wanted: str
-) -> Iterator[tuple[int, tuple[Excerpt, tuple[str, str]]]]:
-    """For each page an excerpt of its body, and the section that it is in.
-
-    The functions of FTS5 take the square of the number of hits in a page: that for excerpts always, that for marks in
-    a long page. So a long one is cut, and what stands beyond `MAX_OUTLINED_CHARACTERS` is found but not shown.
-    """
+def _bodies(connection: sqlite3.Connection, pages: Sequence[int]) -> dict[int, str]:
     rows = connection.execute(
-        f"""
-        SELECT rowid,
-               CASE WHEN length(body) <= {_MARKED_AT_ONCE_CHARS} THEN highlight(page_text, 4, ?, ?) END,
-               CASE WHEN length(body) > {_MARKED_AT_ONCE_CHARS} THEN substr(body, 1, {MAX_OUTLINED_CHARACTERS}) END
-        FROM page_text WHERE page_text MATCH ? AND rowid IN ({",".join("?" * len(pages))})
-        """,
-        (BEGIN, END, wanted, *pages),
+        f"SELECT rowid, substr(body, 1, {MAX_OUTLINED_CHARACTERS}) FROM page_text"
+        f" WHERE rowid IN ({','.join('?' * len(pages))})",
+        pages,
     )
-    for page_id, marked, long_body in rows:
-        shown = excerpt(marked if long_body is None else _mark_in_parts(long_body, wanted))
-        yield page_id, (shown, ("", "") if shown.start is None else section_at(connection, page_id, shown.start))
-
-
-def _mark_in_parts(body: str, wanted: str) -> str:
-    parts = _PART.findall(body)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(_PARTS_TABLE)
-        connection.executemany("INSERT INTO part (body) VALUES (?)", [(part,) for part in parts])
-        rows = connection.execute(
-            "SELECT rowid, highlight(part, 4, ?, ?) FROM part WHERE part MATCH ?", (BEGIN, END, wanted)
-        )
-        for number, marked in rows:
-            parts[number - 1] = marked
-    return "".join(parts)
+    return dict(rows.fetchall())

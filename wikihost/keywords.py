@@ -47,6 +47,12 @@ def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 
     return SearchHits(0, [])
 
 
+def body_length(connection: sqlite3.Connection, page_id: int) -> int:
+    """Characters of a page's text without its frontmatter."""
+    row = connection.execute("SELECT length(body) FROM page_text WHERE rowid = ?", (page_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def section_at(connection: sqlite3.Connection, page_id: int, start: int) -> tuple[str, str]:
     """Title and id of the heading above a place in a page's body; empty ones where there is none."""
     row = connection.execute(

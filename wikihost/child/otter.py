@@ -99,12 +99,24 @@ def _extend(server: Any) -> None:
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import (  # noqa: PLC0415
+        identity,
+        naming,
+        plugin,
+        redirecting,
+        saving,
+        searching,
+        sidebar,
+        threads,
+        uploads,
+    )
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
     plugin.install(app)
     naming.install(app, server.storage)
+    redirecting.install(app, server.storage)
+    searching.install(app, server.storage)
     uploads.install(app, server.storage)
     saving.install(app, server.storage)
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)

@@ -12,16 +12,12 @@ from wikihost.excerpts import excerpt
 from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of, parse
 from wikihost.markdown import MAX_OUTLINED_CHARACTERS
 from wikihost.marking import mark
+from wikihost.query import NO_REDIRECT
 from wikihost.values import SearchHit, SearchHits
 
 # A hit in the title is worth five in the body, one in a heading or a tag three.
 _RANK = "bm25(page_text, 5.0, 2.0, 3.0, 3.0, 1.0)"
 _BEGINNING_CHARS = 400
-# A page that stands for another one is no answer: that other page is.
-NO_REDIRECT = (
-    "NOT (page.redirect_key IS NOT NULL AND EXISTS"
-    " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
-)
 _MATCHES = "page.id {} (SELECT rowid FROM page_text WHERE page_text MATCH ?)"
 _FIELDS: dict[str, str] = {
     "tag": r"page.id IN (SELECT page_id FROM tag WHERE tag.key LIKE ? ESCAPE '\')",

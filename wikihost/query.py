@@ -18,6 +18,12 @@ from wikihost.redirects import follow
 from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
+# Of a page in a search: one that stands for another is no answer, that other page is.
+NO_REDIRECT = (
+    "NOT (page.redirect_key IS NOT NULL AND EXISTS"
+    " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PageRow:

@@ -1,4 +1,4 @@
-"""The search page of a wiki: by keyboard, without JavaScript, in both suits, on a phone; and where an old name leads."""
+"""The search page of a wiki: by keyboard, without JavaScript, in both suits, on a phone; and what an old name shows."""
 
 from __future__ import annotations
 
@@ -60,14 +60,13 @@ def test_it_is_readable_in_both_suits_and_on_a_phone(wiki: MadeWiki, new_context
     mode = {"name": "halfmoon_preferredMode", "value": f"{suit}-mode", "url": wiki.origin}
     context.add_cookies([mode])  # type: ignore[list-item]
     page = context.new_page()
-    for query in ("crane lifts", "crane&is_casesensitive=y", "((&is_regexp=y", "walrus"):
-        for width in (1280, 375):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.goto(f"{wiki.origin}/-/search?query={query}")
-            page.locator("details").evaluate("each => { each.open = true; }")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            found: list[dict[str, Any]] = Axe().run(page, ".robot-search", options=RULES).response["violations"]
-            assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    for query, width in (("crane lifts", 375), ("crane&is_casesensitive=y", 1280), ("((&is_regexp=y", 320)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{wiki.origin}/-/search?query={query}")
+        page.locator("details").evaluate("each => { each.open = true; }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found: list[dict[str, Any]] = Axe().run(page, ".robot-search", options=RULES).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
 def test_an_old_name_leads_to_the_page(robot: Robot, wiki: MadeWiki, stranger: Page) -> None:

@@ -43,6 +43,14 @@ def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 
     return SearchHits(0, [])
 
 
+def meeting(connection: sqlite3.Connection, query: KeywordQuery) -> set[str] | None:
+    """The names of the pages that meet a query's conditions, whatever its other words; None where it has none."""
+    if not (query.required or query.excluded or query.filters):
+        return None
+    conditions, values = _conditions(query)
+    return {path for (path,) in connection.execute(f"SELECT path FROM page WHERE {' AND '.join(conditions)}", values)}
+
+
 def body_length(connection: sqlite3.Connection, page_id: int) -> int:
     """Characters of a page's text without its frontmatter."""
     row = connection.execute("SELECT length(body) FROM page_text WHERE rowid = ?", (page_id,)).fetchone()

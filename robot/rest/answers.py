@@ -12,7 +12,7 @@ from typing import Any
 
 from quart import Response, request
 
-from robot.search.values import Passage, ReindexStatus, SemanticAnswer
+from robot.search.values import FindAnswer, Passage, ReindexStatus, SemanticAnswer
 from wikihost.values import (
     Attached,
     Attachment,
@@ -24,6 +24,7 @@ from wikihost.values import (
     PageSummary,
     Removed,
     Renamed,
+    SearchHit,
     SearchHits,
     Written,
 )
@@ -239,21 +240,50 @@ def _trial(dry_run: bool) -> Json:
 
 def search(query: str, found: SearchHits, offset: int) -> Json:
     """`highlights` are ranges of the snippet in characters (Unicode code points); `cursor` is there if more follow."""
-    end = offset + len(found.hits)
+    results = [_hit(hit, hit.score) for hit in found.hits]
+    return {"query": query, "results": results, "total": found.total, **_more(offset, len(results), found.total)}
+
+
+def find(query: str, found: FindAnswer, offset: int, *, explain: bool) -> Json:
+    """As `search`, with how it was found; with `explain` each result says what it was joined of."""
     results = [
-        {
-            "name": hit.title,
-            "path": hit.path,
-            "snippet": hit.snippet,
-            "score": round(hit.score, 2),
-            "section": hit.section,
-            "anchor": hit.anchor,
-            "highlights": [list(part) for part in hit.highlights],
-        }
-        for hit in found.hits
+        _hit(each.page, each.score)
+        | ({"explain": {"keyword": each.lexical, "semantic": _rounded(each.semantic)}} if explain else {})
+        for each in found.results
     ]
-    more = {"cursor": str(end)} if results and end < found.total else {}
-    return {"query": query, "results": results, "total": found.total, **more}
+    weights = {"keyword": found.lexical_weight, "semantic": round(1 - found.lexical_weight, 2)}
+    return {
+        "query": query,
+        "results": results,
+        "total": found.total,
+        "mode": found.mode,
+        "head": found.head,
+        "indexed_head": found.indexed_head,
+        **({"weights": weights} if explain else {}),
+        **_more(offset, len(results), found.total),
+    }
+
+
+def _hit(hit: SearchHit, score: float) -> Json:
+    return {
+        "name": hit.title,
+        "path": hit.path,
+        "snippet": hit.snippet,
+        "score": round(score, 2),
+        "section": hit.section,
+        "anchor": hit.anchor,
+        "highlights": [list(part) for part in hit.highlights],
+    }
+
+
+def _more(offset: int, shown: int, total: int) -> Json:
+    """The cursor, if more follow."""
+    end = offset + shown
+    return {"cursor": str(end)} if shown and end < total else {}
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)
 
 
 def semantic_search(query: str, found: SemanticAnswer) -> Json:

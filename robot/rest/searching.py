@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from quart import Quart, Response, request
 
 from robot.contents import Contents
 from robot.rest import answers
 from robot.rest.answers import answer
-from robot.rest.bodies import query_number, query_text, wiki_request
+from robot.rest.bodies import query_flag, query_number, query_text, wiki_request
+from robot.rest.refusals import Refused
 from wikihost.content import MAX_OFFSET
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
+    from robot.search.values import FindMode
 
 MAX_HITS = 50
 MAX_PASSAGES_PER_PAGE = 5
@@ -26,6 +28,7 @@ class SearchRoutes:
 
     def add_to(self, app: Quart) -> None:
         app.add_url_rule("/api/v1/search", "search", self.search, methods=["GET"])
+        app.add_url_rule("/api/v1/find", "find", self.find, methods=["GET"])
         app.add_url_rule("/api/v1/semantic-search", "semantic_search", self.semantic_search, methods=["GET"])
         app.add_url_rule("/api/v1/reindex", "start_reindex", self.start_reindex, methods=["POST"])
         app.add_url_rule("/api/v1/reindex/status", "reindex_status", self.reindex_status, methods=["GET"])
@@ -35,6 +38,17 @@ class SearchRoutes:
         offset = query_number("cursor", default=0, least=0, most=MAX_OFFSET)
         found = await self._contents.run(wiki_request().wiki, lambda content: content.search(query, limit, offset))
         return answer(200, answers.search(query, found, offset))
+
+    async def find(self) -> Response:
+        query, limit = query_text("q"), query_number("limit", default=MAX_HITS, most=MAX_HITS)
+        offset = query_number("cursor", default=0, least=0, most=MAX_OFFSET)
+        mode = request.args.get("mode") or "hybrid"
+        if mode not in ("hybrid", "keyword", "semantic"):
+            raise Refused(422, "invalid_mode", "mode is hybrid, keyword or semantic.")
+        found = await self._search.find(
+            wiki_request().wiki, query, mode=cast("FindMode", mode), limit=limit, offset=offset
+        )
+        return answer(200, answers.find(query, found, offset, explain=query_flag("explain")))
 
     async def semantic_search(self) -> Response:
         query = query_text("q")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -25,11 +25,10 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 # Whatever may make a line mean something else than it looks: HTML, and headings and fences that are indented or inside
 # of lists and quotes; or a line of dashes that makes the line above it a heading.
 _NOT_PLAIN = re.compile(
-    r"^(?:[ \t\-*+>]|\d{1,9}[.)])*<"
-    r"|^(?:[ \t\-*+>]|\d{1,9}[.)])+(?:\#|`{3}|~{3})"
-    r"|[^ \t\n][ \t]*\n[ \t>]*(?:=+|-+)[ \t]*$",
-    re.MULTILINE,
+    r"(?:[ \t\-*+>]|\d{1,9}[.)])*<"
+    r"|(?:[ \t\-*+>]|\d{1,9}[.)])+(?:\#|`{3}|~{3})"
 )
+_UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
 _PLAIN_HEADING = re.compile(r"(#{1,6})(?:[ \t](.*))?", re.DOTALL)
 _CLOSING = re.compile(r"(?:^|[ \t])#+[ \t]*$")
 _FENCE = re.compile(r"(`{3,}(?!.*`)|~{3,})")
@@ -37,6 +36,8 @@ _WIKILINK = re.compile(r"\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\]")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&~!]")
 _SLUG_REFUSED = re.compile(r"[^\w\s\-]")
 _SLUG_SPACE = re.compile(r"[-\s]+")
+
+_Found = tuple[int, str, int, bool]  # level, inline Markdown, line, whether it is nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ def headings(body: str) -> list[Heading]:
     """All headings of a page's body (without frontmatter), in order."""
     found_lines = list(_LINE.finditer(body))
     lines = [match[0].rstrip("\r\n") for match in found_lines]
-    text = "\n".join(lines)
-    found = _read_blocks(text) if _NOT_PLAIN.search(text) else _read_lines(lines)
+    found = _read_lines(lines)
+    if found is None:
+        found = _read_blocks("\n".join(lines))
     anchors = Anchors()
     return [
         Heading(level, *anchors.of(inline), found_lines[line].start(), is_nested)
@@ -91,26 +93,33 @@ def slugify(text: str) -> str:
     return _SLUG_SPACE.sub("-", _SLUG_REFUSED.sub("", plain))
 
 
-def _read_blocks(text: str) -> Iterator[tuple[int, str, int, bool]]:
-    """Level, inline Markdown, line and nesting of each heading, as CommonMark has it."""
-    tokens = block_tokens(text)
-    for token, content in pairwise(tokens):
-        if token.type == "heading_open":
-            yield int(token.tag[1:]), content.content, token.map[0] if token.map else 0, token.level > 0
+def _read_blocks(text: str) -> list[_Found]:
+    """The headings as CommonMark has them."""
+    return [
+        (int(token.tag[1:]), inline.content, token.map[0] if token.map else 0, token.level > 0)
+        for token, inline in pairwise(block_tokens(text))
+        if token.type == "heading_open"
+    ]
 
 
-def _read_lines(lines: Sequence[str]) -> Iterator[tuple[int, str, int, bool]]:
-    """The same, for a text in which a heading is a line that begins with `#`, and a fence one that begins with it."""
-    fence = ""
+def _read_lines(lines: Sequence[str]) -> list[_Found] | None:
+    """The same, where headings are lines that begin with `#`, and fences such that begin with theirs; else None."""
+    found: list[_Found] = []
+    fence = above = ""
     for number, line in enumerate(lines):
         if fence:
             # Closed by at least as many of the same character and nothing else on the line (CommonMark 4.5).
             if line.startswith(fence) and not line.strip(" \t").strip(fence[0]):
                 fence = ""
-        elif (heading := _PLAIN_HEADING.fullmatch(line)) is not None:
-            yield len(heading[1]), _CLOSING.sub("", heading[2] or "").strip(), number, False
+            continue
+        if _NOT_PLAIN.match(line) or (above.strip(" \t") and _UNDERLINE.fullmatch(line)):
+            return None
+        if (heading := _PLAIN_HEADING.fullmatch(line)) is not None:
+            found.append((len(heading[1]), _CLOSING.sub("", heading[2] or "").strip(), number, False))
         elif (opened := _FENCE.match(line)) is not None:
             fence = opened[1]
+        above = line
+    return found
 
 
 @cache

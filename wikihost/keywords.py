@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from wikihost.excerpts import excerpt
 from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of, parse
 from wikihost.markdown import MAX_OUTLINED_CHARACTERS
-from wikihost.marking import mark
+from wikihost.marking import beginning, mark
 from wikihost.query import NO_REDIRECT
 from wikihost.values import SearchHit, SearchHits
 
@@ -122,23 +122,35 @@ def _condition(wanted: Filter) -> str:
 
 def _shown(connection: sqlite3.Connection, rows: Sequence[_Row], wanted: Sequence[Term]) -> list[SearchHit]:
     """The rows as hits; what a very long page has further down is found, but not shown."""
-    pages = [page_id for page_id, *_ in rows]
-    shown_of = {
-        page_id: excerpt(marked.text, marked.start, is_cut=marked.is_cut)
-        for page_id, marked in mark(_bodies(connection, pages), wanted).items()
-    }
+    bodies = _bodies(connection, [page_id for page_id, *_ in rows])
+    matching = _matching_in_body(connection, list(bodies), wanted)
+    marked = mark({page_id: bodies[page_id] for page_id in matching}, wanted)
     hits = []
     for page_id, path, title, score in rows:
-        shown = shown_of[page_id]
+        part = marked.get(page_id) or beginning(bodies[page_id])
+        shown = excerpt(part.text, part.start, is_cut=part.is_cut)
         section, anchor = ("", "") if shown.start is None else section_at(connection, page_id, shown.start)
         hits.append(SearchHit(path, title, shown.text, round(score, 4), shown.highlights, section, anchor))
     return hits
 
 
+def _matching_in_body(connection: sqlite3.Connection, pages: Sequence[int], wanted: Sequence[Term]) -> list[int]:
+    """Those of the pages that match in their text, not only in title, tags or folder."""
+    # `+`: all that match are looked through once, where FTS5 would read the lists of all words anew for each page.
+    rows = connection.execute(
+        f"SELECT rowid FROM page_text WHERE page_text MATCH ? AND +rowid IN ({_marks(pages)})",
+        (f"body : ({any_of(wanted)})", *pages),
+    )
+    return [page_id for (page_id,) in rows]
+
+
 def _bodies(connection: sqlite3.Connection, pages: Sequence[int]) -> dict[int, str]:
     rows = connection.execute(
-        f"SELECT rowid, substr(body, 1, {MAX_OUTLINED_CHARACTERS}) FROM page_text"
-        f" WHERE rowid IN ({','.join('?' * len(pages))})",
+        f"SELECT rowid, substr(body, 1, {MAX_OUTLINED_CHARACTERS}) FROM page_text WHERE rowid IN ({_marks(pages)})",
         pages,
     )
     return dict(rows.fetchall())
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -25,7 +25,7 @@ _TABLE = (
 _PART = re.compile(r"(?s).{1,4000}(?!\S)|.{1,4000}")  # ends with a word where it can
 _CHARS_BEFORE, _CHARS_AFTER = 200, 600
 _CHARS_TOGETHER = 160
-_PLACES_OF_A_WORD = 8
+_PLACES_OF_A_WORD = 5
 _SHORTEST_BEGINNING = 3
 
 
@@ -39,7 +39,7 @@ class Marked:
 
 
 def mark(bodies: Mapping[int, str], wanted: Sequence[Term]) -> dict[int, Marked]:
-    """Of each text the part that shows best what matches, or its beginning where nothing does."""
+    """Of each text the part that shows best what matches in it."""
     expression = any_of(wanted)
     guesses = {key: _likely_part(body, wanted) for key, body in bodies.items()}
     with closing(sqlite3.connect(":memory:")) as scratch:
@@ -50,6 +50,11 @@ def mark(bodies: Mapping[int, str], wanted: Sequence[Term]) -> dict[int, Marked]
             if key not in found:
                 found[key] = Marked(_in_parts(scratch, body, expression), 0, is_cut=False)
     return found
+
+
+def beginning(body: str) -> Marked:
+    """The part of a text that is shown where nothing in it matches."""
+    return Marked(body[:_CHARS_AFTER], 0, is_cut=len(body) > _CHARS_AFTER)
 
 
 def _likely_part(body: str, wanted: Sequence[Term]) -> Marked:

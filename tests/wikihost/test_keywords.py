@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, make_wiki
@@ -173,7 +173,7 @@ class TestSearch:
         assert (hit.section, hit.anchor, marked(hit)) == ("", "", ["bridges", "bridges"])
 
     @given(st.text(alphabet="ab\"*:^()-+{}\0 ANDOR'titlegpah\ud800é漢_%\\", max_size=30))
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=60)
     def test_every_text_is_a_query(self, content: Content, query: str) -> None:
         result = content.search(query, 5)
         assert len(result.hits) <= result.total

@@ -15,6 +15,7 @@ from typing import Any
 
 import regex
 
+from wikihost.child.lifeline import die_with_parent
 from wikihost.excerpts import BEGIN, END, excerpt, without_controls
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -30,6 +31,7 @@ def main() -> None:
     resource.prlimit(0, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.prlimit(0, resource.RLIMIT_CPU, (CPU_S, CPU_S))
     task = json.load(sys.stdin)
+    die_with_parent(task["parent"])
     try:
         _say({"end": _scan(task)})
     except regex.error as error:

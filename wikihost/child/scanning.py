@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def scan(repo: Path, names: Sequence[str], pattern: Pattern) -> Scan:
     if len(pattern.text) > MAX_PATTERN_CHARS:
         return Scan("invalid", why=f"it has more than {MAX_PATTERN_CHARS} characters")
     task = {
+        "parent": os.getpid(),
         "pattern": pattern.text,
         "is_regex": pattern.is_regex,
         "is_case_sensitive": pattern.is_case_sensitive,

@@ -51,8 +51,11 @@ class SemanticAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A page found by words, by meaning, or both. `score` is 0..1; `lexical` and `semantic` are what each list said
-    of the page (1 for the best by words; the cosine), None where it was not on the list."""
+    """A page found by words, by meaning, or both; `score` is 0..1.
+
+    `lexical` and `semantic` are what each list said of the page (1 for the best by words; the cosine), None where it
+    was not on the list.
+    """
 
     page: SearchHit
     score: float

@@ -140,6 +140,12 @@ def test_one_hard_page_does_not_hide_the_others(tmp_path: Path, monkeypatch: pyt
     assert (result.end, [page.name for page in result.found]) == ("late", ["Other"])
 
 
+def test_a_link_is_no_page(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "Page.md").symlink_to(tmp_path / "secret")
+    assert not scan(tmp_path, ["Page"], Pattern("secret", is_regex=True, is_case_sensitive=False)).found
+
+
 def test_a_program_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanning, "KILLED_AFTER_S", 0.001)
     (tmp_path / "Home.md").write_text("a\n")

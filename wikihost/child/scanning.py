@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from wikihost.excerpts import Excerpt
 from wikihost.names import file_of
@@ -106,4 +106,4 @@ def _read(output: bytes) -> Scan:
                 ]
                 found.append(Found(**said, shown=shown))
     found.sort(key=lambda page: (not page.is_named, -page.count, page.name))
-    return Scan(end, found, why)  # type: ignore[arg-type]
+    return Scan(cast("End", end), found, why)

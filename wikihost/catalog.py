@@ -26,7 +26,7 @@ from wikihost.writer import storage_errors
 T = TypeVar("T")
 
 # Raise when the tables, or what is written into them, change.
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
@@ -252,7 +252,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     virtual = {"page_text"} & names
     shadows = {name for name in names if name.startswith("page_text_")}
     # Children first: dropping a table that others refer to checks their rows.
-    order = ["chunk", "link", "tag", "page_commit", "page", "commits"]
+    order = ["chunk", "heading", "link", "tag", "page_commit", "page", "commits"]
     rest = names - virtual - shadows
     for name in [*virtual, *(name for name in order if name in rest), *(rest - set(order))]:
         connection.execute(f'DROP TABLE "{name}"')

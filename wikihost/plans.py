@@ -102,5 +102,19 @@ def check_base(row: query.PageRow, base: str | None, text: Callable[[], str]) ->
         )
 
 
+def check_meant(snapshot: Snapshot, row: query.PageRow, base: str) -> None:
+    """Raise `Conflict` where a page only stands for another, and `base` is that one's revision.
+
+    Whoever read the page at its old name would put its text there, and there would be two.
+    """
+    meant = snapshot.ask(lambda connection: query.page_meant(connection, row))
+    if meant.id != row.id and meant.revision.startswith(base.lower()):
+        raise Conflict(
+            f"{row.path} is only a redirect to {meant.path}: make the change there.",
+            current_revision=meant.revision,
+            current_text=snapshot.text_of(meant),
+        )
+
+
 def page_not_found(name: str) -> PageNotFound:
     return PageNotFound(f"Page not found: {name}")

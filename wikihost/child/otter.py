@@ -110,8 +110,10 @@ def _extend(server: Any) -> None:
         naming,
         plugin,
         recent,
+        redirecting,
         repeatable,
         saving,
+        searching,
         sidebar,
         threads,
         uploads,
@@ -122,6 +124,8 @@ def _extend(server: Any) -> None:
     repeatable.install(app, server.storage)  # first, so that it sees all that happens in a request
     plugin.install(app)
     naming.install(app, server.storage)
+    redirecting.install(app, server.storage)
+    searching.install(app, server.storage)
     uploads.install(app, server.storage)
     saving.install(app, server.storage)
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)

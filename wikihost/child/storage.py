@@ -25,6 +25,7 @@ from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
 from wikihost.child.sidebar import PageIndexes
 from wikihost.child.undo import undone
+from wikihost.content import Content
 from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.names import file_of, name_of_file, parse_page_name
@@ -72,6 +73,7 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self._of_thread = threading.local()
         home = WikiHome(Path(self.path).parent)
         self._writer = Writer(home)
+        self.content = Content(home)  # for what the catalog answers; opens nothing before that
         self._repositories = RepositoryPool(Path(self.path))
         self._last_commits = LastCommits(home)
         self._metadata: dict[tuple[str, str], dict[str, Any]] = {}

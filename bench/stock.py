@@ -50,14 +50,17 @@ def versions() -> str:
 
 @contextlib.contextmanager
 def running_stock(programs: Path, repo: Path, scratch: Path, port: int) -> Iterator[Stock]:
-    """Stock Otter Wiki on `repo`, with the settings for names that robot uses, until the block ends."""
+    """Stock Otter Wiki on a copy of `repo`, with the settings for names that robot uses, until the block ends."""
     scratch.mkdir(parents=True, exist_ok=True)
+    copy = scratch / "repo"
+    subprocess.run(["git", "clone", "--quiet", str(repo), str(copy)], check=True)
     settings = {
-        "REPOSITORY": str(repo),
+        "REPOSITORY": str(copy),
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{scratch / 'wiki.db'}",
         "SECRET_KEY": os.urandom(16).hex(),
         "RETAIN_PAGE_NAME_CASE": "True",
         "TREAT_UNDERSCORE_AS_SPACE_FOR_TITLES": "True",
+        "WRITE_ACCESS": "ANONYMOUS",
         "LOG_LEVEL": "WARNING",
         "PYTHONUTF8": "1",
     }

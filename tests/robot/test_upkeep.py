@@ -84,9 +84,7 @@ async def test_what_the_branch_does_not_reach_stays(data: DataDir, home: WikiHom
     assert_sound(home)
 
 
-async def test_large_packs_are_left_alone(
-    data: DataDir, home: WikiHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_large_packs_are_left_alone(data: DataDir, home: WikiHome, monkeypatch: pytest.MonkeyPatch) -> None:
     git(home, "repack", "-q", "-d")
     (large,) = packs_of(home)
     monkeypatch.setattr(packing, "LARGE_PACK_BYTES", (home.git_dir / "objects/pack" / large).stat().st_size)
@@ -100,7 +98,8 @@ async def test_large_packs_are_left_alone(
 
 
 async def test_writers_and_clones_go_on_meanwhile(data: DataDir, home: WikiHome, tmp_path: Path) -> None:
-    done, said = threading.Event(), []
+    done = threading.Event()
+    said: list[str] = []
 
     def write() -> None:
         content = Content(home)

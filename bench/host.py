@@ -28,6 +28,7 @@ from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions, insert_wiki_session
 from robot.tokens import create_token
 from wikihost.layout import DataDir, WikiHome
+from wikihost.quota import Quota
 
 DOMAIN = "robot.localhost"
 HEALTH = "/healthz"
@@ -121,6 +122,7 @@ async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source
         description="",
         visibility=Visibility.PUBLIC,
         domain=DOMAIN,
+        quota=Quota(),
         pages={"Home": "# Home\n"},
     )
     secret, _ = await create_token(db, owner, wiki, "bench", [Scope.READ, Scope.WRITE])

@@ -32,6 +32,7 @@ from robot.db import Database
 from robot.front import BodySizes, Front
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
+from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions
@@ -189,8 +190,10 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     upkeep = Upkeep(core.data)
     core.contents.subscribe(doors.search.notify)
     core.contents.subscribe(upkeep.notify)
+    core.contents.subscribe(doors.page_cache.forget)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
+    await apply_quotas(core.db, core.data, default_quota(core.settings))
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
     core.front.open(doors.front)

@@ -23,8 +23,10 @@ from wikihost.layout import WikiHome
 from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, page_not_found
+from wikihost.quota import read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.texts import check_text, plan_text, replace_once
+from wikihost.usage import Ledger
 from wikihost.values import (
     Attached,
     Attachment,
@@ -56,13 +58,15 @@ MAX_HISTORY = 10_000
 class Content:
     """The pages of one wiki. Open once per process and keep.
 
-    Every method may raise `StorageFailed` or `StorageFull`, and `InvalidPageName` where it takes a name.
+    Every method may raise `StorageFailed` or `StorageFull`, `InvalidPageName` where it takes a name, and where it adds
+    something `QuotaExceeded`.
     """
 
     def __init__(self, home: WikiHome) -> None:
         self._home = home
         self._repositories = RepositoryPool(home.repo)
         self._sizes: tuple[str, int] = ("", 0)
+        self._ledger = Ledger(home.usage)
         self.catalog = Catalog(home)
         self.writer = Writer(home)
 
@@ -147,6 +151,8 @@ class Content:
             pages, updated = self.catalog.read(query.count_pages)
             return WikiStats(
                 pages=pages,
+                usage=self._ledger.usage(repository, head),
+                quota=read_quota(self._home.quota),
                 head=head,
                 updated=updated,
                 categories=self.catalog.read(query.count_by_category),
@@ -294,7 +300,7 @@ class Content:
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
 
-        Raises `HeadMoved` when the wiki is not at `onto` any more.
+        Raises `HeadMoved` when the wiki is not at `onto` any more, and `QuotaExceeded`.
         """
         with self.writer.locked() as held:
             held.take_in(source, onto=onto, new=new)

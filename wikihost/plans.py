@@ -72,13 +72,14 @@ def carry_out(
 ) -> tuple[T, Committed]:
     """Commit what `decide` plans, deciding anew when a plain git was faster; a dry run commits nothing.
 
-    Raises what `decide` raises, `StorageFailed` and `StorageFull`.
+    Raises what `decide` raises, `QuotaExceeded`, `StorageFailed` and `StorageFull`.
     """
     with writer.locked() as held:
         for _ in range(_MOVED_ATTEMPTS):
             head = catalog.sync(held.repository)
             plan = decide(Snapshot(held.repository, catalog, head))
             if dry_run:
+                held.check(plan.files, onto=head)
                 done = Committed(head, changed=False)
                 break
             try:

@@ -172,6 +172,18 @@ class Repository:
         return self.git[oid].peel(pygit2.Commit)
 
 
+@contextmanager
+def borrowing(git_dir: Path, objects: Path) -> Iterator[Repository]:
+    """A repository that also sees the objects in another object directory, to look at them before they are moved."""
+    repository = Repository(git_dir.parent)
+    try:
+        with _translated():
+            repository.git.odb.add_disk_alternate(str(objects))
+        yield repository
+    finally:
+        repository.git.free()
+
+
 class RepositoryPool:
     """Repositories of one path, lent to one thread at a time."""
 

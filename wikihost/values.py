@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from wikihost.quota import Quota, Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -98,9 +100,14 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class WikiStats:
-    """A wiki in figures. `categories` and `tags` count pages; `repository_bytes` is git's size on disk."""
+    """A wiki in figures. `categories` and `tags` count pages; `repository_bytes` is git's size on disk.
+
+    That includes history, which the quota does not count.
+    """
 
     pages: int
+    usage: Usage
+    quota: Quota
     head: str
     updated: datetime | None
     categories: Mapping[str, int]

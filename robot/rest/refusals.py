@@ -17,6 +17,7 @@ from wikihost.errors import (
     PageExists,
     PageNotFound,
     PageTooLarge,
+    QuotaExceeded,
     RevisionNotFound,
     RevisionRequired,
     StorageFailed,
@@ -37,6 +38,7 @@ _STATUS: dict[type[ContentError], int] = {
     Conflict: 409,
     EditNotApplicable: 422,
     PageTooLarge: 413,
+    QuotaExceeded: 413,
     StorageFull: 507,
     StorageFailed: 500,
 }
@@ -73,6 +75,9 @@ def of_content(error: ContentError) -> tuple[int, Json]:
                 "error": f"old_string is ambiguous: found {error.occurrences} occurrences",
                 "occurrences": error.occurrences,
             }
+        case QuotaExceeded():
+            body["needed"] = {"pages": error.pages, "bytes": error.size_bytes}
+            body["quota"] = {"pages": error.quota_pages, "bytes": error.quota_bytes}
         case _:
             pass
     return _STATUS.get(type(error), 500), body

@@ -15,7 +15,9 @@ from wikihost.catalog import Catalog, CatalogDamaged
 from wikihost.content import Content
 from wikihost.layout import WikiHome
 from wikihost.query import last_commit
+from wikihost.quota import Usage
 from wikihost.repo import Repository
+from wikihost.usage import Ledger
 from wikihost.writer import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -83,6 +85,16 @@ def random_step(home: WikiHome, writer: Writer, chance: random.Random) -> None:
             writer.commit(changes, author=ADA, message=f"step {chance.random()}")
 
 
+def counted_on(home: WikiHome) -> Usage:
+    """What the wiki holds, counted on from the last count."""
+    repository = Repository(home.repo)
+    return Ledger(home.usage).usage(repository, repository.head())
+
+
+def bytes_at_head(home: WikiHome) -> int:
+    return sum(int(line.split()[3]) for line in git(home, "ls-tree", "-rl", "HEAD").splitlines())
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_following_commits_gives_the_same_as_building_from_nothing(home: WikiHome, seed: int) -> None:
     chance = random.Random(seed)
@@ -95,6 +107,7 @@ def test_following_commits_gives_the_same_as_building_from_nothing(home: WikiHom
             random_step(home, writer, chance)
         followed = synced(home, catalog)
         assert followed["meta"][0] == ("commit", git(home, "rev-parse", "HEAD"))
+        assert counted_on(home) == Usage(len(followed["page"]), bytes_at_head(home))
     catalog.close()
     assert followed == rebuilt(home)
 

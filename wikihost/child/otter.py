@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wikihost.child.settings import DECIDED, Setting, wiki_settings
+from wikihost.child.settings import DECIDED, Setting, described_settings, wiki_settings
 from wikihost.layout import WikiHome
 from wikihost.markdown import keep_merge_keys
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 # The file that every connection of Otter Wiki's engine opens. Its engine cannot be replaced (Flask-SQLAlchemy
 # keeps it to itself), but SQLAlchemy asks us to connect.
@@ -75,6 +75,13 @@ def bind(server: Any, spec: WorkerSpec) -> None:
     otterwiki.helper._serializer = URLSafeTimedSerializer(app.config["SECRET_KEY"])
 
 
+def describe(server: Any, described: Described) -> None:
+    """Let the bound wiki be called otherwise, as far as its owner's own preferences do not say it already."""
+    server.app.config.update(described_settings(described))
+    with server.app.app_context():
+        server.update_app_config()
+
+
 def _decide_settings(server: Any) -> None:
     """Put robot's settings back whenever Otter Wiki has read its owner's preferences."""
     import otterwiki.preferences  # noqa: PLC0415
@@ -96,13 +103,23 @@ def _extend(server: Any) -> None:
     import otterwiki.sidebar  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
-    from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import (  # noqa: PLC0415
+        identity,
+        naming,
+        plugin,
+        recent,
+        repeatable,
+        saving,
+        sidebar,
+        threads,
+        uploads,
+    )
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
+    repeatable.install(app, server.storage)  # first, so that it sees all that happens in a request
     plugin.install(app)
     naming.install(app, server.storage)
     uploads.install(app, server.storage)
@@ -111,28 +128,13 @@ def _extend(server: Any) -> None:
     app.teardown_request(lambda _error: server.storage.release())
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
-    _remember_pages_only_of(current_user)
+    recent.install(app)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
-
-
-def _remember_pages_only_of(user: Any) -> None:
-    """Keep the list of recently viewed pages, and so a session, for those only who can create pages from it."""
-    import otterwiki.pageindex  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
-
-    remember = otterwiki.wiki.upsert_pagecrumbs
-
-    def upsert_pagecrumbs(pagepath: str | None) -> None:
-        if user.is_authenticated:
-            remember(pagepath)
-
-    otterwiki.wiki.upsert_pagecrumbs = upsert_pagecrumbs
-    otterwiki.pageindex.upsert_pagecrumbs = upsert_pagecrumbs
 
 
 def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> sqlite3.Connection | None:

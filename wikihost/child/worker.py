@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any, NoReturn
 
 from wikihost.child import otter
@@ -35,6 +36,7 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
     application = with_probe(server.app.wsgi_app, spec.probe_secret, server.storage.check_health)
     channel = Events(events)
     server.storage.on_commit = channel.saved
+    channel.heed_core(partial(otter.describe, server))
     try:
         serve(application, listener, spec, channel)
     except BaseException:

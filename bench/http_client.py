@@ -11,7 +11,7 @@ from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Self
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)

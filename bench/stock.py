@@ -16,6 +16,7 @@ from bench.http_client import wait_for_page
 
 LOCK = Path(__file__).with_name("requirements.lock")
 SYNC_WORKERS = 2
+WORKER_LIMIT_S = 600
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 
@@ -70,6 +71,8 @@ def running_stock(programs: Path, repo: Path, scratch: Path, port: int) -> Itera
         once = [str(programs / "python"), "-c", "import otterwiki.server"]
         subprocess.run(once, env=surroundings, stdout=log, stderr=log, check=True)
         serve = [str(programs / "gunicorn"), "--workers", str(SYNC_WORKERS), "--bind", f"127.0.0.1:{port}"]
+        # Its first page index of a large wiki asks git a thousand times, which can take longer than workers may.
+        serve += ["--timeout", str(WORKER_LIMIT_S)]
         process = subprocess.Popen(
             [*serve, "--log-level", "warning", "otterwiki.server:app"], env=surroundings, stdout=log, stderr=log
         )

@@ -58,8 +58,14 @@ class Repository:
         self.git_dir = path / ".git"
         with _translated():
             self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+            self._packs = _packs_changed(self.git_dir)
         self._trees: OrderedDict[bytes, trees.Tree] = OrderedDict()
         self._tree_entries = 0
+
+    def is_outdated(self) -> bool:
+        """Whether packs came or went since it was opened: libgit2 finds new ones, and keeps the files of old ones."""
+        with _translated():
+            return _packs_changed(self.git_dir) != self._packs
 
     def branch(self) -> str:
         """The full name of the branch that HEAD names."""
@@ -190,6 +196,9 @@ class RepositoryPool:
     def lend(self) -> Iterator[Repository]:
         with self._lock:
             repository = self._idle.pop() if self._idle else None
+        if repository is not None and repository.is_outdated():
+            repository.git.free()
+            repository = None
         repository = repository or Repository(self._path)
         try:
             yield repository
@@ -202,6 +211,10 @@ class RepositoryPool:
             for repository in self._idle:
                 repository.git.free()
             self._idle.clear()
+
+
+def _packs_changed(git_dir: Path) -> int:
+    return (git_dir / "objects/pack").stat().st_mtime_ns
 
 
 def check_revision(revision: str) -> str:

@@ -93,13 +93,26 @@ def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
     import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.pageindex  # noqa: PLC0415
+    import otterwiki.renderer  # noqa: PLC0415
     import otterwiki.sidebar  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import (  # noqa: PLC0415
+        changelog,
+        clean_html,
+        identity,
+        naming,
+        page_index,
+        plugin,
+        saving,
+        sidebar,
+        threads,
+        uploads,
+    )
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
@@ -108,6 +121,9 @@ def _extend(server: Any) -> None:
     uploads.install(app, server.storage)
     saving.install(app, server.storage)
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
+    page_index.remember_pages(otterwiki.pageindex.PageIndex, app, server.storage)
+    changelog.describe_shown_commits_only(server.storage)
+    clean_html.remember_clean_html(otterwiki.renderer)
     app.teardown_request(lambda _error: server.storage.release())
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})

@@ -92,45 +92,44 @@ def _decide_settings(server: Any) -> None:
 def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
-    import otterwiki.helper  # noqa: PLC0415
-    import otterwiki.pageindex  # noqa: PLC0415
-    import otterwiki.renderer  # noqa: PLC0415
-    import otterwiki.sidebar  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import (  # noqa: PLC0415
-        changelog,
-        clean_html,
-        identity,
-        naming,
-        page_index,
-        plugin,
-        saving,
-        sidebar,
-        threads,
-        uploads,
-    )
+    from wikihost.child import identity, naming, plugin, saving  # noqa: PLC0415
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
     plugin.install(app)
     naming.install(app, server.storage)
-    uploads.install(app, server.storage)
     saving.install(app, server.storage)
-    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
-    page_index.remember_pages(otterwiki.pageindex.PageIndex, app, server.storage)
-    changelog.describe_shown_commits_only(server.storage)
-    clean_html.remember_clean_html(otterwiki.renderer)
-    app.teardown_request(lambda _error: server.storage.release())
+    work_with_storage(server)
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
     _remember_pages_only_of(current_user)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
+
+
+def work_with_storage(server: Any) -> None:
+    """Make Otter Wiki use what our storage knows, and safe with threads; it shows what stock shows."""
+    import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.pageindex  # noqa: PLC0415
+    import otterwiki.renderer  # noqa: PLC0415
+    import otterwiki.sidebar  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
+    from otterwiki.plugins import plugin_manager  # noqa: PLC0415
+
+    from wikihost.child import changelog, clean_html, page_index, sidebar, threads, uploads  # noqa: PLC0415
+
+    app, storage = server.app, server.storage
+    uploads.install(app, storage)
+    app.teardown_request(lambda _error: storage.release())
+    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, storage)
+    page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
+    changelog.describe_shown_commits_only(storage)
+    clean_html.remember_clean_html(otterwiki.renderer)
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())

@@ -170,7 +170,7 @@ class _Headings:
         if self._found is None:
             self._found = dict(self._look_up())
         found: TableOfContents | None = self._found.get(file)
-        return pageindex.get_ftoc(file) if found is None else found  # type: ignore[no-any-return]
+        return pageindex.get_ftoc(file) if found is None else found
 
     def _look_up(self) -> Iterator[tuple[str, TableOfContents]]:
         """Those that Otter Wiki's cache has, made since the page's file was written."""

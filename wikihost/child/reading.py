@@ -55,13 +55,17 @@ class ReadingStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.path = str(Path(path).absolute())
         self.allow_external_symlinks = allow_external_symlinks
         self._of_thread = threading.local()
-        home = WikiHome(Path(self.path).parent)
+        home = self.home()
         self._repositories = RepositoryPool(Path(self.path))
         self._last_commits = LastCommits(home)
         self._commit_log = CommitLog(home)
         self._metadata: dict[tuple[str, str], dict[str, Any]] = {}
         self.sidebar_indexes = PageIndexes()
         self.page_indexes: PerHead[Any] = PerHead(_MOST_ENTRIES)
+
+    def home(self) -> WikiHome:
+        """The wiki that the repository belongs to."""
+        return WikiHome(Path(self.path).parent)
 
     @property
     def repo(self) -> git.Repo:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
@@ -19,7 +18,6 @@ from otterwiki.plugins import plugin_manager
 
 from wikihost.child.reading import Names, ReadingStorage
 from wikihost.child.undo import undone
-from wikihost.layout import WikiHome
 from wikihost.names import file_of, name_of_file, parse_page_name
 from wikihost.repo import Repository
 from wikihost.values import Author
@@ -52,7 +50,7 @@ class RobotStorage(ReadingStorage):
             raise ValueError("repositories are made by wikihost.lifecycle")
         super().__init__(path, allow_external_symlinks)
         self.on_commit: Callable[[str], None] = _ignore
-        self._writer = Writer(WikiHome(Path(self.path).parent))
+        self._writer = Writer(self.home())
         self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
     # Reading what is decided

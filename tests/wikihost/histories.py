@@ -11,7 +11,7 @@ from wikihost.layout import WikiHome
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A commit; `parents` are indexes of earlier steps. `texts` by path (None removes), `moves` from old paths by new."""
+    """A commit; `parents` are indexes of earlier steps, `texts` are by path (None removes), `moves` by new path."""
 
     parents: Sequence[int] = ()
     time: int = 1_700_000_000

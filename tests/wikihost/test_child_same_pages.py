@@ -12,10 +12,12 @@ from unittest import mock
 import bs4
 import pytest
 
+from tests.wikihost.fleets import ask, eventually, hosted, running_fleet
 from tests.wikihost.histories import Step, grow
 from tests.wikihost.test_child_sidebar import Opened, in_otter_wiki
 from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.catalog import Catalog
+from wikihost.child.storage import RobotStorage
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository
 from wikihost.writer import Writer
@@ -171,3 +173,33 @@ def test_no_page_is_opened_and_no_process_started_for_what_is_known(home: WikiHo
                 assert show(opened, path)[0] == 200
 
     in_otter_wiki(home, work)
+
+
+def test_headings_are_those_of_the_shown_page(home: WikiHome) -> None:
+    odd = (
+        "# Code `x` in <b>it</b>\n\n```python\n# no heading\n```\n\n<script>## x</script>\n\n## $a$ [[Link]] <u>open\n"
+    )
+    Writer(home).commit({"Odd.md": odd.encode()}, author=ADA, message="Odd")
+
+    def work(opened: Opened) -> None:
+        from otterwiki import helper, renderer
+
+        storage, render = opened.server.storage, opened.server.app_renderer.markdown
+        with opened.server.app.test_request_context("/"):
+            for file in [name for name in storage.list()[0] if name.endswith(".md")]:
+                with mock.patch.object(renderer, "BeautifulSoup", bs4.BeautifulSoup):
+                    _, expected, _ = render(storage.load(file))
+                assert [tuple(heading) for heading in helper.get_ftoc(file)] == expected, file
+            # Only while headings are looked for is code left out.
+            assert "no heading" in render(odd)[0]
+
+    in_otter_wiki(home, work)
+
+
+async def test_a_worker_that_wakes_makes_a_missing_catalog(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    for left in wiki.home.root.glob("catalog.db*"):
+        left.unlink()
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
+        await eventually(lambda: RobotStorage(str(wiki.home.repo)).commit_ids() is not None)
+        assert (await ask(worker, "/Home/history")).status == 200

@@ -121,7 +121,7 @@ def work_with_storage(server: Any) -> None:
     import otterwiki.wiki  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import changelog, clean_html, page_index, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import changelog, page_index, rendering, sidebar, threads, uploads  # noqa: PLC0415
 
     app, storage = server.app, server.storage
     uploads.install(app, storage)
@@ -129,7 +129,8 @@ def work_with_storage(server: Any) -> None:
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, storage)
     page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
     changelog.describe_shown_commits_only(storage)
-    clean_html.remember_clean_html(otterwiki.renderer)
+    rendering.remember_clean_html(otterwiki.renderer)
+    rendering.find_headings_only(otterwiki.renderer, otterwiki.helper, otterwiki.pageindex, otterwiki.wiki)
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import bs4
+import bs4  # type: ignore[import-untyped]
 import pytest
 
 from tests.wikihost.fleets import ask, eventually, hosted, running_fleet

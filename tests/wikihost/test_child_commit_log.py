@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import git as gitpython
 import otterwiki.gitstorage
@@ -16,6 +18,7 @@ from tests.wikihost.histories import Step, grow
 from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.catalog import Catalog
 from wikihost.child.storage import RobotStorage
+from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository, split_trailers
 from wikihost.writer import Writer
@@ -168,3 +171,13 @@ def test_names_in_a_mailmap_are_shown_as_git_shows_them(home: WikiHome) -> None:
     storage = RobotStorage(str(home.repo))
     assert storage.log()[-1]["author_name"] == "Ada L."
     assert_as_stock(storage, ["Newer.md"])
+
+
+@pytest.mark.parametrize("failure", [StorageFull("full"), StorageFailed("broken"), sqlite3.OperationalError("locked")])
+def test_a_catalog_that_cannot_follow_keeps_nobody_from_reading(home: WikiHome, failure: Exception) -> None:
+    in_step(home)
+    Writer(home).commit({"Last.md": b"later\n"}, author=ADA, message="Later")
+    storage = RobotStorage(str(home.repo))
+    with mock.patch.object(Catalog, "sync", side_effect=failure):
+        assert_as_stock(storage, ["Last.md"])
+        storage.catch_up_catalog()

@@ -22,11 +22,11 @@ def describe_shown_commits_only(storage: Any) -> None:
         start = next(
             (at for at, entry in enumerate(entries) if self.commit_start in (None, entry["revision"])), len(ids)
         )
-        end = start + self.commit_count + 1
-        described = storage.log_of(ids[start:end])
-        if described is None:
+        shown = ids[start : start + self.commit_count + 1]
+        described = storage.log_of(shown)
+        if described is None or len(described) != len(shown):  # the branch was set back meanwhile
             return describe_all(self)  # type: ignore[no-any-return]
-        entries[start:end] = [_with_links(entry) for entry in described]
+        entries[start : start + len(shown)] = [_with_links(entry) for entry in described]
         return entries
 
     def _with_links(entry: Entry) -> Entry:

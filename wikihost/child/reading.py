@@ -23,8 +23,9 @@ from wikihost.child.commit_log import CommitLog, Entry
 from wikihost.child.kept import PerHead
 from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
+from wikihost.child.page_index import Row
 from wikihost.child.sidebar import PageIndexes
-from wikihost.errors import StorageFailed
+from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository, RepositoryPool, split_trailers
 from wikihost.trees import EXECUTABLE, FILE
@@ -36,8 +37,8 @@ T = TypeVar("T")
 
 GitStorage: Any = otterwiki.gitstorage.GitStorage
 
-# What a repository raises that has no commit, or is damaged; stock then says so in its own way.
-UNREADABLE = (StorageFailed, pygit2.GitError, KeyError, ValueError, OSError)
+# What a repository raises that has no commit, or is damaged, and a catalog that cannot follow; stock then does its best.
+UNREADABLE = (StorageFailed, StorageFull, pygit2.GitError, KeyError, ValueError, OSError)
 # Some two kilobytes each.
 _METADATA_KEPT = 128
 # With it git log shows other authors than the commits name.
@@ -61,7 +62,7 @@ class ReadingStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self._commit_log = CommitLog(home)
         self._metadata: dict[tuple[str, str], dict[str, Any]] = {}
         self.sidebar_indexes = PageIndexes()
-        self.page_indexes: PerHead[Any] = PerHead(_MOST_ENTRIES)
+        self.page_indexes: PerHead[list[Row]] = PerHead(_MOST_ENTRIES)
 
     def home(self) -> WikiHome:
         """The wiki that the repository belongs to."""

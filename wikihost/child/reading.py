@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 GitStorage: Any = otterwiki.gitstorage.GitStorage
 
-# What a repository raises that has no commit, or is damaged, and a catalog that cannot follow; stock then does its best.
+# What a repository raises that has no commit or is damaged, and a catalog that cannot follow; then it is up to stock.
 UNREADABLE = (StorageFailed, StorageFull, pygit2.GitError, KeyError, ValueError, OSError)
 # Some two kilobytes each.
 _METADATA_KEPT = 128

@@ -56,7 +56,7 @@ class Catalog:
     def sync(self, repository: Repository) -> str:
         """Bring the catalog to the branch head, which is returned. One ref read when it is there already."""
         head = repository.head()
-        if self._mending(_catalogued_commit) == head:
+        if self._mending(catalogued_commit) == head:
             return head
         return self._mending(lambda connection: _catch_up(connection, repository))
 
@@ -221,14 +221,15 @@ def _catch_up(connection: sqlite3.Connection, repository: Repository) -> str:
     with _transaction(connection, "IMMEDIATE"):
         # Read again: the head may have moved, and another process may have followed it, while we waited.
         head = repository.head()
-        at = _catalogued_commit(connection)
+        at = catalogued_commit(connection)
         if at != head:
             follow(connection, repository, at, head)
             connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('commit', ?)", (head,))
     return head
 
 
-def _catalogued_commit(connection: sqlite3.Connection) -> str | None:
+def catalogued_commit(connection: sqlite3.Connection) -> str | None:
+    """The commit that the catalog is at; None for an empty one."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'commit'").fetchone()
     return None if row is None else str(row[0])
 

@@ -99,9 +99,6 @@ def _decide_settings(server: Any) -> None:
 def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
-    import otterwiki.helper  # noqa: PLC0415
-    import otterwiki.sidebar  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
@@ -114,9 +111,6 @@ def _extend(server: Any) -> None:
         repeatable,
         saving,
         searching,
-        sidebar,
-        threads,
-        uploads,
     )
 
     app = server.app
@@ -126,16 +120,35 @@ def _extend(server: Any) -> None:
     naming.install(app, server.storage)
     redirecting.install(app, server.storage)
     searching.install(app, server.storage)
-    uploads.install(app, server.storage)
     saving.install(app, server.storage)
-    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
-    app.teardown_request(lambda _error: server.storage.release())
+    work_with_storage(server)
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
     recent.install(app)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
+
+
+def work_with_storage(server: Any) -> None:
+    """Make Otter Wiki use what our storage knows, and safe with threads; it shows what stock shows."""
+    import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.pageindex  # noqa: PLC0415
+    import otterwiki.renderer  # noqa: PLC0415
+    import otterwiki.sidebar  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
+    from otterwiki.plugins import plugin_manager  # noqa: PLC0415
+
+    from wikihost.child import changelog, page_index, rendering, sidebar, threads, uploads  # noqa: PLC0415
+
+    app, storage = server.app, server.storage
+    uploads.install(app, storage)
+    app.teardown_request(lambda _error: storage.release())
+    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, storage)
+    page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
+    changelog.describe_shown_commits_only(storage)
+    rendering.remember_clean_html(otterwiki.renderer)
+    rendering.find_headings_only(otterwiki.renderer, otterwiki.helper, otterwiki.pageindex, otterwiki.wiki)
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())

@@ -36,6 +36,8 @@ Text, `code`, a [[Link]], a [link](/Home), a list:
 x = 1
 ```
 """
+# Those whose making is changed most, by what the storage knows.
+_VIEWS_OF_OURS = ("/-/index", "/-/changelog", "/Binding/history", "/Home?edit")
 _PAGE = "# Binding\n\nThis page was saved after the fork.\n"
 
 
@@ -98,6 +100,11 @@ def _save_and_read_back(server: Any, spec: WorkerSpec) -> None:
         raise BindingFailed("the saved page does not show the bound wiki")
     if "Template page" in client.get("/Home", headers=_PERSON).get_data(as_text=True):
         raise BindingFailed("the template's page shows in the bound wiki")
+    server.storage.catch_up_catalog()
+    for path in _VIEWS_OF_OURS:
+        view = client.get(path, headers=_PERSON)
+        if view.status_code != 200 or "Binding" not in view.get_data(as_text=True):
+            raise BindingFailed(f"{path} does not show the saved page")
     with server.app.app_context():
         server.db.session.add(server.Preferences(name="ROBOT_BINDING", value="bound"))
         server.db.session.commit()

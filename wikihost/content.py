@@ -86,6 +86,11 @@ class Content:
         with self._repositories.lend() as repository:
             return repository.read_blob(oid)
 
+    def copy_blob(self, oid: str, write: Callable[[bytes], object]) -> None:
+        """As `read_blob`, handed on in pieces."""
+        with self._repositories.lend() as repository:
+            repository.copy_blob(oid, write)
+
     def read_page(self, name: str, revision: str | None = None, *, follow_redirect: bool = True) -> Page:
         """A page now, or at a revision (7 to 40 hex digits), which is never a redirect's target.
 

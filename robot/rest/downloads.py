@@ -36,17 +36,15 @@ class Downloads:
 
     def read(self, content: Content, file: Attachment, *, raw: bool) -> Waiting:
         """The file as it is, or as JSON; in a thread. Raises Refused for JSON that would be very large."""
-        if raw:
-            return self._put_aside(content.read_blob(file.blob))
-        if file.size > MAX_ATTACHMENT_BYTES:
+        if not raw and file.size > MAX_ATTACHMENT_BYTES:
             raise Refused(422, "invalid_parameter", "The file is larger than 10 MiB: read it with raw=1.")
-        return self._put_aside(answers.as_json(answers.attachment(file, content.read_blob(file.blob))))
-
-    def _put_aside(self, data: bytes) -> Waiting:
         with storage_errors():
-            file = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=os.fspath(self._folder))  # noqa: SIM115 - closed when sent
-            file.write(data)
-            return Waiting(file, len(data))
+            waiting = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=os.fspath(self._folder))  # noqa: SIM115
+            if raw:
+                content.copy_blob(file.blob, waiting.write)
+            else:
+                waiting.write(answers.as_json(answers.attachment(file, content.read_blob(file.blob))))
+            return Waiting(waiting, waiting.tell())
 
 
 class Waiting(ResponseBody):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost.content import Content
-from wikihost.errors import PageExists
+from wikihost.errors import PageExists, StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.markdown import retarget_links, split_frontmatter, wikilinks
 
@@ -85,6 +86,27 @@ def test_files_that_git_brought_are_shown_moved_and_removed(content: Content, ho
     content.delete_page("Z", author=ADA)
     left = set(git(home, "ls-tree", "-r", "--name-only", "HEAD").splitlines())
     assert {name for name in left if not name.endswith(".md")} == {"A/link.png", "A/sub/deep.bin"}
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", os.urandom(1_000_000), b"\0" * 3_000_000, b"ab" * 262_144])
+def test_a_file_comes_whole_in_pieces(content: Content, home: WikiHome, data: bytes) -> None:
+    content.write_attachment("Home", "f.bin", data, author=ADA)
+    blob = content.find_attachment("Home", "f.bin").blob
+    for _ in range(2):
+        pieces: list[bytes] = []
+        content.copy_blob(blob, pieces.append)
+        assert b"".join(pieces) == data
+        git(home, "gc", "--quiet", "--prune=now")  # the second time it is packed
+
+
+def test_a_damaged_file_is_told_and_not_cut_short(content: Content, home: WikiHome) -> None:
+    content.write_attachment("Home", "f.bin", os.urandom(1_000_000), author=ADA)
+    blob = content.find_attachment("Home", "f.bin").blob
+    loose = home.git_dir / "objects" / blob[:2] / blob[2:]
+    loose.chmod(0o644)
+    os.truncate(loose, 500_000)
+    with pytest.raises(StorageFailed):
+        content.copy_blob(blob, lambda piece: None)
 
 
 def test_files_of_another_page_are_not_overwritten_by_a_move(content: Content, home: WikiHome) -> None:

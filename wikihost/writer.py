@@ -82,37 +82,41 @@ class Held:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
         Raises `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when the disk
-        refused; nothing is written then.
+        refused; nothing is written then, unless the message says otherwise.
         """
         head = onto or self.head()
         with storage_errors():
             new = _store_commit(self.repository, head, changes, author, message)
-            if new is None:
-                return Committed(head, changed=False)
-            try:
-                objects.move_ref(
-                    self.repository.git, self.repository.git_dir, self.repository.branch(), expected=head, new=new
-                )
-            except objects.RefMoved as error:
-                raise HeadMoved(head) from error
-        self._work_tree.catch_up()
+        if new is None:
+            return Committed(head, changed=False)
+        self._move_branch(onto=head, new=new)
         return Committed(new, changed=True)
 
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
 
         Raises `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the disk refused; the
-        branch is where it was then.
+        branch is where it was then, unless the message says otherwise.
         """
         if self.head() != onto:
             raise HeadMoved(onto)
+        with storage_errors():
+            objects.adopt_objects(source, self.repository.git_dir)
+        self._move_branch(onto=onto, new=new)
+
+    def _move_branch(self, *, onto: str, new: str) -> None:
+        """From `onto` to `new`, both stored; the work tree follows."""
         git, git_dir = self.repository.git, self.repository.git_dir
         with storage_errors():
-            objects.adopt_objects(source, git_dir)
             try:
                 objects.move_ref(git, git_dir, self.repository.branch(), expected=onto, new=new)
             except objects.RefMoved as error:
                 raise HeadMoved(onto) from error
+            except objects.NotSynced as error:
+                self._work_tree.catch_up()
+                raise StorageFailed(
+                    "The disk failed just after the change was made, and may not keep it: look before you try again."
+                ) from error
         self._work_tree.catch_up()
 
     @contextmanager

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -27,22 +28,37 @@ _CALLS = (
     "rmdir",
 )
 
-# What happens instead of a step: it is given the call's number from 0 and its name, and the call itself.
-Event = Callable[[int, str, Callable[[], Any]], Any]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call: how many there were before it, its name in `os`, and what it is given."""
+
+    number: int
+    name: str
+    arguments: tuple[Any, ...]
+
+
+# What happens instead of a step, which it may do by calling its second argument.
+Event = Callable[[Step, Callable[[], Any]], Any]
 
 
 @contextmanager
 def each_step(event: Event) -> Iterator[None]:
-    """In the block, every step of this process goes through `event`, which may do it, or not."""
-    number = -1
+    """In the block, every step of this process goes through `event`; what that does itself is none."""
+    number, inside = -1, False
 
     def watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **options: Any) -> Any:
-            nonlocal number
-            if name == "open" and not arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY):
-                return call(*arguments, **options)  # to read
+            nonlocal number, inside
+            to_read = name == "open" and not arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY)
+            if inside or to_read:
+                return call(*arguments, **options)
             number += 1
-            return event(number, name, lambda: call(*arguments, **options))
+            inside = True
+            try:
+                return event(Step(number, name, arguments), lambda: call(*arguments, **options))
+            finally:
+                inside = False
 
         return step
 
@@ -54,7 +70,7 @@ def count_steps(work: Callable[[], object]) -> int:
     """How many steps `work` takes."""
     count = 0
 
-    def counted(_number: int, _name: str, call: Callable[[], Any]) -> Any:
+    def counted(_step: Step, call: Callable[[], Any]) -> Any:
         nonlocal count
         count += 1
         return call()
@@ -64,22 +80,22 @@ def count_steps(work: Callable[[], object]) -> int:
     return count
 
 
-def dying_at(step: int) -> Event:
+def dying_at(number: int) -> Event:
     """This process is gone before that step, as with `kill -9`."""
 
-    def event(number: int, _name: str, call: Callable[[], Any]) -> Any:
-        if number == step:
+    def event(step: Step, call: Callable[[], Any]) -> Any:
+        if step.number == number:
             os.kill(os.getpid(), signal.SIGKILL)
         return call()
 
     return event
 
 
-def failing_from(step: int, error: int, *, steps: int = 1) -> Event:
+def failing_from(number: int, error: int, *, steps: int = 1) -> Event:
     """The disk refuses `steps` steps, from that one on, with this errno."""
 
-    def event(number: int, _name: str, call: Callable[[], Any]) -> Any:
-        if step <= number < step + steps:
+    def event(step: Step, call: Callable[[], Any]) -> Any:
+        if number <= step.number < number + steps:
             raise OSError(error, os.strerror(error))
         return call()
 

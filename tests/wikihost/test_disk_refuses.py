@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.wikihost.disk_steps import count_steps, each_step, failing_from
+from tests.wikihost.disk_steps import Step, count_steps, each_step, failing_from
 from tests.wikihost.wikis import assert_sound
 from tests.wikihost.write_paths import SOMEBODY, WRITE_PATHS, Stage, make_stage
 from wikihost.content import Content
@@ -76,13 +76,13 @@ def test_a_branch_that_moved_is_not_called_unsaved(stage: Stage, tmp_path: Path,
     copy = stage.copy(tmp_path / "copy")
     refs, moved = copy.home.git_dir / "refs" / "heads", False
 
-    def break_last_sync(_number: int, name: str, call: Any) -> Any:
+    def break_last_sync(step: Step, call: Any) -> Any:
         nonlocal moved
         result = call()
-        if moved and name == "fsync":
+        if moved and step.name == "fsync":
             moved = False
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        moved = moved or (name == "rename" and (refs / "main").read_text().strip() != stage.head)
+        moved = moved or (step.name == "rename" and (refs / "main").read_text().strip() != stage.head)
         return result
 
     with pytest.raises(StorageFailed, match="look before you try again"), each_step(break_last_sync):

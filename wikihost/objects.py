@@ -43,11 +43,13 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     try:
         # Equal files are one object.
         for digest, new in {new.digest(): new for new in objects}.items():
-            # libgit2 says that it has the empty tree even where git would miss it.
-            if new.body and pygit2.Oid(raw=digest) in repository:
-                continue
             name = digest.hex()
             folder = git_dir / "objects" / name[:2]
+            # libgit2 says that it has the empty tree even where git would miss it.
+            if new.body and pygit2.Oid(raw=digest) in repository:
+                if (folder / name[2:]).exists():  # perhaps from a writer that was killed before it synced
+                    folders |= {folder, folder.parent}
+                continue
             temporary = git_dir / "objects" / f"tmp_obj_{name}"
             pending.append((os.fspath(temporary), folder / name[2:]))
             _write_durably(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)

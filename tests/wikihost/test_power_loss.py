@@ -132,6 +132,32 @@ def test_the_disk_keeps_a_whole_wiki(stage: Stage, tmp_path: Path, path: str, mo
     assert seen == {before, after}
 
 
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing that is written handles it."""
+
+
+def test_objects_of_a_killed_writer_are_as_safe_as_ones_own(stage: Stage, tmp_path: Path) -> None:
+    """They are there, so they are not stored again; but it may have died before their folder was synced."""
+    copy, image = stage.copy(tmp_path / "copy"), tmp_path / "image"
+    disk = Disk(copy.root)
+
+    def die_after_the_first_object(step: Step, call: Any) -> Any:
+        result = disk.watch(step, call)
+        if step.name == "rename":
+            raise Killed
+        return result
+
+    with pytest.raises(Killed), each_step(die_after_the_first_object):
+        WRITE_PATHS["create"](copy)
+    with each_step(disk.watch):
+        WRITE_PATHS["create"](copy)
+    image.mkdir()
+    disk.image_of_synced(image)
+    recovered = Stage(image, stage.pushed)
+    assert recovered.tree == copy.tree
+    assert_recovers(recovered)
+
+
 def images_of(disk: Disk, target: Path) -> None:
     for name, make in (("synced", disk.image_of_synced), ("names", disk.image_of_names)):
         (target / name).mkdir(parents=True)

@@ -23,7 +23,7 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """Clients of one wiki; `browser` is signed in as its owner. A client is for one thread."""
+    """Clients of one wiki; `browser` is signed in as its owner. Threads may share them."""
 
     robot: Robot
     slug: str
@@ -90,15 +90,7 @@ def open_doors(robot: Robot, slug: str | None = None) -> Iterator[Doors]:
     """A new wiki of the operator's, with its doors."""
     slug = slug or f"t-{secrets.token_hex(4)}"
     token, origin = new_wiki(robot, slug), robot.wiki_origin(slug)
-    with same_doors(robot, slug, token, robot.sign_in(origin)) as doors:
-        yield doors
-
-
-@contextmanager
-def same_doors(robot: Robot, slug: str, token: str, cookies: dict[str, str]) -> Iterator[Doors]:
-    """More clients of a wiki, as for another thread."""
-    origin = robot.wiki_origin(slug)
-    with robot.agent(token, origin) as rest, robot.client(origin, cookies=cookies) as browser:
+    with robot.agent(token, origin) as rest, robot.client(origin, cookies=robot.sign_in(origin)) as browser:
         rest.timeout = browser.timeout = httpx2.Timeout(_TIMEOUT_S)
         yield Doors(robot, slug, token, rest, browser)
 

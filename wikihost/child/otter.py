@@ -99,13 +99,14 @@ def _extend(server: Any) -> None:
     from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import identity, images, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
     plugin.install(app)
     naming.install(app, server.storage)
     uploads.install(app, server.storage)
+    images.install(otterwiki.wiki.Attachment)
     saving.install(app, server.storage)
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
     app.teardown_request(lambda _error: server.storage.release())

@@ -24,6 +24,7 @@ from otterwiki.plugins import plugin_manager
 from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
 from wikihost.child.sidebar import PageIndexes
+from wikihost.child.undecodable import is_text, shown, without_surrogates
 from wikihost.child.undo import undone
 from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
@@ -93,18 +94,24 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.repo.head.commit.message  # noqa: B018 -- reading it is the check
 
     def load(self, filename: str, mode: str = "r", revision: str | None = None, size: int = -1) -> str | bytes:
+        """A file's text or, with mode "rb", its bytes; what is not UTF-8 is shown with marks, as at every door."""
         staged = self._staged
         if staged is None or revision is not None or filename not in staged.changes:
-            return super().load(filename, mode, revision, size)  # type: ignore[no-any-return]
+            try:
+                return super().load(filename, mode, revision, size)  # type: ignore[no-any-return]
+            except StorageErrorEncoding:
+                return shown(super().load(filename, "rb", revision, size))
         data = staged.changes[filename]
         if data is None:
             raise StorageNotFound(f"{filename} not found.")
-        if mode == "rb":
-            return data
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            raise StorageErrorEncoding(f"{filename} could not be decoded as text.") from None
+        return data if mode == "rb" else shown(data)
+
+    def blame(self, filename: str, revision: str | None = None) -> Any:
+        """As `load`; stock gives lines that are not UTF-8 as bytes, which its page cannot show."""
+        return [
+            tuple(shown(part) if isinstance(part, bytes) else part for part in line)
+            for line in super().blame(filename, revision)
+        ]
 
     def list(self, p: str | None = None, depth: int | None = None, exclude: Any = ()) -> tuple[Names, Names]:
         files, folders = super().list(p, depth, [*exclude])
@@ -198,6 +205,19 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         metadata: dict[str, Any] = super()._get_metadata_of_log(logentry)
         return {**metadata, "message": split_trailers(metadata["message"])[0]}
 
+    def diff(self, rev_a: str, rev_b: str) -> str:
+        try:
+            return without_surrogates(super().diff(rev_a, rev_b))
+        except git.GitCommandError as error:
+            raise StorageNotFound("There is no such revision.") from error
+
+    def show_commit(self, revision: str) -> tuple[dict[str, Any], str]:
+        try:
+            metadata, diff = super().show_commit(revision)
+        except (git.ODBError, git.GitCommandError, ValueError) as error:
+            raise StorageNotFound("There is no such commit.") from error
+        return metadata, without_surrogates(diff)
+
     # Changing
 
     def store(
@@ -281,11 +301,12 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
             raise
 
     def update(self, filename: str, content: str | bytes, mode: str = "w") -> bool:
-        """Change a file along with a rename; True when that changes it."""
+        """Change a file along with a rename; True when that changes it. What is no text stays as it is."""
         if self._staged is None:
             raise StorageError("a file is only updated along with a rename")
         data = content.encode() if isinstance(content, str) else content
-        if self.load(filename, "rb") == data:
+        stored = self.load(filename, "rb")
+        if stored == data or not (isinstance(stored, bytes) and is_text(stored)):
             return False
         self._staged.changes[self._path_in_repo(filename)] = data
         return True

@@ -141,6 +141,8 @@ def _disk_failed(error: OSError) -> Any:
 def _database_failed(error: OperationalError) -> Any:
     if "full" in str(error.orig) or "disk I/O" in str(error.orig):
         return plain_page(507, "The disk is full", "Your preferences or draft were not saved. Try again later.")
+    if "readonly" in str(error.orig) or "unable to open" in str(error.orig):
+        return plain_page(503, "The wiki could not be written", "Your preferences or draft were not saved.")
     raise error
 
 

@@ -78,8 +78,8 @@ def test_a_bad_name_is_refused_at_every_door(doors: Doors) -> None:
         if "\ud800" in name:
             continue  # no address and no JSON in UTF-8 can hold it
         address = one_segment(name) if name.startswith("/") else quote(name).replace(".", "%2E")
-        form = {"data": {"content": "x"}, "headers": {"Sec-Fetch-Site": "same-origin"}}
-        saved = doors.browser.post(f"/{address}/save", **form)
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        saved = doors.browser.post(f"/{address}/save", data={"content": "x"}, headers=headers)
         put = doors.rest.put(f"/api/v1/pages/{one_segment(name)}", json={"content": "x"})
         done, _, _ = doors.tool("write_note", path=name, content="x")
         verdicts = (400 <= saved.status_code < 500, 400 <= put.status_code < 500, not done)

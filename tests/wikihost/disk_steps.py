@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -62,7 +62,9 @@ def each_step(event: Event) -> Iterator[None]:
 
         return step
 
-    with mock.patch.multiple(os, **{name: watched(name, getattr(os, name)) for name in _CALLS}):
+    with ExitStack() as patches:
+        for name in _CALLS:
+            patches.enter_context(mock.patch.object(os, name, watched(name, getattr(os, name))))
         yield
 
 

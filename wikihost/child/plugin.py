@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from wikihost.child.plain import SIGN_IN, plain_page
 from wikihost.child.saving import base_field
-from wikihost.errors import ContentError, InvalidPageName, StorageFailed, StorageFull
+from wikihost.errors import ContentError, InvalidAttachment, InvalidPageName, StorageFailed, StorageFull
 from wikihost.writer import DISK_FULL, Moved
 
 # Screens about people, mail and remotes. In a hosted wiki the platform decides these.
@@ -126,6 +126,8 @@ def _refused(error: ContentError) -> Any:
             return plain_page(404, "No such page", str(error))
         case InvalidPageName():
             return plain_page(400, "This cannot be a page's name", str(error))
+        case InvalidAttachment():
+            return plain_page(400, "This file cannot be attached", str(error))
         case Moved():
             return plain_page(409, "Someone else was faster", str(error))
         case _:

@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import git
-import otterwiki.gitstorage
 import pygit2
-from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
+from otterwiki.gitstorage import StorageError, StorageNotFound
 from otterwiki.plugins import plugin_manager
 
+from wikihost.attachments import parse_attachment_name
 from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
 from wikihost.child.sidebar import PageIndexes
-from wikihost.child.undecodable import is_text, shown, without_surrogates
+from wikihost.child.undecodable import MarkingStorage, is_text, shown
 from wikihost.child.undo import undone
 from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
-from wikihost.names import file_of, name_of_file, parse_page_name
+from wikihost.names import SUFFIX, file_of, name_of_file, parse_page_name
 from wikihost.repo import Repository, RepositoryPool, split_trailers
 from wikihost.trees import EXECUTABLE, FILE
 from wikihost.values import Author
@@ -37,8 +37,6 @@ from wikihost.writer import HeadMoved, Held, Moved, Writer
 
 Changes = dict[str, bytes | None]
 Names = list[str]  # spelled out because `RobotStorage.list` hides the builtin in its class
-
-GitStorage: Any = otterwiki.gitstorage.GitStorage
 
 _SYMLINK = b"120000"
 # A plain `git` may move the branch while the lock is held; each time the change is decided anew.
@@ -58,7 +56,7 @@ class _Staged:
     changes: Changes = field(default_factory=dict)
 
 
-class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
+class RobotStorage(MarkingStorage):
     """What Otter Wiki takes for its storage. `__init__` may be called again, to become another wiki in place.
 
     `on_commit(head)` is called after each commit, in the thread that made it.
@@ -94,24 +92,13 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         self.repo.head.commit.message  # noqa: B018 -- reading it is the check
 
     def load(self, filename: str, mode: str = "r", revision: str | None = None, size: int = -1) -> str | bytes:
-        """A file's text or, with mode "rb", its bytes; what is not UTF-8 is shown with marks, as at every door."""
         staged = self._staged
         if staged is None or revision is not None or filename not in staged.changes:
-            try:
-                return super().load(filename, mode, revision, size)  # type: ignore[no-any-return]
-            except StorageErrorEncoding:
-                return shown(super().load(filename, "rb", revision, size))
+            return super().load(filename, mode, revision, size)
         data = staged.changes[filename]
         if data is None:
             raise StorageNotFound(f"{filename} not found.")
         return data if mode == "rb" else shown(data)
-
-    def blame(self, filename: str, revision: str | None = None) -> Any:
-        """As `load`; stock gives lines that are not UTF-8 as bytes, which its page cannot show."""
-        return [
-            tuple(shown(part) if isinstance(part, bytes) else part for part in line)
-            for line in super().blame(filename, revision)
-        ]
 
     def list(self, p: str | None = None, depth: int | None = None, exclude: Any = ()) -> tuple[Names, Names]:
         files, folders = super().list(p, depth, [*exclude])
@@ -205,19 +192,6 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         metadata: dict[str, Any] = super()._get_metadata_of_log(logentry)
         return {**metadata, "message": split_trailers(metadata["message"])[0]}
 
-    def diff(self, rev_a: str, rev_b: str) -> str:
-        try:
-            return without_surrogates(super().diff(rev_a, rev_b))
-        except git.GitCommandError as error:
-            raise StorageNotFound("There is no such revision.") from error
-
-    def show_commit(self, revision: str) -> tuple[dict[str, Any], str]:
-        try:
-            metadata, diff = super().show_commit(revision)
-        except (git.ODBError, git.GitCommandError, ValueError) as error:
-            raise StorageNotFound("There is no such commit.") from error
-        return metadata, without_surrogates(diff)
-
     # Changing
 
     def store(
@@ -246,7 +220,11 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
                 self._of_thread.turn = None
 
     def stage_upload(self, target: str, data: bytes) -> None:
-        """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it."""
+        """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it.
+
+        Raises `InvalidAttachment`: a file is no page, and its name obeys the rule of all doors.
+        """
+        parse_attachment_name(os.path.basename(target))
         self._uploads[self._path_in_repo(os.path.relpath(target, self.path))] = data
 
     def commit(self, filenames: Any, message: str = "", author: Any = ("", ""), no_add: bool = False) -> None:
@@ -362,6 +340,8 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
         moved = _below(old, files)
         if not moved:
             raise StorageError(f"Renaming {old} to {new} failed: there is no {old}.")
+        if old in files and not old.endswith(SUFFIX):
+            parse_attachment_name(os.path.basename(new))
         if _below(new, files):
             raise StorageError(f'The filename "{new}" already exist. Please choose a new filename.')
         for path in moved:

@@ -115,7 +115,7 @@ class Held:
             except objects.NotSynced as error:
                 self._work_tree.catch_up()
                 raise StorageFailed(
-                    "The disk failed just after the change was made, and may not keep it: look before you try again."
+                    "The disk failed just after the change was made, and may not keep it: look before you repeat it."
                 ) from error
         self._work_tree.catch_up()
 

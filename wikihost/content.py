@@ -25,7 +25,7 @@ from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
 from wikihost.quota import read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.texts import check_text, plan_text, replace_once
+from wikihost.texts import encode_text, plan_text, replace_once
 from wikihost.usage import Ledger
 from wikihost.values import (
     Attached,
@@ -192,12 +192,12 @@ class Content:
         Raises `RevisionRequired`, `RevisionNotFound` (malformed), `Conflict`, `PageTooLarge`, `InvalidPageText`.
         """
         name = parse_page_name(name)
-        check_text(text)
+        data = encode_text(text)
 
         def decide(snapshot: Snapshot) -> Plan[Written]:
             row = snapshot.find_page(name)
             if row is None:
-                return plan_text(snapshot, name, None, text, message or f"[api] Create: {name}")
+                return plan_text(snapshot, name, None, data, message or f"[api] Create: {name}")
             if base is None:
                 raise RevisionRequired(
                     f"{row.path} exists: read it, and say which revision the new text was made from.",
@@ -206,7 +206,7 @@ class Content:
             if follow_redirect:
                 check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
-            return plan_text(snapshot, row.path, row, text, message or f"[api] Update: {row.path}")
+            return plan_text(snapshot, row.path, row, data, message or f"[api] Update: {row.path}")
 
         return self._change(author, decide, dry_run)
 
@@ -232,15 +232,15 @@ class Content:
         if old == new:
             raise EditNotApplicable("The old and the new text are the same.", occurrences=0)
         check_revision(base)
+        put = encode_text(new)
 
         def decide(snapshot: Snapshot) -> Plan[Written]:
             row = snapshot.page(name)
             if follow_redirect:
                 check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
-            text = replace_once(snapshot.text_of(row), old, new)
-            check_text(text)
-            return plan_text(snapshot, row.path, row, text, message or f"[api] Edit: {row.path}")
+            data = replace_once(snapshot.repository.read_blob(row.blob), old, put)
+            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
 
         return self._change(author, decide, dry_run)
 

@@ -26,6 +26,9 @@ def parse_page_name(raw: str) -> str:
         raise InvalidPageName("A page needs a name.")
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in name):
         raise InvalidPageName("A page name cannot contain control characters.")
+    if "\\" in name:
+        # Browsers take it for a slash, and git on Windows cannot check it out.
+        raise InvalidPageName("A page name cannot contain a backslash.")
     if name.startswith("/"):
         raise InvalidPageName("A page name cannot start with a slash.")
     while name.endswith(SUFFIX):

@@ -6,6 +6,7 @@ it hides errno. Loose objects and refs are small formats (gitrepository-layout(5
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import zlib
@@ -28,6 +29,10 @@ class RefMoved(Exception):
     """The ref was not at the expected commit; nothing was changed."""
 
 
+class NotSynced(OSError):
+    """The ref was moved, but the disk did not confirm that it keeps it so."""
+
+
 def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterable[NewObject]) -> None:
     """Store objects as loose files; durable when this returns. OSError when the disk refuses.
 
@@ -38,11 +43,13 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     try:
         # Equal files are one object.
         for digest, new in {new.digest(): new for new in objects}.items():
-            # libgit2 says that it has the empty tree even where git would miss it.
-            if new.body and pygit2.Oid(raw=digest) in repository:
-                continue
             name = digest.hex()
             folder = git_dir / "objects" / name[:2]
+            # libgit2 says that it has the empty tree even where git would miss it.
+            if new.body and pygit2.Oid(raw=digest) in repository:
+                if (folder / name[2:]).exists():  # perhaps from a writer that was killed before it synced
+                    folders |= {folder, folder.parent}
+                continue
             temporary = git_dir / "objects" / f"tmp_obj_{name}"
             pending.append((os.fspath(temporary), folder / name[2:]))
             _write_durably(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
@@ -84,8 +91,8 @@ def adopt_objects(source: Path, git_dir: Path) -> None:
 def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expected: str | None, new: str) -> None:
     """Compare and swap a ref, durably, with git's own lock file. None expects that there is no such ref.
 
-    Raises RefMoved, TimeoutError when another git holds the ref's lock, OSError when the disk refuses. The caller
-    holds the wiki's write lock.
+    Raises RefMoved, TimeoutError when another git holds the ref's lock, OSError when the disk refuses; the ref is
+    where it was then. Raises NotSynced when it is not any more. The caller holds the wiki's write lock.
     """
     ref = git_dir / name
     lock = ref.with_name(ref.name + ".lock")
@@ -96,18 +103,21 @@ def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expecte
     temporary.unlink(missing_ok=True)
     _write_durably(temporary, new.encode() + b"\n", mode=0o644)
     ref.parent.mkdir(parents=True, exist_ok=True)
-    link_lock(temporary, lock, wait_s=_REF_WAIT_S)
+    folder = os.open(ref.parent, os.O_RDONLY | os.O_DIRECTORY)  # now: no descriptor may be left once the ref is moved
     try:
-        moved = read_ref(repository, name) != expected
-        if not moved:
+        link_lock(temporary, lock, wait_s=_REF_WAIT_S)
+        try:
+            if read_ref(repository, name) != expected:
+                raise RefMoved(name)
             os.rename(lock, ref)
+        finally:
+            if _same_file(temporary, lock):
+                lock.unlink()
+        _confirm(folder)
     finally:
-        if _same_file(temporary, lock):
-            lock.unlink()
-    if moved:
-        raise RefMoved(name)
-    sync_folder(ref.parent)
-    temporary.unlink(missing_ok=True)
+        os.close(folder)
+    with contextlib.suppress(OSError):  # the next writer removes it
+        temporary.unlink(missing_ok=True)
 
 
 def read_ref(repository: pygit2.Repository, name: str) -> str | None:
@@ -140,6 +150,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _confirm(folder: int) -> None:
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        raise NotSynced(error.errno, error.strerror) from error
 
 
 def _write_durably(path: Path, data: bytes, *, mode: int) -> None:

@@ -14,11 +14,10 @@ from wikihost.writer import Committed
 MAX_PAGE_CHARACTERS = 1_000_000
 
 
-def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, text: str, message: str) -> Plan[Written]:
+def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, data: bytes, message: str) -> Plan[Written]:
     """A page gets this text; `row` is the page as it is, None for a new one."""
-    data = text.encode()
     old = snapshot.repository.read_blob(row.blob) if row else None
-    frontmatter, _ = split_frontmatter(text)
+    frontmatter, _ = split_frontmatter(data.decode("utf-8", "replace"))
 
     def finish(done: Committed) -> Written:
         return Written(
@@ -34,19 +33,23 @@ def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, text: str, mes
     return Plan({file_of(path): data}, message, finish)
 
 
-def check_text(text: str) -> None:
-    """Raise `PageTooLarge` or `InvalidPageText` for what cannot be a page's text."""
+def encode_text(text: str) -> bytes:
+    """A text as it is stored. Raises `PageTooLarge` or `InvalidPageText` for what cannot be a page's text."""
     if len(text) > MAX_PAGE_CHARACTERS:
         raise PageTooLarge(f"A page can have at most {MAX_PAGE_CHARACTERS:,} characters; this one has {len(text):,}.")
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError as error:
         raise InvalidPageText("The text contains a lone surrogate, which is no character.") from error
 
 
-def replace_once(text: str, old: str, new: str) -> str:
-    """The text with `old` replaced. Raises `EditNotApplicable` unless it occurs exactly once."""
-    occurrences = text.count(old)
+def replace_once(data: bytes, old: str, new: bytes) -> bytes:
+    """The text with `old` replaced, which must occur exactly once; a page that is not UTF-8 keeps its other bytes.
+
+    Raises `EditNotApplicable`, `PageTooLarge`.
+    """
+    piece = old.encode("utf-8", "surrogatepass")
+    occurrences = data.count(piece)
     if occurrences == 0:
         raise EditNotApplicable("The text to replace was not found in the page.", occurrences=0)
     if occurrences > 1:
@@ -54,4 +57,6 @@ def replace_once(text: str, old: str, new: str) -> str:
             f"The text to replace is ambiguous: found {occurrences} occurrences. Include more of what is around it.",
             occurrences=occurrences,
         )
-    return text.replace(old, new)
+    replaced = data.replace(piece, new)
+    encode_text(replaced.decode("utf-8", "replace"))
+    return replaced

@@ -86,7 +86,7 @@ class Held:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
         Raises `QuotaExceeded`, `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when
-        the disk refused; nothing is written then.
+        the disk refused; nothing is written then, unless the message says otherwise.
         """
         head = onto or self.head()
         with storage_errors():
@@ -95,14 +95,7 @@ class Held:
                 return Committed(head, changed=False)
             usage = self._check_fit(head, draft)
             new = _store_commit(self.repository, head, draft, author, message)
-            try:
-                objects.move_ref(
-                    self.repository.git, self.repository.git_dir, self.repository.branch(), expected=head, new=new
-                )
-            except objects.RefMoved as error:
-                raise HeadMoved(head) from error
-        self._ledger.note(new, usage)
-        self._work_tree.catch_up()
+        self._move_branch(onto=head, new=new, usage=usage)
         return Committed(new, changed=True)
 
     def check(self, changes: FileChanges, *, onto: str) -> None:
@@ -116,19 +109,30 @@ class Held:
         """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
 
         Raises `QuotaExceeded`, `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the
-        disk refused; the branch is where it was then.
+        disk refused; the branch is where it was then, unless the message says otherwise.
         """
         if self.head() != onto:
             raise HeadMoved(onto)
-        git, git_dir = self.repository.git, self.repository.git_dir
+        git_dir = self.repository.git_dir
         with storage_errors():
             with borrowing(git_dir, source) as both:
                 usage = self._fit(onto, both.read_tree, sizes_in(both), both.tree_of(new))
             objects.adopt_objects(source, git_dir)
+        self._move_branch(onto=onto, new=new, usage=usage)
+
+    def _move_branch(self, *, onto: str, new: str, usage: Usage) -> None:
+        """From `onto` to `new`, both stored; the work tree follows. `usage` is what the wiki holds then."""
+        git, git_dir = self.repository.git, self.repository.git_dir
+        with storage_errors():
             try:
                 objects.move_ref(git, git_dir, self.repository.branch(), expected=onto, new=new)
             except objects.RefMoved as error:
                 raise HeadMoved(onto) from error
+            except objects.NotSynced as error:
+                self._work_tree.catch_up()
+                raise StorageFailed(
+                    "The disk failed just after the change was made, and may not keep it: look before you repeat it."
+                ) from error
         self._ledger.note(new, usage)
         self._work_tree.catch_up()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doors import open_doors
 from tests.git_door.client import Git, address, environment
 from tests.harness import Robot, running_robot
 from tests.processes import children_of, command_of, git, kill, wait_until, wiki_repo
@@ -128,3 +129,38 @@ def test_killed_in_a_push_the_wiki_is_as_before_or_after(tmp_path: Path, moment:
             copy("push", "-q")
         assert git(wiki_repo(data), "fsck", "--strict", "--no-dangling") == ""
         assert git(wiki_repo(data), "status", "--porcelain") == ""
+
+
+def test_hooks_of_a_wiki_never_run(robot: Robot, tmp_path: Path) -> None:
+    """Nobody can put them there from outside; should they be there all the same, they are no program of ours."""
+    with open_doors(robot) as doors:
+        hooks, ran = doors.home.git_dir / "hooks", tmp_path / "ran"
+        hooks.mkdir()
+        for name in ("pre-receive", "update", "post-receive", "post-update", "reference-transaction", "post-checkout"):
+            (hooks / name).write_text(f"#!/bin/sh\ntouch '{ran}'\n")
+            (hooks / name).chmod(0o755)
+        git(doors.home.repo, "config", "core.hooksPath", str(hooks))
+        copy = doors.clone(tmp_path / "copy")
+        copy.write({"Pushed.md": "x"})
+        copy("push", "-q")
+        assert doors.put("Put", "x").status_code == 201
+        assert doors.save("Saved", "x").status_code == 302
+        assert not ran.exists()
+
+
+def test_a_branch_that_its_operator_moves_back_is_followed(robot: Robot, tmp_path: Path) -> None:
+    """A forced push is refused. With a plain git on the machine the branch can go anywhere, and all views go along."""
+    with open_doors(robot) as doors:
+        assert doors.browser.get("/").status_code == 200
+        kept = doors.put("Kept", "The lighthouse.").json()["revision"]
+        for number in range(3):
+            assert doors.put(f"Undone {number}", "The lighthouse, undone.").status_code == 201
+        git(doors.home.repo, "update-ref", "refs/heads/main", kept)
+        assert doors.rest.get("/api/v1/pages/Undone 1").status_code == 404
+        found = doors.rest.get("/api/v1/search?q=lighthouse").json()["results"]
+        assert [hit["path"] for hit in found] == ["Kept"]
+        assert doors.save("Next", "x").status_code == 302
+        assert "Undone" not in doors.browser.get("/-/changelog").text
+        assert doors.browser.get("/Undone 2").status_code == 404
+        assert not (doors.clone(tmp_path / "copy").place / "Undone 0.md").exists()
+        assert git(doors.home.repo, "status", "--porcelain", "--untracked-files=all") == ""

@@ -107,7 +107,7 @@ def as_stock(opened: Opened) -> Iterator[None]:
     """Otter Wiki as it is without what we know: its own storage, indexes, changelog and parser do the work."""
     import otterwiki.renderer
 
-    from wikihost.child.reading import GitStorage
+    from wikihost.child.undecodable import GitStorage
 
     stock: Any = GitStorage
     kind = type(opened.server.storage)

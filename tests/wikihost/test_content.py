@@ -169,7 +169,7 @@ class TestWriting:
         assert [page.path for page in content.list_pages()] == ["Home", "On Call", "Städte/Zürich"]
 
     @pytest.mark.parametrize(
-        "name", ["Why?", "50% off", "100%25", "Foo/history", "a:b\\c", '"quoted"', ":(glob)*", "日本"]
+        "name", ["Why?", "50% off", "100%25", "Foo/history", "a:b", '"quoted"', ":(glob)*", "日本"]
     )
     def test_odd_names_round_trip(self, content: Content, name: str) -> None:
         done = content.write_page(name, name, base=None, author=ADA)

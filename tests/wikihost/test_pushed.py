@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.names_corpus import REFUSED
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
 from wikihost.content import Content
@@ -131,6 +133,16 @@ def test_what_a_push_may_bring(transfer: Transfer, path: str, mode: bytes, data:
     kept = {"Home.md": (trees.FILE, b"# Home\n"), "On Call.md": (trees.FILE, b"Who.\n")}
     said = verdict(transfer, with_files(transfer, {**kept, path: (mode, data)}))
     assert said is None if words is None else words in (said or "it was taken")
+
+
+# The others cannot be said in a tree, or git's own fsck has refused it before.
+IN_TREES = [name for name in REFUSED if not re.search("^/|//|\0|\ud800", name)]
+
+
+@pytest.mark.parametrize("name", IN_TREES, ids=ascii)
+def test_a_name_that_is_refused_elsewhere_is_not_pushed(transfer: Transfer, name: str) -> None:
+    said = verdict(transfer, with_files(transfer, {f"{name}.md": (trees.FILE, b"x")}))
+    assert re.search("cannot be a file|at most 64 parts", said or "it was taken")
 
 
 def test_history_that_does_not_build_on_the_head(transfer: Transfer) -> None:

@@ -22,12 +22,13 @@ _PAGE_ARGUMENTS = ("path", "pagepath")
 _READING = ("GET", "HEAD")
 
 
-def page_name(value: Any, **_: Any) -> str:
-    """In the place of Otter Wiki's `sanitize_pagename`, whose options do not matter here: the name, letter by letter.
+def page_name(value: Any, *, handle_md: bool = False, **_: Any) -> str:
+    """In the place of Otter Wiki's `sanitize_pagename`: the name, letter by letter; the empty one is the wiki's root.
 
-    Raises `InvalidPageName`; the empty name stands for the wiki's root.
+    Otter Wiki says `handle_md` for an address; else the name was typed into a form, and spaces around it mean nothing.
+    Raises `InvalidPageName`.
     """
-    name = str(value).strip().strip("/")
+    name = (str(value) if handle_md else str(value).strip()).strip("/")
     return parse_page_name(name) if name else ""
 
 

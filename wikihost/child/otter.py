@@ -139,10 +139,11 @@ def work_with_storage(server: Any) -> None:
     import otterwiki.wiki  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import changelog, page_index, rendering, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import changelog, images, page_index, rendering, sidebar, threads, uploads  # noqa: PLC0415
 
     app, storage = server.app, server.storage
     uploads.install(app, storage)
+    images.install(otterwiki.wiki.Attachment)
     app.teardown_request(lambda _error: storage.release())
     sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, storage)
     page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)

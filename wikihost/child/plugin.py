@@ -17,7 +17,14 @@ from sqlalchemy.exc import OperationalError
 
 from wikihost.child.plain import SIGN_IN, plain_page
 from wikihost.child.saving import base_field
-from wikihost.errors import ContentError, InvalidPageName, QuotaExceeded, StorageFailed, StorageFull
+from wikihost.errors import (
+    ContentError,
+    InvalidAttachment,
+    InvalidPageName,
+    QuotaExceeded,
+    StorageFailed,
+    StorageFull,
+)
 from wikihost.writer import DISK_FULL, Moved
 
 # Screens about people, mail and remotes. In a hosted wiki the platform decides these.
@@ -151,6 +158,8 @@ def _refused(error: ContentError) -> Any:
             return plain_page(404, "No such page", str(error))
         case InvalidPageName():
             return plain_page(400, "This cannot be a page's name", str(error))
+        case InvalidAttachment():
+            return plain_page(400, "This file cannot be attached", str(error))
         case Moved():
             return plain_page(409, "Someone else was faster", str(error))
         case _:
@@ -166,6 +175,8 @@ def _disk_failed(error: OSError) -> Any:
 def _database_failed(error: OperationalError) -> Any:
     if "full" in str(error.orig) or "disk I/O" in str(error.orig):
         return plain_page(507, "The disk is full", "Your preferences or draft were not saved. Try again later.")
+    if "readonly" in str(error.orig) or "unable to open" in str(error.orig):
+        return plain_page(503, "The wiki could not be written", "Your preferences or draft were not saved.")
     raise error
 
 

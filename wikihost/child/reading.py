@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import git
-import otterwiki.gitstorage
 import pygit2
 
 from wikihost.child.commit_log import CommitLog, Entry
@@ -25,6 +24,7 @@ from wikihost.child.last_commits import LastCommits
 from wikihost.child.objects import InProcessObjects
 from wikihost.child.page_index import Row
 from wikihost.child.sidebar import PageIndexes
+from wikihost.child.undecodable import MarkingStorage
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository, RepositoryPool, split_trailers
@@ -34,8 +34,6 @@ from wikihost.worktree import WorkTree
 Names = list[str]  # spelled out because `list` is a method of a storage
 
 T = TypeVar("T")
-
-GitStorage: Any = otterwiki.gitstorage.GitStorage
 
 # What a repository raises that has no commit or is damaged, and a catalog that cannot follow; then it is up to stock.
 UNREADABLE = (StorageFailed, StorageFull, pygit2.GitError, KeyError, ValueError, OSError)
@@ -49,7 +47,7 @@ _MOST_ENTRIES = 3_000
 logger = logging.getLogger("robot.worker")
 
 
-class ReadingStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
+class ReadingStorage(MarkingStorage):
     """What Otter Wiki reads. `__init__` may be called again, to become another wiki in place."""
 
     def __init__(self, path: str, allow_external_symlinks: bool = False) -> None:

@@ -13,13 +13,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
+from otterwiki.gitstorage import StorageError, StorageNotFound
 from otterwiki.plugins import plugin_manager
 
+from wikihost.attachments import parse_attachment_name
 from wikihost.child.reading import Names, ReadingStorage
+from wikihost.child.undecodable import is_text, shown
 from wikihost.child.undo import undone
 from wikihost.content import Content
-from wikihost.names import file_of, name_of_file, parse_page_name
+from wikihost.names import SUFFIX, file_of, name_of_file, parse_page_name
 from wikihost.repo import Repository
 from wikihost.values import Author
 from wikihost.writer import HeadMoved, Held, Moved, Writer
@@ -60,16 +62,11 @@ class RobotStorage(ReadingStorage):
     def load(self, filename: str, mode: str = "r", revision: str | None = None, size: int = -1) -> str | bytes:
         staged = self._staged
         if staged is None or revision is not None or filename not in staged.changes:
-            return super().load(filename, mode, revision, size)  # type: ignore[no-any-return]
+            return super().load(filename, mode, revision, size)
         data = staged.changes[filename]
         if data is None:
             raise StorageNotFound(f"{filename} not found.")
-        if mode == "rb":
-            return data
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            raise StorageErrorEncoding(f"{filename} could not be decoded as text.") from None
+        return data if mode == "rb" else shown(data)
 
     def list(self, p: str | None = None, depth: int | None = None, exclude: Any = ()) -> tuple[Names, Names]:
         files, folders = super().list(p, depth, [*exclude])
@@ -111,7 +108,11 @@ class RobotStorage(ReadingStorage):
                 self._of_thread.turn = None
 
     def stage_upload(self, target: str, data: bytes) -> None:
-        """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it."""
+        """Keep an uploaded file for the `commit` that follows; `target` is where Otter Wiki would have put it.
+
+        Raises `InvalidAttachment`: a file is no page, and its name obeys the rule of all doors.
+        """
+        parse_attachment_name(os.path.basename(target))
         self._uploads[self._path_in_repo(os.path.relpath(target, self.path))] = data
 
     def commit(self, filenames: Any, message: str = "", author: Any = ("", ""), no_add: bool = False) -> None:
@@ -166,11 +167,12 @@ class RobotStorage(ReadingStorage):
             raise
 
     def update(self, filename: str, content: str | bytes, mode: str = "w") -> bool:
-        """Change a file along with a rename; True when that changes it."""
+        """Change a file along with a rename; True when that changes it. What is no text stays as it is."""
         if self._staged is None:
             raise StorageError("a file is only updated along with a rename")
         data = content.encode() if isinstance(content, str) else content
-        if self.load(filename, "rb") == data:
+        stored = self.load(filename, "rb")
+        if stored == data or not (isinstance(stored, bytes) and is_text(stored)):
             return False
         self._staged.changes[self._path_in_repo(filename)] = data
         return True
@@ -226,6 +228,8 @@ class RobotStorage(ReadingStorage):
         moved = _below(old, files)
         if not moved:
             raise StorageError(f"Renaming {old} to {new} failed: there is no {old}.")
+        if old in files and not old.endswith(SUFFIX):
+            parse_attachment_name(os.path.basename(new))
         if _below(new, files):
             raise StorageError(f'The filename "{new}" already exist. Please choose a new filename.')
         for path in moved:

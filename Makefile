@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser bench docs lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser test-otterwiki bench docs lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,7 @@ system-packages:
 test: system-packages $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -q
+	@$(MAKE) --no-print-directory test-otterwiki
 
 test-unit: $(VENV)/.dev ## tests that start no server
 	$(BIN)/pytest -q -m "not flow and not fault and not browser and not caddy"
@@ -52,6 +53,9 @@ test-flow: $(VENV)/.dev ## the real server, real workers, real clients
 
 test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
 	$(BIN)/pytest -q -m browser
+
+test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on our storage
+	$(BIN)/python -m tests.otterwiki_suite
 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 	$(BIN)/python -m bench.run

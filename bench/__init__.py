@@ -1,7 +1,9 @@
 """Measures robot, and stock Otter Wiki beside it, and writes `RESULTS.md`.
 
 process_tree  machine  figures          what is measured, and how it is written down
-stock  host  http_client  mcp_load      the two servers, and the two kinds of client
-page_views  waking  agents  stopping    one row or two of the table each
+stock  host  http_backend               the servers: Otter Wiki as it is, robot, git's own
+http_client  mcp_load                   the two kinds of client
+page_views  cached_pages  rest  agents  catalog  git_door  stopping  waking
+                                        the rows of one theme each
 run                                     the command
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +22,13 @@ from robot import datadir
 from robot.accounts import create_user
 from robot.db import Database
 from robot.hosting import create_hosted_wiki
-from robot.model import Scope, User, Visibility
+from robot.model import Scope, User, Visibility, Wiki
+from robot.signin.cookies import PLATFORM_COOKIE, WIKI_COOKIE
+from robot.signin.keys import load_session_key
+from robot.signin.sessions import Sessions, insert_wiki_session
 from robot.tokens import create_token
-from wikihost.layout import DataDir
+from wikihost.layout import DataDir, WikiHome
+from wikihost.quota import Quota
 
 DOMAIN = "robot.localhost"
 HEALTH = "/healthz"
@@ -34,11 +40,20 @@ LOG_TAIL_CHARS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A wiki in the data directory, and a token that may write to it."""
+    """A wiki in the data directory; a token that may write to it, and the cookie of a browser that its owner uses."""
 
     slug: str
-    repo: Path
+    home: WikiHome
     token: str
+    cookies: Mapping[str, str]
+
+    @property
+    def repo(self) -> Path:
+        return self.home.repo
+
+    @property
+    def catalog(self) -> Path:
+        return self.home.catalog_db
 
     @property
     def host(self) -> str:
@@ -61,6 +76,10 @@ class Host:
     def mcp_url(self, wiki: Planted) -> str:
         return f"http://{wiki.host}:{self.port}/mcp"
 
+    def git_url(self, wiki: Planted) -> str:
+        """Where git clones from and pushes to, with the token."""
+        return f"http://git:{wiki.token}@{wiki.host}:{self.port}/.git"
+
     def wait_until_ready(self) -> None:
         """Wait until everything is loaded and the processes at rest are there."""
         wait_for_page(self.port, DOMAIN, READY, limit_s=START_LIMIT_S)
@@ -71,6 +90,11 @@ class Host:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(STOP_LIMIT_S)
         return time.perf_counter() - began
+
+
+def kept_catalog(source: Path) -> Path:
+    """Where the catalog of a made wiki is kept with all its vectors, which take minutes to make."""
+    return source.with_suffix(".catalog.db")
 
 
 def plant(data: Path, wikis: Mapping[str, Path]) -> dict[str, Planted]:
@@ -98,13 +122,28 @@ async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source
         description="",
         visibility=Visibility.PUBLIC,
         domain=DOMAIN,
+        quota=Quota(),
         pages={"Home": "# Home\n"},
     )
     secret, _ = await create_token(db, owner, wiki, "bench", [Scope.READ, Scope.WRITE])
-    repo = data.wiki(wiki.id).repo
+    home = data.wiki(wiki.id)
     for words in (("fetch", "--quiet", str(source), "main"), ("reset", "--quiet", "--hard", "FETCH_HEAD")):
-        await trio.run_process(["git", "-C", str(repo), *words])
-    return Planted(slug, repo, secret)
+        await trio.run_process(["git", "-C", str(home.repo), *words])
+    catalog = kept_catalog(source)
+    if catalog.exists():
+        shutil.copy(catalog, home.catalog_db)
+    return Planted(slug, home, secret, await _sign_in(db, data, owner, wiki))
+
+
+async def _sign_in(db: Database, data: DataDir, owner: User, wiki: Wiki) -> dict[str, str]:
+    """The cookie that a browser has on the wiki's host when its user has signed in."""
+    sessions = Sessions(db, load_session_key(data.keys), issuer=f"http://{DOMAIN}")
+    session = sessions.platform_session([(b"cookie", f"{PLATFORM_COOKIE}={await sessions.begin(owner)}".encode())])
+    if session is None:
+        raise RuntimeError("the session that was just begun is not known")
+    secret = secrets.token_urlsafe()
+    await db.write(lambda connection: insert_wiki_session(connection, secret, session.id, wiki.id, time.time()))
+    return {WIKI_COOKIE: secret}
 
 
 @contextlib.contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Self
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +21,42 @@ class Answer:
     status: int
     body: bytes
     seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Visitor:
-    """One connection to 127.0.0.1:`port`, made again whenever the server closes it."""
+    """One connection to 127.0.0.1:`port`, made again whenever the server closes it.
 
-    def __init__(self, port: int, host: str) -> None:
+    `headers` go with each request. Cookies that the server sets are sent back where `cookies` is given, and nowhere
+    else: most visitors here are strangers each time.
+    """
+
+    def __init__(
+        self, port: int, host: str, headers: Mapping[str, str] | None = None, cookies: Mapping[str, str] | None = None
+    ) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-        self._headers = {"Host": f"{host}:{port}", "Accept": "text/html"}
+        self._headers = {"Host": f"{host}:{port}", "Accept": "text/html", **(headers or {})}
+        self._cookies = None if cookies is None else dict(cookies)
 
-    def get(self, target: str) -> Answer:
-        """GET `target`. Raises OSError when there is no answer."""
+    def ask(
+        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request. Raises OSError when there is no answer."""
+        sent = {**self._headers, **(headers or {})}
+        if self._cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         began = time.perf_counter()
-        self._connection.request("GET", target, headers=self._headers)
+        self._connection.request(method, target, body, sent)
         response = self._connection.getresponse()
-        body = response.read()
-        return Answer(response.status, body, time.perf_counter() - began)
+        answer = Answer(response.status, response.read(), time.perf_counter() - began, dict(response.headers))
+        if self._cookies is not None:
+            for line in response.headers.get_all("Set-Cookie", []):
+                self._cookies.update({name: morsel.value for name, morsel in SimpleCookie(line).items()})
+        return answer
+
+    def get(self, target: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """GET `target`. Raises OSError when there is no answer."""
+        return self.ask("GET", target, headers=headers)
 
     def get_page(self, target: str) -> Answer:
         """GET `target`. Raises WrongAnswer unless the status is 200."""

@@ -77,13 +77,26 @@ def cpu_s(root: int) -> float:
 
 def pss_bytes(root: int) -> int:
     """Memory of the tree below `root`: pages that several processes share are counted once."""
-    total = 0
-    for process in read_tree(root):
-        try:
-            total += parse_pss_bytes((PROC / str(process.pid) / "smaps_rollup").read_text())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return total
+    return sum(_pss_of(process.pid) for process in read_tree(root))
+
+
+def named_bytes(root: int, name: str) -> int:
+    """Memory of those processes below `root` whose command is `name`."""
+    return sum(_pss_of(process.pid) for process in read_tree(root) if _command_of(process.pid) == name)
+
+
+def _pss_of(pid: int) -> int:
+    try:
+        return parse_pss_bytes((PROC / str(pid) / "smaps_rollup").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def wait_until_quiet(root: int, *, limit_s: float) -> float:
@@ -100,3 +113,11 @@ def wait_until_quiet(root: int, *, limit_s: float) -> float:
         before_s, used_s = used_s, cpu_s(root)
         quiet = quiet + 1 if used_s - before_s < QUIET_SHARE * QUIET_INTERVAL_S else 0
     return time.monotonic() - began
+
+
+def rss_bytes(pid: int) -> int:
+    """The resident memory of one process; 0 when it has ended."""
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

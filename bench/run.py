@@ -1,13 +1,17 @@
 """Measure everything and write `bench/RESULTS.md`.
 
-python -m bench.run            about ten minutes
-python -m bench.run --quick    few requests and wikis: whether all rows work, not how fast robot is; writes no file
+python -m bench.run                      about twelve minutes, and some more the first time
+python -m bench.run --quick              few requests and wikis: whether all rows work, not how fast robot is
+python -m bench.run --only rest,git      these themes alone, one of them within a minute or two
+
+Only the first writes the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,17 +21,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import agents, machine, make_wiki, page_views, stock, stopping, waking
+from bench import (
+    agents,
+    cached_pages,
+    catalog,
+    git_door,
+    machine,
+    make_wiki,
+    page_views,
+    process_tree,
+    rest,
+    stock,
+    stopping,
+    waking,
+)
 from bench.figures import Figure, table
-from bench.host import plant, running_host
-from bench.http_client import free_port
+from bench.host import Host, Planted, kept_catalog, plant, running_host
+from bench.http_client import Visitor, free_port
 from bench.page_views import Server
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"
 RESULTS = HERE / "RESULTS.md"
 DISTRIBUTIONS = ("otterwiki", "hypercorn", "quart-trio", "trio", "waitress", "pygit2", "mcp")
-ROWS = ("pages", "agents", "start", "stop", "wakes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +63,20 @@ LARGE_WIKI = Size("pages-1000", "1,000 pages, 5,000 commits", 1000, 5000, "47 ms
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured."""
+    """How much is measured. `views` is how often a page is looked at that takes stock up to a second."""
 
     requests: int
+    views: int
     repetitions: int
     calls: agents.Effort
-    agents_wiki: Size
+    large_wiki: Size
     starts: int
     wikis: int
     idle_s: float
 
 
-FULL = Effort(100, 5, agents.Effort(alone=300, together=100), LARGE_WIKI, starts=5, wikis=50, idle_s=45)
-QUICK = Effort(10, 2, agents.Effort(alone=20, together=10), SMALL_WIKI, starts=1, wikis=3, idle_s=5)
+FULL = Effort(100, 8, 5, agents.Effort(alone=300, together=100), LARGE_WIKI, starts=5, wikis=50, idle_s=45)
+QUICK = Effort(10, 2, 2, agents.Effort(alone=20, together=10), SMALL_WIKI, starts=1, wikis=3, idle_s=5)
 
 
 Say = Callable[[str], None]
@@ -84,34 +101,93 @@ def scratch() -> Iterator[Path]:
         yield Path(directory)
 
 
+@contextmanager
+def hosted(size: Size, say: Say, *, indexed: bool = False) -> Iterator[tuple[Host, Planted, Path]]:
+    """robot with one wiki of that size, and a scratch directory; `indexed` with its catalog and vectors made."""
+    if indexed:
+        make_catalog(size, say)
+    with scratch() as directory:
+        wiki = plant(directory / "data", {size.slug: made_wiki(size)})[size.slug]
+        with running_host(directory / "data", free_port()) as host:
+            host.wait_until_ready()
+            yield host, wiki, directory
+
+
+def make_catalog(size: Size, say: Say) -> None:
+    """Make the catalog of that wiki with its vectors, once, and keep it beside the wiki."""
+    kept = kept_catalog(made_wiki(size))
+    if kept.exists():
+        return
+    with hosted(size, say) as (host, wiki, _):
+        with Visitor(host.port, wiki.host, {"Authorization": f"Bearer {wiki.token}"}) as agent:
+            agent.ask("POST", f"{rest.API}/reindex")
+        waited_s = process_tree.wait_until_quiet(host.pid, limit_s=agents.INDEX_LIMIT_S)
+        say(f"{wiki.slug}: catalog and search index made in {waited_s:.0f} s")
+        unfinished = kept.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        with sqlite3.connect(wiki.catalog) as source, sqlite3.connect(unfinished) as copy:
+            source.backup(copy)
+        unfinished.rename(kept)
+
+
 def pages(effort: Effort, say: Say) -> list[Figure]:
-    """Small page, stock and robot in turns, for both wikis."""
+    """Otter Wiki's pages, stock and robot in turns: a small one of both wikis, and the others of the large one."""
     programs = stock.environment(WORK)
     figures = []
     with scratch() as directory:
-        planted = plant(directory / "data", {size.slug: made_wiki(size) for size in (SMALL_WIKI, LARGE_WIKI)})
+        planted = plant(directory / "data", {size.slug: made_wiki(size) for size in (SMALL_WIKI, effort.large_wiki)})
         with running_host(directory / "data", free_port()) as host:
-            for size in (SMALL_WIKI, LARGE_WIKI):
+            for size in dict.fromkeys((SMALL_WIKI, effort.large_wiki)):
                 with stock.running_stock(programs, made_wiki(size), directory / size.slug, free_port()) as peer:
-                    figures += page_views.measure(
+                    wiki = planted[size.slug]
+                    servers = (
                         Server(peer.port, peer.host, peer.pid),
-                        Server(host.port, planted[size.slug].host, host.pid),
-                        label=size.label,
-                        seen=size.seen,
-                        requests=effort.requests,
-                        repetitions=effort.repetitions,
-                        say=say,
+                        Server(host.port, wiki.host, host.pid, wiki.cookies),
                     )
+                    times, repetitions = effort.requests, effort.repetitions
+                    figures += page_views.measure_small(
+                        *servers, label=size.label, seen=size.seen, times=times, repetitions=repetitions, say=say
+                    )
+                    if size is effort.large_wiki:
+                        figures += page_views.measure_others(
+                            *servers, label=size.label, times=effort.views, repetitions=min(3, repetitions), say=say
+                        )
     return figures
+
+
+def cached(effort: Effort, say: Say) -> list[Figure]:
+    """The same page again."""
+    with hosted(effort.large_wiki, say) as (host, wiki, _):
+        return cached_pages.measure(host, wiki, 10 * effort.requests, say)
 
 
 def over_mcp(effort: Effort, say: Say) -> list[Figure]:
     """Reading and writing by agents."""
-    size = effort.agents_wiki
+    with hosted(effort.large_wiki, say, indexed=True) as (host, wiki, _):
+        return [*agents.measure_reading(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
+
+
+def over_rest(effort: Effort, say: Say) -> list[Figure]:
+    """Scripts."""
+    with hosted(effort.large_wiki, say, indexed=True) as (host, wiki, _):
+        return rest.measure(host, wiki, effort.requests, say)
+
+
+def in_process(effort: Effort, say: Say) -> list[Figure]:
+    """The catalog."""
+    size = effort.large_wiki
     with scratch() as directory:
-        wiki = plant(directory / "data", {size.slug: made_wiki(size)})[size.slug]
-        with running_host(directory / "data", free_port()) as host:
-            return [*agents.measure_reading(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
+        return catalog.measure(made_wiki(size), directory, size.label, effort.requests, say)
+
+
+def over_git(effort: Effort, say: Say) -> list[Figure]:
+    """Clones and pushes."""
+    with hosted(effort.large_wiki, say) as (host, wiki, directory):
+        return [
+            *git_door.measure_clones(host, wiki, directory, effort.repetitions, say),
+            *git_door.measure_large_push(host, wiki, directory, say),
+            *git_door.measure_memory(host, wiki, directory, say),
+        ]
 
 
 def start(effort: Effort, say: Say) -> list[Figure]:
@@ -136,7 +212,25 @@ def wakes(effort: Effort, say: Say) -> list[Figure]:
             return waking.measure(host, list(planted.values()), effort.idle_s, say)
 
 
-MEASURES = dict(zip(ROWS, (pages, over_mcp, start, stop, wakes), strict=True))
+THEMES = {
+    "pages": pages,
+    "cache": cached,
+    "rest": over_rest,
+    "agents": over_mcp,
+    "catalog": in_process,
+    "git": over_git,
+    "start": start,
+    "stop": stop,
+    "wakes": wakes,
+}
+
+
+def themes(words: str) -> list[str]:
+    """Names of themes, separated by commas. Raises argparse.ArgumentTypeError for others."""
+    names = words.split(",")
+    if unknown := set(names) - set(THEMES):
+        raise argparse.ArgumentTypeError(f"no such theme: {', '.join(sorted(unknown))}; there are {', '.join(THEMES)}")
+    return names
 
 
 def report(head: list[str], figures: list[Figure]) -> str:
@@ -159,7 +253,7 @@ def main() -> int:
     """Returns 1 when a budget was missed."""
     parser = argparse.ArgumentParser(description="Measure robot, and stock Otter Wiki beside it.")
     parser.add_argument("--quick", action="store_true", help="few requests and wikis; writes no file")
-    parser.add_argument("--only", choices=ROWS, action="append", help="measure these rows only; writes no file")
+    parser.add_argument("--only", type=themes, metavar="THEME,…", help=f"of {', '.join(THEMES)}; writes no file")
     args = parser.parse_args()
     effort = QUICK if args.quick else FULL
     WORK.mkdir(exist_ok=True)
@@ -169,7 +263,7 @@ def main() -> int:
         print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
 
     head = [*machine.describe(DISTRIBUTIONS), stock.versions()]
-    figures = [figure for row in args.only or ROWS for figure in MEASURES[row](effort, say)]
+    figures = [figure for theme in args.only or THEMES for figure in THEMES[theme](effort, say)]
     head.append(f"The fixed loop after the run: {machine.probe_s() * 1000:.0f} ms")
     text = report(head, figures)
     if args.quick or args.only:

@@ -16,6 +16,7 @@ from bench.http_client import wait_for_page
 
 LOCK = Path(__file__).with_name("requirements.lock")
 SYNC_WORKERS = 2
+WORKER_LIMIT_S = 600
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 
@@ -50,14 +51,17 @@ def versions() -> str:
 
 @contextlib.contextmanager
 def running_stock(programs: Path, repo: Path, scratch: Path, port: int) -> Iterator[Stock]:
-    """Stock Otter Wiki on `repo`, with the settings for names that robot uses, until the block ends."""
+    """Stock Otter Wiki on a copy of `repo`, with the settings for names that robot uses, until the block ends."""
     scratch.mkdir(parents=True, exist_ok=True)
+    copy = scratch / "repo"
+    subprocess.run(["git", "clone", "--quiet", str(repo), str(copy)], check=True)
     settings = {
-        "REPOSITORY": str(repo),
+        "REPOSITORY": str(copy),
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{scratch / 'wiki.db'}",
         "SECRET_KEY": os.urandom(16).hex(),
         "RETAIN_PAGE_NAME_CASE": "True",
         "TREAT_UNDERSCORE_AS_SPACE_FOR_TITLES": "True",
+        "WRITE_ACCESS": "ANONYMOUS",
         "LOG_LEVEL": "WARNING",
         "PYTHONUTF8": "1",
     }
@@ -67,6 +71,8 @@ def running_stock(programs: Path, repo: Path, scratch: Path, port: int) -> Itera
         once = [str(programs / "python"), "-c", "import otterwiki.server"]
         subprocess.run(once, env=surroundings, stdout=log, stderr=log, check=True)
         serve = [str(programs / "gunicorn"), "--workers", str(SYNC_WORKERS), "--bind", f"127.0.0.1:{port}"]
+        # Its first page index of a large wiki asks git a thousand times, which can take longer than workers may.
+        serve += ["--timeout", str(WORKER_LIMIT_S)]
         process = subprocess.Popen(
             [*serve, "--log-level", "warning", "otterwiki.server:app"], env=surroundings, stdout=log, stderr=log
         )

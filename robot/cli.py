@@ -17,7 +17,7 @@ VERBS = {
     "demo": "Run the host with a demo wiki, for trying it out.",
     "check": "Print the effective settings, where they come from, and what is wrong.",
     "login-link": "Make a one-time link that signs somebody in.",
-    "wiki": "Create, list and delete wikis.",
+    "wiki": "Create, list and delete wikis, and say how much each may hold.",
     "token": "Create, list and revoke the tokens of agents.",
     "reindex": "Build a wiki's search index anew.",
 }

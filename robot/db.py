@@ -74,7 +74,7 @@ class Database:
         Blocks: call it before the loop runs.
         """
         try:
-            with _translated():
+            with _Translated():
                 # SQLite would make the file with the umask's mode.
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
                 with closing(_connect(path, WRITE_WAIT_MS)) as connection:
@@ -90,13 +90,13 @@ class Database:
 
     def one(self, sql: str, params: Sequence[Param] = ()) -> Row | None:
         """The first row of an indexed point read, in place."""
-        with _translated(), closing(self._reader.execute(sql, params)) as cursor:
+        with _Translated(), closing(self._reader.execute(sql, params)) as cursor:
             row: Row | None = cursor.fetchone()
             return row
 
     def all(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
         """All rows of an indexed read that is known to be small, in place."""
-        with _translated(), closing(self._reader.execute(sql, params)) as cursor:
+        with _Translated(), closing(self._reader.execute(sql, params)) as cursor:
             return cursor.fetchall()
 
     async def scan(self, sql: str, params: Sequence[Param] = ()) -> list[Row]:
@@ -114,7 +114,7 @@ class Database:
 
     def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`write` for callers that are in a thread, or have no loop (the command line)."""
-        with self._writer_lock, _translated(), _bounded(self._writer, WRITE_DEADLINE_S):
+        with self._writer_lock, _Translated(), _bounded(self._writer, WRITE_DEADLINE_S):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self._writer)
@@ -128,7 +128,7 @@ class Database:
 
     def _scan(self, sql: str, params: Sequence[Param]) -> list[Row]:
         with (
-            _translated(),
+            _Translated(),
             _bounded(self._scanner, SCAN_DEADLINE_S),
             closing(self._scanner.execute(sql, params)) as cursor,
         ):
@@ -160,18 +160,24 @@ def _bounded(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
         connection.set_progress_handler(None, 0)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn SQLite's errors into this module's closed set."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise ConstraintBroken(f"the database refused the change: {error}") from error
-    except sqlite3.Error as error:
-        # The low byte is the primary result code (sqlite.org/rescode.html).
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT):
-            raise DatabaseBusy("the platform database is busy, try again") from error
-        if code == sqlite3.SQLITE_FULL:
-            raise DatabaseFull("the disk that holds the platform database is full") from error
-        raise DatabaseFailed(f"the platform database failed: {error}") from error
+class _Translated:
+    """Turns SQLite's errors into this module's closed set. A class, since a generator costs as much as a point read."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _translation(error) from error
+
+
+def _translation(error: sqlite3.Error) -> DatabaseError:
+    if isinstance(error, sqlite3.IntegrityError):
+        return ConstraintBroken(f"the database refused the change: {error}")
+    # The low byte is the primary result code (sqlite.org/rescode.html).
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT):
+        return DatabaseBusy("the platform database is busy, try again")
+    if code == sqlite3.SQLITE_FULL:
+        return DatabaseFull("the disk that holds the platform database is full")
+    return DatabaseFailed(f"the platform database failed: {error}")

@@ -21,6 +21,7 @@ from robot.tokens import create_token, verify_token
 from robot.web.setups import claude_code
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 SLUG = "demo"
 NAME = "robot handbook"
@@ -84,6 +85,7 @@ async def _create_wiki(db: Database, data: DataDir, owner: User, address: Public
         description=DESCRIPTION,
         visibility=Visibility.PUBLIC,
         domain=address.domain,
+        quota=Quota(),  # the handbook fits, whatever the settings say
         pages=pages,
     )
 

@@ -11,7 +11,9 @@ from robot.front import Doors
 from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.mcp.endpoint import McpEndpoint
+from robot.page_cache import PageCache
 from robot.pages import WikiPages
+from robot.quotas import default_quota
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
@@ -19,6 +21,7 @@ from robot.supervisor import Core
 from robot.web.platform import create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki
+from wikihost.page_state import PageStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class LoadedDoors:
     front: Doors
     search: SearchService
     mcp: McpEndpoint
+    page_cache: PageCache
 
 
 def load_doors(core: Core) -> LoadedDoors:
@@ -42,9 +46,11 @@ def load_doors(core: Core) -> LoadedDoors:
         contents=core.contents,
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
+        default_quota=default_quota(core.settings),
         reindexer=search,
     )
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
+    page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
     doors = Doors(
         platform=cast(App, platform),
         wiki_auth=cast(App, wiki_auth),
@@ -55,7 +61,7 @@ def load_doors(core: Core) -> LoadedDoors:
             data=core.data,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
         ),
-        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address),
+        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp)
+    return LoadedDoors(doors, search, mcp, page_cache)

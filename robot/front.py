@@ -93,9 +93,10 @@ class Front:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = _Started(send)
+        route = classify(scope["raw_path"])
         try:
-            paced = guard.PacedReceive(receive, max_bytes=self._sizes.of(classify(scope["raw_path"])))
-            await self._route(scope, paced, started)
+            paced = guard.PacedReceive(receive, max_bytes=self._sizes.of(route))
+            await self._route(scope, paced, started, route)
         except guard.BodyRefused as error:
             if started.yes:
                 raise
@@ -107,7 +108,7 @@ class Front:
                 raise
             await self._page(scope, started, 503, "unavailable", "Not available for a moment", "Please try again.")
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _route(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         headers: Headers = scope["headers"]
         problem = guard.malformed(scope)
         host = parse_host(headers)
@@ -115,7 +116,6 @@ class Front:
             sentence = problem or "the Host header is missing, repeated or malformed"
             await _say(scope, send, 400, "bad_request", f"Bad request: {sentence}.", (b"connection", b"close"))
             return
-        route = classify(scope["raw_path"])
         place = split_host(host, self._address.domain)
         if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
             place = PlatformHost()  # Caddy asks by address: it may not be able to resolve our name
@@ -195,8 +195,9 @@ class Front:
         return self._address.platform_origin
 
     async def _wait_for_doors(self) -> Doors | None:
-        with trio.move_on_after(LOADING_PATIENCE_S):
-            await self._loaded.wait()
+        if self._doors is None:
+            with trio.move_on_after(LOADING_PATIENCE_S):
+                await self._loaded.wait()
         return self._doors
 
     async def _health(self, scope: Scope, send: Send) -> None:

@@ -20,6 +20,7 @@ from robot.secret import new_id
 from robot.wikis import check_description, check_name, check_slug, refuse_taken_slug
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki, delete_wiki, sweep_leftovers
+from wikihost.quota import Quota
 
 # Older rows in state `creating` have no maker any more: building a wiki takes well under a second.
 ABANDONED_AFTER_S = 600
@@ -42,14 +43,16 @@ async def create_hosted_wiki(
     description: str,
     visibility: Visibility,
     domain: str,
+    quota: Quota,
     pages: Mapping[str, str] | None = None,
     limit: int | None = None,
     clock: Clock = wall_clock,
 ) -> Wiki:
     """Make a wiki that `owner` owns, filled with `pages` (page name to text; the default pages when None).
 
-    `limit` is how many wikis the owner may have. Raises `InvalidWiki`, `TooManyWikis`, `DatabaseError`, and the
-    `ContentError`s of a full or broken disk; then nothing remains.
+    `quota` is the host's default for what a wiki may hold, `limit` how many wikis the owner may have. Raises
+    `InvalidWiki`, `TooManyWikis`, `QuotaExceeded`, `DatabaseError`, and the `ContentError`s of a full or broken disk;
+    then nothing remains.
     """
     wiki = Wiki(
         id=new_id("w"),
@@ -62,7 +65,8 @@ async def create_hosted_wiki(
     author = author_of(Person(owner, Role.OWNER), domain, "web")
 
     def build() -> None:
-        create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=author, pages=pages)
+        home = data.wiki(wiki.id)
+        create_wiki(home, name=wiki.name, description=wiki.description, author=author, pages=pages, quota=quota)
 
     await db.write(lambda connection: _reserve(connection, wiki, owner, limit))
     try:

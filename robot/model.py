@@ -51,7 +51,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Wiki:
-    """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed."""
+    """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed.
+
+    A quota of None is the host's default.
+    """
 
     id: str
     slug: str
@@ -59,6 +62,9 @@ class Wiki:
     description: str
     visibility: Visibility
     created: datetime
+    git_enabled: bool = True
+    quota_pages: int | None = None
+    quota_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
-"""The door to a wiki's own pages: who may read gets what the wiki's worker says, woken when it sleeps."""
+"""The door to a wiki's own pages: who may read gets what the wiki's worker says, which is woken if need be."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from urllib.parse import quote
 
-from proxy.asgi import Receive, Scope, Send
+from proxy.asgi import Headers, Receive, Scope, Send, values_of
 from proxy.edge import Edge
 from proxy.forward import Forwarder
 from proxy.headers import to_client, to_worker
@@ -17,21 +18,41 @@ from robot.address import PublicAddress
 from robot.answers import answer_html, answer_text, redirect, wants_html
 from robot.kept_save import is_save, kept_save_page
 from robot.model import Action, Actor, Anonymous, Person, Wiki, WikiRequest
+from robot.page_cache import Asked, PageCache, Recorder
+from robot.recent_pages import RecentPages
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
 from wikihost.layout import DataDir
+from wikihost.worker_protocol import MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
 
 log = logging.getLogger(__name__)
 
+_MOST_HOSTED = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One request of somebody who may read; `asked` is None where only the worker can answer."""
+
+    request: WikiRequest
+    hosted: HostedWiki
+    identity: Mapping[str, str]
+    asked: Asked | None
+
 
 class WikiPages:
-    """Forwards the requests of people to workers, as who they are."""
+    """Answers people from the page cache, else forwards their requests to workers, as who they are."""
 
-    def __init__(self, fleet: Fleet, forwarder: Forwarder, data: DataDir, address: PublicAddress) -> None:
+    def __init__(
+        self, fleet: Fleet, forwarder: Forwarder, data: DataDir, address: PublicAddress, cache: PageCache
+    ) -> None:
         self._fleet = fleet
         self._forwarder = forwarder
         self._data = data
         self._address = address
+        self._cache = cache
+        self._recent = RecentPages()
+        self._hosted = lru_cache(_MOST_HOSTED)(self._make_hosted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
@@ -39,8 +60,28 @@ class WikiPages:
         if not may(request.actor, Action.READ, request.wiki):
             await _refuse(scope, receive, send, request)
             return
+        hosted = self._hosted(request.wiki)
+        identity = identity_of(request.actor, request.wiki, self._address)
+        asked = self._cache.ask(scope, request.origin, hosted, identity)
+        kept = None if asked is None else self._cache.find(asked)
+        if asked is not None and kept is not None:
+            self._note_page(request, kept.page)
+            await kept.send(
+                send,
+                head_only=scope["method"] == "HEAD",
+                none_match=asked.none_match,
+                request_id=request.request_id,
+            )
+        else:
+            await self._ask_worker(scope, receive, send, _Visit(request, hosted, identity, asked))
+
+    async def _ask_worker(self, scope: Scope, receive: Receive, send: Send, visit: _Visit) -> None:
+        request = visit.request
+        recorder = None
+        if visit.asked is not None and scope["method"] == "GET":
+            recorder = Recorder(self._cache, visit.asked, send, request_id=request.request_id)
         try:
-            await self._forward(scope, receive, send, request)
+            await self._forward(scope, receive, send, visit, recorder)
         except StillWaking as error:
             await _waking(scope, send, request, error.retry_after_s)
         except WorkerBroken as error:
@@ -51,21 +92,44 @@ class WikiPages:
         except UpstreamError as error:
             log.warning("wiki %s: %s", request.wiki.id, error)
             # A response that has begun is left unfinished: the connection closes, and the client sees that it is cut.
-            if not error.response_started:
+            if not error.response_started or (recorder is not None and recorder.holds):
                 await _apologise(send, error.status, "The wiki did not answer", 1)
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send, request: WikiRequest) -> None:
-        edge = self._edge(scope, request)
+    async def _forward(
+        self, scope: Scope, receive: Receive, send: Send, visit: _Visit, recorder: Recorder | None
+    ) -> None:
+        edge = self._edge(scope, visit.request)
+
+        def response_headers(headers: Headers) -> Headers:
+            page = _said(headers, PAGE_HEADER)
+            self._note_page(visit.request, page)
+            if recorder is not None:
+                recorder.hear(_said(headers, MADE_AT_HEADER), page)
+            return to_client(headers, edge)
+
+        seen = scope["headers"] if visit.asked is None else visit.asked.headers
         await self._forwarder.forward(
             scope,
             receive,
-            send,
-            lease=partial(self._fleet.lease, self._hosted(request.wiki)),
-            request_headers=to_worker(scope["headers"], edge, identity_of(request.actor, request.wiki, self._address)),
-            response_headers=partial(to_client, edge=edge),
+            send if recorder is None else recorder.send,
+            lease=partial(self._fleet.lease, visit.hosted),
+            request_headers=to_worker(seen, edge, {**visit.identity, **self._recent_pages(scope, visit.request)}),
+            response_headers=response_headers,
         )
 
-    def _hosted(self, wiki: Wiki) -> HostedWiki:
+    def _note_page(self, request: WikiRequest, page: str) -> None:
+        """Remember what somebody saw who can make pages beside it."""
+        if page and isinstance(request.actor, Person) and may(request.actor, Action.WRITE, request.wiki):
+            self._recent.note(request.actor.user, request.wiki, page)
+
+    def _recent_pages(self, scope: Scope, request: WikiRequest) -> Mapping[str, str]:
+        """What the forms that make and move pages are told."""
+        is_form = scope["path"] == "/-/create" or scope["path"].rstrip("/").endswith("/rename")
+        if not is_form or not isinstance(request.actor, Person):
+            return {}
+        return {RECENT_HEADER: " ".join(self._recent.of(request.actor.user, request.wiki))}
+
+    def _make_hosted(self, wiki: Wiki) -> HostedWiki:
         return HostedWiki(
             wiki_id=wiki.id,
             home=self._data.wiki(wiki.id),
@@ -79,6 +143,11 @@ class WikiPages:
         peer = scope.get("client")
         host = request.origin.partition("://")[2]
         return Edge(self._address.scheme, host, peer[0] if peer else None, request.request_id)
+
+
+def _said(headers: Headers, name: str) -> str:
+    """What a worker says to core in a header of that name; nothing when it does not."""
+    return "".join(value.decode("latin-1") for value in values_of(headers, name.encode("ascii")))
 
 
 def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str, str]:

@@ -32,10 +32,12 @@ from robot.db import Database
 from robot.front import BodySizes, Front
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
+from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions
 from robot.tokens import TokenUses
+from robot.upkeep import Upkeep
 from wikihost.fleet import Fleet, FleetOptions
 from wikihost.layout import DataDir
 from wikihost.transfer import sweep_transfers
@@ -55,6 +57,7 @@ CRASH_POLICY = {
     "search": Policy.REPLACEABLE,
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
+    "upkeep": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
 
@@ -184,10 +187,15 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     doors = await trio.to_thread.run_sync(_load_doors, core)
     await start("search", doors.search.run)
     await start("mcp", doors.mcp.run, until_signal)
+    upkeep = Upkeep(core.data)
     core.contents.subscribe(doors.search.notify)
+    core.contents.subscribe(upkeep.notify)
+    core.contents.subscribe(doors.page_cache.forget)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
+    await apply_quotas(core.db, core.data, default_quota(core.settings))
     await trio.to_thread.run_sync(sweep_transfers, core.data)
+    await start("upkeep", upkeep.run)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database, Param, Row
 from robot.model import Role, User, Visibility, Wiki
 
-WIKI_COLUMNS = "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at"
+WIKI_COLUMNS = (
+    "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at, wikis.git_enabled,"
+    " wikis.quota_pages, wikis.quota_bytes"
+)
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
 
@@ -130,7 +135,32 @@ def wikis_of(db: Database, user: User) -> list[tuple[Wiki, Role]]:
     return [(wiki_of_row(row), Role(row["role"])) for row in rows]
 
 
+async def change_wiki(
+    db: Database, wiki: Wiki, *, name: str, description: str, visibility: Visibility, git_enabled: bool
+) -> Wiki:
+    """Change what an owner decides about a wiki; in force for the next request. Raises `InvalidWiki`."""
+    changed = replace(
+        wiki,
+        name=check_name(name),
+        description=check_description(description),
+        visibility=visibility,
+        git_enabled=git_enabled,
+    )
+
+    def update(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE wikis SET name = ?, description = ?, visibility = ?, git_enabled = ? WHERE id = ?",
+            (changed.name, changed.description, changed.visibility.value, int(git_enabled), wiki.id),
+        )
+
+    await db.write(update)
+    return changed
+
+
 def wiki_of_row(row: Row) -> Wiki:
-    """A `Wiki` from a row that holds `WIKI_COLUMNS` in its first six columns."""
-    wiki_id, slug, name, description, visibility, created_at = row[:6]
-    return Wiki(wiki_id, slug, name, description, Visibility(visibility), moment(created_at))
+    """A `Wiki` from a row that holds `WIKI_COLUMNS` in its first nine columns."""
+    wiki_id, slug, name, description, visibility, created_at, git_enabled, quota_pages, quota_bytes = row[:9]
+    made = moment(created_at)
+    return Wiki(
+        wiki_id, slug, name, description, Visibility(visibility), made, bool(git_enabled), quota_pages, quota_bytes
+    )

@@ -81,19 +81,23 @@ class Robot:
         assert done.returncode == 0, done.stderr
         return next(word for word in done.stdout.split() if "/auth/link?" in word)
 
-    def sign_in(self, origin: str | None = None) -> dict[str, str]:
-        """Cookies of a signed-in browser: the platform's, or with `origin` that wiki's after the hand-off."""
+    def sign_in(self, origin: str | None = None, link_address: str | None = None) -> dict[str, str]:
+        """Cookies of a signed-in browser: the platform's, or with `origin` that wiki's after the hand-off.
+
+        It is the operator's, or that of the person for whom the sign-in link was made.
+        """
         platform: dict[str, str] = {}
-        link = urlsplit(self.login_link())
+        link = urlsplit(link_address or self.login_link())
         with self.client(self.platform) as client:
             answer = client.get(f"{link.path}?{link.query}")
             assert answer.status_code in (302, 303), answer.text
             platform.update(answer.cookies)
         if origin is None:
             return platform
-        return self._hand_off(origin, platform)
+        return self.hand_off(origin, platform)
 
-    def _hand_off(self, origin: str, platform: dict[str, str]) -> dict[str, str]:
+    def hand_off(self, origin: str, platform: dict[str, str]) -> dict[str, str]:
+        """Cookies of the wiki at `origin`, in a browser that has these of the platform."""
         wiki: dict[str, str] = {}
         address = f"{origin}/auth/start?next=/"
         for _ in range(6):

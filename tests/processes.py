@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 POLL_S = 0.02
+OF_THE_WORKER = "/-/changelog"
+"""A page that no cache answers."""
 
 
 def children_of(pid: int) -> list[int]:

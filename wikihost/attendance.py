@@ -10,7 +10,15 @@ import trio
 
 from wikihost.fleet_states import Ending, Failed, FleetOptions, Orphaned, Stopped, Worker
 from wikihost.probe import probe
-from wikihost.worker_protocol import MAX_MESSAGE_BYTES, ProtocolError, Saved, WorkerFailed, WorkerReady, decode
+from wikihost.worker_protocol import (
+    MAX_MESSAGE_BYTES,
+    Described,
+    ProtocolError,
+    Saved,
+    WorkerFailed,
+    WorkerReady,
+    decode,
+)
 from wikihost.zygote import Child
 
 # After SIGKILL only the kernel can be slow.
@@ -20,7 +28,8 @@ _KILL_S: Final = 1.0
 class Attendance:
     """Watches one worker: hears its events, probes its health, and ends it.
 
-    `on_ready()` is called once, `on_saved()` after each commit; both must not block.
+    `on_ready()` is called once, `on_saved()` after each commit, `on_described(described)` when its pages say so; none
+    of them may block.
     """
 
     def __init__(
@@ -32,6 +41,7 @@ class Attendance:
         *,
         on_ready: Callable[[], None],
         on_saved: Callable[[], None],
+        on_described: Callable[[Described], None],
     ) -> None:
         self._worker = worker
         self._child = child
@@ -39,6 +49,7 @@ class Attendance:
         self._options = options
         self._on_ready = on_ready
         self._on_saved = on_saved
+        self._on_described = on_described
 
     async def watch(self, stop_wanted: Callable[[], Awaitable[None]]) -> Ending:
         """Return why the worker ended or must end: `stop_wanted` returned, it died, or it is not well."""
@@ -95,7 +106,7 @@ class Attendance:
             return str(error)
 
     async def _until_silent(self) -> Ending:
-        """Pass on its saves. A worker that closes its channel is about to die: how, is for another to tell."""
+        """Pass on what it says. A worker that closes its channel is about to die: how, is for another to tell."""
         while True:
             packet = await self._receive()
             if not packet:
@@ -104,8 +115,11 @@ class Attendance:
                 message = decode(packet)
             except ProtocolError as error:
                 return Failed(str(error))
-            if isinstance(message, Saved):
-                self._on_saved()
+            match message:
+                case Saved():
+                    self._on_saved()
+                case Described():
+                    self._on_described(message)
 
     async def _until_probe_fails(self) -> Ending:
         while True:

@@ -26,7 +26,7 @@ from wikihost.writer import storage_errors
 T = TypeVar("T")
 
 # Raise when the tables, or what is written into them, change.
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
@@ -56,7 +56,7 @@ class Catalog:
     def sync(self, repository: Repository) -> str:
         """Bring the catalog to the branch head, which is returned. One ref read when it is there already."""
         head = repository.head()
-        if self._mending(_catalogued_commit) == head:
+        if self._mending(catalogued_commit) == head:
             return head
         return self._mending(lambda connection: _catch_up(connection, repository))
 
@@ -221,14 +221,15 @@ def _catch_up(connection: sqlite3.Connection, repository: Repository) -> str:
     with _transaction(connection, "IMMEDIATE"):
         # Read again: the head may have moved, and another process may have followed it, while we waited.
         head = repository.head()
-        at = _catalogued_commit(connection)
+        at = catalogued_commit(connection)
         if at != head:
             follow(connection, repository, at, head)
             connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('commit', ?)", (head,))
     return head
 
 
-def _catalogued_commit(connection: sqlite3.Connection) -> str | None:
+def catalogued_commit(connection: sqlite3.Connection) -> str | None:
+    """The commit that the catalog is at; None for an empty one."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'commit'").fetchone()
     return None if row is None else str(row[0])
 
@@ -252,7 +253,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     virtual = {"page_text"} & names
     shadows = {name for name in names if name.startswith("page_text_")}
     # Children first: dropping a table that others refer to checks their rows.
-    order = ["chunk", "link", "tag", "page_commit", "page", "commits"]
+    order = ["chunk", "heading", "link", "tag", "page_commit", "page", "commits"]
     rest = names - virtual - shadows
     for name in [*virtual, *(name for name in order if name in rest), *(rest - set(order))]:
         connection.execute(f'DROP TABLE "{name}"')

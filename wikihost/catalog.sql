@@ -4,6 +4,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- A page at the head. `key` is what all spellings of its name share, `blob` the object id of its text, `revision` the
 -- last commit that touched it, `updated` that commit's author date in epoch seconds. `tags` and `frontmatter` are JSON.
+-- `redirect` is the name of the page that it stands for, `redirect_key` that name's key.
 -- Passages were last made from `chunked_blob` for the model `chunked_model`.
 CREATE TABLE page (
   id INTEGER PRIMARY KEY,
@@ -15,12 +16,15 @@ CREATE TABLE page (
   tags TEXT NOT NULL,
   words INTEGER NOT NULL,
   frontmatter TEXT,
+  redirect TEXT,
+  redirect_key TEXT,
   revision TEXT NOT NULL,
   updated INTEGER NOT NULL,
   chunked_blob TEXT,
   chunked_model TEXT
 );
 CREATE INDEX page_key ON page (key);
+CREATE INDEX page_redirect ON page (redirect_key) WHERE redirect_key IS NOT NULL;
 
 -- `key` is the tag in lower case.
 CREATE TABLE tag (
@@ -67,8 +71,19 @@ CREATE TABLE page_commit (
 ) WITHOUT ROWID;
 CREATE INDEX page_commit_commit ON page_commit (commit_id);
 
--- The row id is the page's.
-CREATE VIRTUAL TABLE page_text USING fts5 (title, headings, body, tokenize = 'porter unicode61 remove_diacritics 2');
+-- The row id is the page's. `title` has the last part of the name too where that is another, `folder` the rest of it.
+CREATE VIRTUAL TABLE page_text USING fts5 (
+  title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2'
+);
+
+-- Where a section begins: the offset of its heading in the body, in characters, and the heading's id on the page.
+CREATE TABLE heading (
+  page_id INTEGER NOT NULL REFERENCES page (id) ON DELETE CASCADE,
+  start INTEGER NOT NULL,
+  title TEXT NOT NULL,
+  anchor TEXT NOT NULL,
+  PRIMARY KEY (page_id, start)
+) WITHOUT ROWID;
 
 CREATE TABLE chunk (
   id INTEGER PRIMARY KEY,

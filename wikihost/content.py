@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, moving, query, timeline
+from wikihost import attachments, keywords, moving, query, timeline
 from wikihost.catalog import Catalog
 from wikihost.errors import (
     EditNotApplicable,
@@ -22,9 +22,11 @@ from wikihost.errors import (
 from wikihost.layout import WikiHome
 from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
-from wikihost.plans import Plan, Snapshot, carry_out, check_base, page_not_found
+from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
+from wikihost.quota import read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.texts import check_text, plan_text, replace_once
+from wikihost.usage import Ledger
 from wikihost.values import (
     Attached,
     Attachment,
@@ -38,7 +40,7 @@ from wikihost.values import (
     PageSummary,
     Removed,
     Renamed,
-    SearchHit,
+    SearchHits,
     WikiStats,
     Written,
 )
@@ -49,20 +51,23 @@ _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_SEARCH_HITS = 1_000
+MAX_SEARCH_HITS = 100
+MAX_OFFSET = 1_000_000
 MAX_HISTORY = 10_000
 
 
 class Content:
     """The pages of one wiki. Open once per process and keep.
 
-    Every method may raise `StorageFailed` or `StorageFull`, and `InvalidPageName` where it takes a name.
+    Every method may raise `StorageFailed` or `StorageFull`, `InvalidPageName` where it takes a name, and where it adds
+    something `QuotaExceeded`.
     """
 
     def __init__(self, home: WikiHome) -> None:
         self._home = home
         self._repositories = RepositoryPool(home.repo)
         self._sizes: tuple[str, int] = ("", 0)
+        self._ledger = Ledger(home.usage)
         self.catalog = Catalog(home)
         self.writer = Writer(home)
 
@@ -86,21 +91,26 @@ class Content:
         with self._repositories.lend() as repository:
             repository.copy_blob(oid, write)
 
-    def read_page(self, name: str, revision: str | None = None) -> Page:
-        """A page now, or at a revision (7 to 40 hex digits). Raises `PageNotFound`, `RevisionNotFound`."""
+    def read_page(self, name: str, revision: str | None = None, *, follow_redirect: bool = True) -> Page:
+        """A page now, or at a revision (7 to 40 hex digits), which is never a redirect's target.
+
+        Raises `PageNotFound`, `RevisionNotFound`.
+        """
         name = parse_page_name(name)
         with self._synced() as repository:
             if revision is not None:
                 return self._page_at(repository, name, repository.resolve(revision))
 
-            def look_up(connection: Connection) -> tuple[query.PageRow, list[str], list[str], list[Commit]]:
-                row = query.find_page(connection, name)
-                if row is None:
+            def look_up(connection: Connection) -> tuple[str, query.PageRow, list[str], list[str], list[Commit]]:
+                asked = query.find_page(connection, name)
+                if asked is None:
                     raise page_not_found(name)
+                row = query.page_meant(connection, asked) if follow_redirect else asked
                 last = query.history(connection, row.file, 1)
-                return row, query.links_of(connection, row.id), query.links_to(connection, row.path), last
+                links = query.links_of(connection, row.id)
+                return asked.path, row, links, query.linked_from(connection, row.path), last
 
-            row, links_to, linked_from, last = self.catalog.read(look_up)
+            asked, row, links_to, linked_from, last = self.catalog.read(look_up)
             return Page(
                 path=row.path,
                 title=row.title,
@@ -109,15 +119,17 @@ class Content:
                 links_to=links_to,
                 linked_from=linked_from,
                 last_commit=last[0],
+                redirected_from=asked if asked != row.path else None,
             )
 
     def list_pages(self, wanted: PageFilter | None = None) -> list[PageSummary]:
         """The pages that meet all conditions, by path."""
         return self._ask(lambda connection: query.list_pages(connection, wanted or PageFilter()))
 
-    def search(self, text: str, limit: int) -> list[SearchHit]:
-        """Pages by keywords, best first; any text is a query."""
-        return self._ask(lambda connection: query.search(connection, text, min(max(limit, 0), MAX_SEARCH_HITS)))
+    def search(self, text: str, limit: int, offset: int = 0) -> SearchHits:
+        """Pages by keywords, best first, those after the first `offset`; any text is a query."""
+        limit = min(max(limit, 1), MAX_SEARCH_HITS)
+        return self._ask(lambda connection: keywords.search(connection, text, limit, min(max(offset, 0), MAX_OFFSET)))
 
     def history(self, name: str, limit: int) -> list[Commit]:
         """The commits that touched a page, under older names too, newest first. Raises `PageNotFound`."""
@@ -152,6 +164,8 @@ class Content:
             pages, updated = self.catalog.read(query.count_pages)
             return WikiStats(
                 pages=pages,
+                usage=self._ledger.usage(repository, head),
+                quota=read_quota(self._home.quota),
                 head=head,
                 updated=updated,
                 categories=self.catalog.read(query.count_by_category),
@@ -168,12 +182,14 @@ class Content:
         author: Author,
         message: str | None = None,
         dry_run: bool = False,
+        follow_redirect: bool = True,
     ) -> Written:
         """Create a page, or replace its text; a dry run only says what would change.
 
         `base` is the revision of the page that the text was made from (7 to 40 hex digits); a page that does not exist
-        needs none. Raises `RevisionRequired`, `RevisionNotFound` (malformed), `Conflict`, `PageTooLarge`,
-        `InvalidPageText`.
+        needs none. With `follow_redirect` one that `read_page` told at an old name is refused.
+
+        Raises `RevisionRequired`, `RevisionNotFound` (malformed), `Conflict`, `PageTooLarge`, `InvalidPageText`.
         """
         name = parse_page_name(name)
         check_text(text)
@@ -187,6 +203,8 @@ class Content:
                     f"{row.path} exists: read it, and say which revision the new text was made from.",
                     current_revision=row.revision,
                 )
+            if follow_redirect:
+                check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
             return plan_text(snapshot, row.path, row, text, message or f"[api] Update: {row.path}")
 
@@ -202,10 +220,11 @@ class Content:
         author: Author,
         message: str | None = None,
         dry_run: bool = False,
+        follow_redirect: bool = True,
     ) -> Written:
         """Replace `old`, which must occur exactly once in the page (frontmatter included), by `new`.
 
-        Raises as `write_page`, `PageNotFound`, and `EditNotApplicable`.
+        `base` and `follow_redirect` are as in `write_page`. Raises as that, `PageNotFound` and `EditNotApplicable`.
         """
         name = parse_page_name(name)
         if not old:
@@ -216,6 +235,8 @@ class Content:
 
         def decide(snapshot: Snapshot) -> Plan[Written]:
             row = snapshot.page(name)
+            if follow_redirect:
+                check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
             text = replace_once(snapshot.text_of(row), old, new)
             check_text(text)
@@ -299,7 +320,7 @@ class Content:
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
 
-        Raises `HeadMoved` when the wiki is not at `onto` any more.
+        Raises `HeadMoved` when the wiki is not at `onto` any more, and `QuotaExceeded`.
         """
         with self.writer.locked() as held:
             held.take_in(source, onto=onto, new=new)
@@ -341,7 +362,7 @@ class Content:
         def look_up(connection: Connection) -> tuple[list[str], list[str], list[Commit]]:
             links = query.resolve_links(connection, wikilinks(body))
             last = query.history(connection, file_of(path), 1, up_to=commit)
-            return links, query.links_to(connection, path), last
+            return links, query.linked_from(connection, path), last
 
         links_to, linked_from, last = self.catalog.read(look_up)
         if not last:

@@ -7,8 +7,10 @@ import sqlite3
 from collections.abc import Iterable
 
 from wikihost import trees
+from wikihost.excerpts import without_controls
 from wikihost.markdown import Outline, outline
 from wikihost.names import name_of_file, page_key
+from wikihost.redirects import target_of
 from wikihost.repo import CommitRecord, Repository
 
 # Newest first, whatever order the commits were learnt in.
@@ -19,11 +21,13 @@ _LAST_COMMIT = f"""
     WHERE file = ? ORDER BY {NEWEST_FIRST} LIMIT 1
 """  # noqa: S608 - a constant
 _REMEMBER_PAGE = """
-    INSERT INTO page (path, key, title, blob, category, tags, words, frontmatter, revision, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0)
+    INSERT INTO page
+      (path, key, title, blob, category, tags, words, frontmatter, redirect, redirect_key, revision, updated)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)
     ON CONFLICT (path) DO UPDATE SET
       title = excluded.title, blob = excluded.blob, category = excluded.category, tags = excluded.tags,
-      words = excluded.words, frontmatter = excluded.frontmatter
+      words = excluded.words, frontmatter = excluded.frontmatter, redirect = excluded.redirect,
+      redirect_key = excluded.redirect_key
     RETURNING id
 """
 
@@ -95,15 +99,18 @@ def _remember_page(connection: sqlite3.Connection, repository: Repository, name:
     page = outline(name, repository.read_blob(blob).decode("utf-8", "replace"))
     frontmatter = None if page.frontmatter is None else json.dumps(page.frontmatter, ensure_ascii=True)
     tags = json.dumps(page.tags)
-    row = (name, page_key(name), page.title, blob, page.category, tags, page.words, frontmatter)
+    redirect = target_of(page.frontmatter)
+    redirect_key = None if redirect is None else page_key(redirect)
+    row = (name, page_key(name), page.title, blob, page.category, tags, page.words, frontmatter, redirect, redirect_key)
     ((page_id,),) = connection.execute(_REMEMBER_PAGE, row).fetchall()
     _fill_page(connection, page_id, page)
+    _index_text(connection, page_id, name, page)
 
 
 def _fill_page(connection: sqlite3.Connection, page_id: int, page: Outline) -> None:
     connection.execute("DELETE FROM tag WHERE page_id = ?", (page_id,))
     connection.execute("DELETE FROM link WHERE page_id = ?", (page_id,))
-    connection.execute("DELETE FROM page_text WHERE rowid = ?", (page_id,))
+    connection.execute("DELETE FROM heading WHERE page_id = ?", (page_id,))
     connection.executemany(
         "INSERT INTO tag (page_id, key, tag) VALUES (?, ?, ?)",
         [(page_id, tag.casefold(), tag) for tag in page.tags],
@@ -112,9 +119,25 @@ def _fill_page(connection: sqlite3.Connection, page_id: int, page: Outline) -> N
         "INSERT INTO link (page_id, ordinal, target, key) VALUES (?, ?, ?, ?)",
         [(page_id, ordinal, target, page_key(target)) for ordinal, target in enumerate(page.links)],
     )
+    connection.executemany(
+        "INSERT INTO heading (page_id, start, title, anchor) VALUES (?, ?, ?, ?)",
+        [(page_id, heading.start, heading.title, heading.anchor) for heading in page.headings if not heading.is_nested],
+    )
+
+
+def _index_text(connection: sqlite3.Connection, page_id: int, name: str, page: Outline) -> None:
+    folder, _, own_name = name.rpartition("/")
+    columns = (
+        page.title if page.title == own_name else f"{page.title}\n{own_name}",
+        folder,
+        "\n".join(page.tags),
+        "\n".join(heading.title for heading in page.headings),
+        page.body,
+    )
+    connection.execute("DELETE FROM page_text WHERE rowid = ?", (page_id,))
     connection.execute(
-        "INSERT INTO page_text (rowid, title, headings, body) VALUES (?, ?, ?, ?)",
-        (page_id, page.title, "\n".join(heading.title for heading in page.headings), page.body),
+        "INSERT INTO page_text (rowid, title, folder, tags, headings, body) VALUES (?, ?, ?, ?, ?, ?)",
+        (page_id, *map(without_controls, columns)),
     )
 
 

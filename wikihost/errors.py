@@ -93,8 +93,24 @@ class InvalidPageText(ContentError):
     code = "invalid_page_text"
 
 
+class QuotaExceeded(ContentError):
+    """The change would make the wiki grow beyond its quota; nothing was written.
+
+    `pages` and `size_bytes` are what the wiki would hold with it.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, pages: int, size_bytes: int, quota_pages: int, quota_bytes: int) -> None:
+        super().__init__(message)
+        self.pages = pages
+        self.size_bytes = size_bytes
+        self.quota_pages = quota_pages
+        self.quota_bytes = quota_bytes
+
+
 class StorageFull(ContentError):
-    """The disk (or a quota on it) is full; nothing was written."""
+    """The disk is full; nothing was written."""
 
     code = "storage_full"
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from wikihost.fleet_states import (
 )
 from wikihost.layout import WikiHome
 from wikihost.run_dir import RunDir, open_run_dir
-from wikihost.worker_protocol import WorkerSpec, ZygoteReady, channel
+from wikihost.worker_protocol import Described, WorkerSpec, ZygoteReady, channel, encode
 from wikihost.zygote import Child, SpawnRefused, Zygote, ZygoteGone
 
 __all__ = [
@@ -79,7 +79,7 @@ class FleetStopping(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HostedWiki:
-    """What a worker needs to know of its wiki. A changed value reaches the wiki at its next start."""
+    """What a worker needs to know of its wiki. Who leases with a changed value gets a worker that knows it."""
 
     wiki_id: str
     home: WikiHome
@@ -106,7 +106,9 @@ class _Slot:
     """One wiki's place in the fleet, whether it is awake or not."""
 
     hosted: HostedWiki
-    serving: HostedWiki | None = None  # what the worker was made for
+    serving: HostedWiki | None = None  # what the worker knows of the wiki
+    told: HostedWiki | None = None  # what it was told last
+    events: trio.socket.SocketType | None = None  # our end of its channel, while it is watched
     state: State = field(default_factory=Asleep)
     child: Child | None = None  # the worker's process, while it is watched
     leases: int = 0
@@ -188,6 +190,11 @@ class Fleet:
             slot.leases -= 1
             slot.last_used = trio.current_time()
 
+    def serves(self, hosted: HostedWiki) -> bool:
+        """Whether the wiki's worker was made for just this value, not for one before it."""
+        slot = self._slots.get(hosted.wiki_id)
+        return slot is not None and slot.serving == hosted
+
     def status(self) -> list[WorkerStatus]:
         """Every wiki that was asked for since the start, by id."""
         return [_status_of(self._slots[wiki_id]) for wiki_id in sorted(self._slots)]
@@ -211,11 +218,12 @@ class Fleet:
                 match slot.state:
                     case Ready() if slot.child is not None and slot.child.has_ended():
                         await slot.changed.wait()  # whoever watches it is about to say so
-                    case Ready(worker) if slot.serving == slot.hosted or slot.leases > 1:
+                    case Ready(worker) if slot.serving == slot.hosted:
                         return worker
                     case Ready():
-                        slot.stop.set()
-                        await slot.changed.wait()
+                        changed = slot.changed
+                        await _tell(slot)
+                        await changed.wait()
                     case Broken(until, reason) if trio.current_time() < until:
                         raise WorkerBroken(reason)
                     case Backoff(until) if trio.current_time() < until:
@@ -229,7 +237,7 @@ class Fleet:
     def _wake(self, slot: _Slot, running: _Running) -> None:
         self._make_room()
         slot.stop = trio.Event()
-        slot.serving = slot.hosted
+        slot.serving = slot.told = slot.hosted
         slot.become(Waking())
         running.nursery.start_soon(self._live, slot, slot.hosted, running.run_dir)
 
@@ -277,9 +285,10 @@ class Fleet:
             self._options,
             on_ready=partial(slot.become, Ready(worker)),
             on_saved=partial(self._on_change, worker.wiki_id),
+            on_described=partial(_note_described, slot),
         )
         gently = True
-        slot.child = child
+        slot.child, slot.events = child, events
         try:
             ending = await attendance.watch(partial(self._wait_stop, slot))
             gently = isinstance(ending, Stopped)
@@ -287,7 +296,7 @@ class Fleet:
         finally:
             slot.become(Stopping())
             await attendance.end(gently=gently)
-            slot.child = None
+            slot.child = slot.events = None
             child.close()
 
     async def _wait_stop(self, slot: _Slot) -> None:
@@ -346,14 +355,31 @@ class Fleet:
         return WorkerSpec(
             wiki_id=hosted.wiki_id,
             root=str(hosted.home.root.absolute()),
-            site_name=hosted.site_name,
-            description=hosted.description,
-            platform_url=hosted.platform_url,
+            described=_description_of(hosted),
             probe_secret=secret,
             threads=self._options.threads,
             max_upload_bytes=self._options.max_upload_bytes,
             log_level=self._options.log_level,
         )
+
+
+def _description_of(hosted: HostedWiki) -> Described:
+    return Described(hosted.site_name, hosted.description, hosted.platform_url)
+
+
+async def _tell(slot: _Slot) -> None:
+    """Tell a running worker what its wiki is called by now; its answer comes as `_note_described`."""
+    if slot.told == slot.hosted or slot.events is None:
+        return
+    slot.told = slot.hosted
+    with suppress(OSError):  # it has just ended, and the next one knows
+        await slot.events.send(encode(_description_of(slot.hosted)))
+
+
+def _note_described(slot: _Slot, described: Described) -> None:
+    if slot.told is not None and _description_of(slot.told) == described:
+        slot.serving = slot.told
+        slot.become(slot.state)
 
 
 async def _fork(zygote: Zygote, spec: WorkerSpec, listener: socket.socket) -> tuple[Child, trio.socket.SocketType]:

@@ -45,6 +45,16 @@ class WikiHome:
         return self.root / "write.lock"
 
     @property
+    def quota(self) -> Path:
+        """How much the wiki may hold: what the operator decided, for all processes that write."""
+        return self.root / "quota.json"
+
+    @property
+    def usage(self) -> Path:
+        """The last count of what the wiki holds; may be removed at any time."""
+        return self.root / "usage"
+
+    @property
     def session_key(self) -> Path:
         """Signs Otter Wiki's sessions of this wiki; made by its first worker, 0600."""
         return self.root / "session.key"

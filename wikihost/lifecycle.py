@@ -16,8 +16,10 @@ from wikihost.catalog import Catalog
 from wikihost.errors import ContentError
 from wikihost.layout import DataDir, WikiHome
 from wikihost.names import file_of, parse_page_name
+from wikihost.quota import Quota, Usage, check_fit, write_quota
 from wikihost.repo import Repository
 from wikihost.seeds import default_pages
+from wikihost.usage import Ledger
 from wikihost.values import Author
 from wikihost.worktree import WorkTree
 from wikihost.writer import commit_object, storage_errors
@@ -55,22 +57,32 @@ class WikiExists(ContentError):
 
 
 def create_wiki(
-    home: WikiHome, *, name: str, description: str, author: Author, pages: Mapping[str, str] | None = None
+    home: WikiHome,
+    *,
+    name: str,
+    description: str,
+    author: Author,
+    pages: Mapping[str, str] | None = None,
+    quota: Quota | None = None,
 ) -> str:
     """Make a wiki with these pages (page name → text; the seeds by default) as its first commit, which is returned.
 
-    Raises `WikiExists`, `InvalidPageName`, `StorageFull`, `StorageFailed`; then there is no wiki.
+    Raises `WikiExists`, `InvalidPageName`, `QuotaExceeded`, `StorageFull`, `StorageFailed`; then there is no wiki.
     """
     if home.root.exists():
         raise WikiExists("There is a wiki in this place already.")
     pages = default_pages(name, description) if pages is None else pages
     texts = {file_of(parse_page_name(page)): text.encode() for page, text in pages.items()}
+    usage = Usage(len(texts), sum(map(len, texts.values())))
+    check_fit(Usage(0, 0), usage, quota or Quota())
     with storage_errors():
         home.root.parent.mkdir(parents=True, exist_ok=True)
         draft = WikiHome(home.root.with_name(f"{_BEING_MADE}{home.root.name}-{secrets.token_hex(4)}"))
         draft.root.mkdir(mode=0o700)
         try:
+            write_quota(draft.quota, quota or Quota())
             commit = _make(draft, texts, author, f"Create {name}")
+            Ledger(draft.usage).note(commit, usage)
             _put_in_place(draft.root, home.root)
         except BaseException:
             shutil.rmtree(draft.root, ignore_errors=True)

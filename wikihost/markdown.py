@@ -1,4 +1,4 @@
-"""What a page's Markdown says of itself: frontmatter, links, headings, words. Pure, and never raises."""
+"""What a page's Markdown says of itself: frontmatter, links, words. Pure, and never raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from typing import Any
 
 import yaml
 
+from wikihost.headings import Heading, headings
+
 MAX_FRONTMATTER_CHARACTERS = 65_536
+# Of a page's body: the catalog is not kept waiting for the headings of an absurd one.
+MAX_OUTLINED_CHARACTERS = 262_144
 _MAX_YAML_DEPTH = 20
 _MAX_YAML_NODES = 10_000  # aliases let a few lines stand for billions of values
 
@@ -42,22 +46,9 @@ _FastLoader = _without_merging(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 _FRONTMATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}(?!.*`)|~{3,})")
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
 _BACKTICKS = re.compile(r"(?<![\\`])`+")
 _WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
 _LINK_NAME = re.compile(r"\s*/*(.*?)\s*")  # group 1: the name alone
-_SLUG_REFUSED = re.compile(r"[^\w\s\-]")
-_SLUG_SPACE = re.compile(r"[-\s]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """An ATX heading. `line` counts from 0 in the text given; `anchor` is the id that Otter Wiki renders."""
-
-    level: int
-    title: str
-    anchor: str
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,7 @@ def outline(name: str, text: str) -> Outline:
         category=_as_text(frontmatter.get("category")) if frontmatter else None,
         tags=_tags(frontmatter.get("tags")) if frontmatter else (),
         body=body,
-        headings=tuple(headings(body)),
+        headings=tuple(headings(body[:MAX_OUTLINED_CHARACTERS])),
         links=tuple(wikilinks(body)),
         words=len(body.split()),
     )
@@ -104,21 +95,6 @@ def split_frontmatter(text: str) -> tuple[dict[str, Any] | None, str]:
     if not isinstance(parsed, dict):
         return None, text
     return parsed, text[match.end() :]
-
-
-def headings(body: str) -> Iterator[Heading]:
-    """ATX headings outside fences, in order."""
-    seen: dict[str, int] = {}
-    for number, line in _lines_outside_fences(body):
-        if "#" not in line:
-            continue
-        match = _HEADING.match(line)
-        if match is None:
-            continue
-        title = (match[2] or "").strip()
-        slug = _slug(title)
-        count = seen[slug] = seen.get(slug, -1) + 1
-        yield Heading(len(match[1]), title, f"{slug}-{count}" if count else slug, number)
 
 
 def wikilinks(body: str) -> list[str]:
@@ -279,9 +255,3 @@ def _tags(value: Any) -> tuple[str, ...]:
         return ()
     texts = (_as_text(item) for item in items)
     return tuple(dict.fromkeys(text for text in texts if text))
-
-
-def _slug(title: str) -> str:
-    """As `slugify` of Otter Wiki, which makes the ids of headings."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode("ascii").strip().lower()
-    return _SLUG_SPACE.sub("-", _SLUG_REFUSED.sub("", plain))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from sqlite3 import Connection
 
@@ -11,10 +10,10 @@ from wikihost.errors import InvalidPageName, PageExists
 from wikihost.markdown import retarget_links
 from wikihost.names import file_of, name_of_file, page_key
 from wikihost.plans import Plan, Snapshot, check_base
+from wikihost.redirects import NO_LINK_HOLDS, redirect_text
 from wikihost.repo import Repository, unified_diff
 from wikihost.values import Removed, Renamed
 
-_NO_LINK_HOLDS = frozenset("|#[]")  # in a name, they would be read as syntax
 _MAX_COMPARED = 50  # files of one commit: in larger ones, only equal texts tell where a page came from
 
 
@@ -49,6 +48,7 @@ def plan_rename(
     leave_redirect = redirect and page_key(new) != page_key(row.path)
     texts = _relinked(snapshot, row, new)  # by old file, (before, after)
     before, after = texts.pop(row.file)
+    texts.pop(file_of(new), None)  # a redirect to the page, in whose place it comes
     files: dict[str, bytes | trees.Entry | None] = {file: text for file, (_, text) in texts.items()}
     files[row.file] = redirect_text(new).encode() if leave_redirect else None
     files[file_of(new)] = after
@@ -66,12 +66,6 @@ def plan_rename(
         message or f"[api] Rename: {row.path} -> {new}",
         lambda done: Renamed(row.path, new, done.head, updated, leave_redirect, diff()),
     )
-
-
-def redirect_text(target: str) -> str:
-    """The page that stays at an old name: plain Markdown for readers, frontmatter for programs."""
-    link = f"[[{target}]]" if _NO_LINK_HOLDS.isdisjoint(target) else f"`{target}`"
-    return f"---\nredirect: {json.dumps(target, ensure_ascii=False)}\n---\n\nThis page is now {link}.\n"
 
 
 def source_of(repository: Repository, changes: Mapping[str, trees.FileChange], file: str) -> str | None:
@@ -105,8 +99,8 @@ def _check_free(snapshot: Snapshot, row: query.PageRow, new: str) -> None:
     """Raise `PageExists` if a page or an attachment is in the way; a redirect to the page itself is not."""
     there = snapshot.find_page(new)
     if there is not None and there.path != row.path:
-        target = (there.frontmatter or {}).get("redirect")
-        if there.path != new or not isinstance(target, str) or page_key(target) != page_key(row.path):
+        leads_here = there.redirect is not None and page_key(there.redirect) == page_key(row.path)
+        if there.path != new or not leads_here:
             raise PageExists(f"{there.path} exists already; choose another name, or remove that page first.")
     in_the_way = snapshot.attachments(new).keys() & snapshot.attachments(row.path).keys()
     if in_the_way:
@@ -116,16 +110,19 @@ def _check_free(snapshot: Snapshot, row: query.PageRow, new: str) -> None:
 def _relinked(snapshot: Snapshot, row: query.PageRow, new: str) -> dict[str, tuple[bytes, bytes]]:
     """The page and the pages that link to it, by file: their bytes, and those with the links rewritten."""
 
-    def look_up(connection: Connection) -> tuple[list[query.PageRow], set[str]]:
-        sources = (query.find_page(connection, path) for path in query.links_to(connection, row.path))
-        found = connection.execute("SELECT DISTINCT target FROM link WHERE key = ?", (page_key(row.path),))
+    def look_up(connection: Connection) -> tuple[list[query.PageRow], list[str], set[str]]:
+        key = page_key(row.path)
+        redirects = [path for (path,) in connection.execute("SELECT path FROM page WHERE redirect_key = ?", (key,))]
+        paths = dict.fromkeys([*query.links_to(connection, row.path), *redirects])
+        sources = (query.find_page(connection, path) for path in paths)
+        found = connection.execute("SELECT DISTINCT target FROM link WHERE key = ?", (key,))
         spelled = [target for (target,) in found]
         # Two pages may share a key (`On Call`, `On_Call`, made by git); a link means the one that it spells.
         meant = {target for target in spelled if (page := query.find_page(connection, target)) and page.id == row.id}
-        return [source for source in sources if source], meant
+        return [source for source in sources if source], redirects, meant
 
-    sources, targets = snapshot.ask(look_up)
-    if not _NO_LINK_HOLDS.isdisjoint(new):
+    sources, redirects, targets = snapshot.ask(look_up)
+    if not NO_LINK_HOLDS.isdisjoint(new):
         targets = set()
     changed: dict[str, tuple[bytes, bytes]] = {}
     for source in [*sources, row]:
@@ -135,7 +132,9 @@ def _relinked(snapshot: Snapshot, row: query.PageRow, new: str) -> dict[str, tup
         except UnicodeDecodeError:
             rewritten = data  # not ours to guess an encoding
         else:
-            rewritten = retarget_links(text, targets.__contains__, new).encode()
+            leads_here = source.path in redirects and text == redirect_text(source.redirect or "")
+            retargeted = redirect_text(new) if leads_here else retarget_links(text, targets.__contains__, new)
+            rewritten = retargeted.encode()
         if rewritten != data or source.id == row.id:
             changed[source.file] = (data, rewritten)
     return changed

@@ -15,6 +15,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from wikihost.query import NO_REDIRECT
+
 # Host parameters of one statement; SQLite allows 32,766.
 _MAX_PARAMETERS = 900
 # Vectors that no passage uses are kept for reverts and renames, but not more than this (or than are in use).
@@ -170,13 +172,13 @@ def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[byt
 
 
 def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> list[FoundPassage]:
-    """The passages that have these hashes now, in no order; several pages may have the same."""
+    """The passages that have these hashes now, in no order; several pages may have the same. Redirects have none."""
     found: list[FoundPassage] = []
     for part in _parts(hashes):
         rows = connection.execute(
             "SELECT hash, ordinal, (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"
             " section, section_path, anchor, text, page.id, path, title, words"
-            f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({_marks(part)})",
+            f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({_marks(part)}) AND {NO_REDIRECT}",
             part,
         )
         found.extend(FoundPassage(*row) for row in rows)

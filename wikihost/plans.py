@@ -72,13 +72,14 @@ def carry_out(
 ) -> tuple[T, Committed]:
     """Commit what `decide` plans, deciding anew when a plain git was faster; a dry run commits nothing.
 
-    Raises what `decide` raises, `StorageFailed` and `StorageFull`.
+    Raises what `decide` raises, `QuotaExceeded`, `StorageFailed` and `StorageFull`.
     """
     with writer.locked() as held:
         for _ in range(_MOVED_ATTEMPTS):
             head = catalog.sync(held.repository)
             plan = decide(Snapshot(held.repository, catalog, head))
             if dry_run:
+                held.check(plan.files, onto=head)
                 done = Committed(head, changed=False)
                 break
             try:
@@ -98,6 +99,20 @@ def check_base(row: query.PageRow, base: str | None, text: Callable[[], str]) ->
             f"{row.path} was changed since revision {base[:8]}; read it again and redo the change.",
             current_revision=row.revision,
             current_text=text(),
+        )
+
+
+def check_meant(snapshot: Snapshot, row: query.PageRow, base: str) -> None:
+    """Raise `Conflict` where a page only stands for another, and `base` is that one's revision.
+
+    Whoever read the page at its old name would put its text there, and there would be two.
+    """
+    meant = snapshot.ask(lambda connection: query.page_meant(connection, row))
+    if meant.id != row.id and meant.revision.startswith(base.lower()):
+        raise Conflict(
+            f"{row.path} is only a redirect to {meant.path}: make the change there.",
+            current_revision=meant.revision,
+            current_text=snapshot.text_of(meant),
         )
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,25 +14,29 @@ from typing import Any
 
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
+from wikihost.redirects import follow
 from wikihost.repo import CommitRecord
-from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary, SearchHit
+from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
-_IS_ORPHAN = (
-    "NOT EXISTS (SELECT 1 FROM link WHERE link.key = page.key AND link.page_id <> page.id) AND path <> ?"
-    " AND (frontmatter IS NULL OR json_type(frontmatter, '$.redirect') IS NULL)"
+# Of a page in a search: one that stands for another is no answer, that other page is.
+NO_REDIRECT = (
+    "NOT (page.redirect_key IS NOT NULL AND EXISTS"
+    " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
 )
-_MAX_TERMS = 32
-_SNIPPET_TOKENS = 24
-# A hit in the title is worth five in the body, one in a heading three.
-_RANK = "bm25(5.0, 3.0, 1.0)"
-_TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
-_STOP_WORDS = frozenset(
-    """
-    a an and are as at be but by for from how i if in into is it its of on or that the their then there these they this
-    to was what when where which who why will with you your
-    """.split()  # noqa: SIM905 - a list of words reads best as words
-)
+
+
+# The pages that link to a key, or to one that redirects to it; redirects themselves do not count.
+_LINKING = """
+    WITH RECURSIVE alias (key) AS (
+      SELECT {key} UNION SELECT stub.key FROM page AS stub JOIN alias ON stub.redirect_key = alias.key
+    )
+    SELECT DISTINCT source.path FROM link JOIN page AS source ON source.id = link.page_id
+    WHERE link.key IN (SELECT key FROM alias)
+      AND (source.redirect_key IS NULL OR source.redirect_key NOT IN (SELECT key FROM alias))
+"""
+_LINKED_FROM = _LINKING.format(key="?") + "ORDER BY source.path"
+_IS_ORPHAN = f"path <> ? AND {NO_REDIRECT} AND NOT EXISTS ({_LINKING.format(key='page.key')} AND source.id <> page.id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class PageRow:
     blob: str
     revision: str
     frontmatter: dict[str, Any] | None
+    redirect: str | None
 
     @property
     def file(self) -> str:
@@ -55,14 +59,25 @@ class PageRow:
 def find_page(connection: sqlite3.Connection, name: str) -> PageRow | None:
     """The page that a name means: the one so written, else one whose name has the same key."""
     row = connection.execute(
-        "SELECT id, path, title, blob, revision, frontmatter FROM page WHERE key = ? ORDER BY path <> ?, path LIMIT 1",
+        "SELECT id, path, title, blob, revision, frontmatter, redirect FROM page"
+        " WHERE key = ? ORDER BY path <> ?, path LIMIT 1",
         (page_key(name), name),
     ).fetchone()
     if row is None:
         return None
-    page_id, path, title, blob, revision, frontmatter = row
+    page_id, path, title, blob, revision, frontmatter, redirect = row
     parsed = json.loads(frontmatter) if frontmatter is not None else None
-    return PageRow(page_id, path, title, blob, revision, parsed)
+    return PageRow(page_id, path, title, blob, revision, parsed, redirect)
+
+
+def page_meant(connection: sqlite3.Connection, row: PageRow) -> PageRow:
+    """The page that a page stands for, which is itself unless it is a redirect that leads somewhere."""
+
+    def look_up(name: str) -> tuple[str, str | None] | None:
+        found = find_page(connection, name)
+        return None if found is None else (found.path, found.redirect)
+
+    return row if row.redirect is None else find_page(connection, follow(row.path, look_up)) or row
 
 
 def list_pages(connection: sqlite3.Connection, wanted: PageFilter) -> list[PageSummary]:
@@ -108,8 +123,14 @@ def resolve_links(connection: sqlite3.Connection, targets: Sequence[str]) -> lis
     return list(dict.fromkeys(names))
 
 
+def linked_from(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The pages that link to a name, or to one that redirects to it, by path; redirects themselves do not count."""
+    rows = connection.execute(_LINKED_FROM, (page_key(name),))
+    return [path for (path,) in rows]
+
+
 def links_to(connection: sqlite3.Connection, name: str) -> list[str]:
-    """The pages that link to a name, by path."""
+    """The pages in whose text a link to a name stands, by path."""
     rows = connection.execute(
         "SELECT DISTINCT path FROM link JOIN page ON page.id = page_id WHERE link.key = ? ORDER BY path",
         (page_key(name),),
@@ -165,7 +186,7 @@ def links_around(connection: sqlite3.Connection, name: str) -> tuple[str, list[s
     """A page's name as it is written, the names that it links to, and the pages that link to it; it need not exist."""
     row = find_page(connection, name)
     path = row.path if row else name
-    return path, links_of(connection, row.id) if row else [], links_to(connection, path)
+    return path, links_of(connection, row.id) if row else [], linked_from(connection, path)
 
 
 def last_commit(connection: sqlite3.Connection, file: str) -> str | None:
@@ -180,40 +201,6 @@ def last_commit(connection: sqlite3.Connection, file: str) -> str | None:
         (file,),
     ).fetchone()
     return None if row is None or row[1] else str(row[0])
-
-
-def search(connection: sqlite3.Connection, query: str, limit: int) -> list[SearchHit]:
-    """Pages by words, best first; pages with more of the words come first, no word is required.
-
-    Words in double quotes are a phrase. The score is relative to the best hit, which has 1.
-    """
-    expression = match_expression(query)
-    if not expression:
-        return []
-    # FTS5 sorts by its own rank before it makes any snippet: of a thousand hits only the shown ones are read.
-    rows = connection.execute(
-        f"""
-        SELECT path, title, snippet, rank FROM page JOIN (
-          SELECT rowid AS hit, snippet(page_text, 2, '', '', '…', {_SNIPPET_TOKENS}) AS snippet, rank
-          FROM page_text WHERE page_text MATCH ? AND rank MATCH '{_RANK}' ORDER BY rank LIMIT ?
-        ) ON hit = page.id ORDER BY rank, path
-        """,
-        (expression, limit),
-    ).fetchall()
-    # bm25 of FTS5 is negative, lower is better.
-    best = min((rank for *_, rank in rows), default=0.0)
-    return [
-        SearchHit(path, title, " ".join(snippet.split()), round(rank / best, 4) if best else 1.0)
-        for path, title, snippet, rank in rows
-    ]
-
-
-def match_expression(query: str) -> str:
-    """The query as an FTS5 expression of quoted strings: no text of a user's is ever syntax."""
-    terms = [(phrase or word).replace("\0", " ") for phrase, word in _TERM.findall(query)]
-    terms = [term for term in terms if any(character.isalnum() for character in term)]
-    telling = [term for term in terms if term.casefold() not in _STOP_WORDS] or terms
-    return " OR ".join(f'"{term}"' for term in telling[:_MAX_TERMS])
 
 
 def count_pages(connection: sqlite3.Connection) -> tuple[int, datetime | None]:

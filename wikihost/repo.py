@@ -61,8 +61,14 @@ class Repository:
         self.git_dir = path / ".git"
         with _translated():
             self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+            self._packs = _packs_changed(self.git_dir)
         self._trees: OrderedDict[bytes, trees.Tree] = OrderedDict()
         self._tree_entries = 0
+
+    def is_outdated(self) -> bool:
+        """Whether packs came or went since it was opened: libgit2 finds new ones, and keeps the files of old ones."""
+        with _translated():
+            return _packs_changed(self.git_dir) != self._packs
 
     def branch(self) -> str:
         """The full name of the branch that HEAD names."""
@@ -131,12 +137,13 @@ class Repository:
 
     def copy_blob(self, oid: str, write: Callable[[bytes], object]) -> None:
         """Hand a blob on piece by piece; as a whole only where it is packed, which git does not read in pieces."""
-        loose = self.git_dir / "objects" / oid[:2] / oid[2:]
-        if not loose.exists():
+        try:
+            file = (self.git_dir / "objects" / oid[:2] / oid[2:]).open("rb")
+        except FileNotFoundError:
             write(self.read_blob(oid))
             return
         try:
-            with loose.open("rb") as file:
+            with file:
                 _inflate_body(file, write)
         except zlib.error as error:
             raise StorageFailed(f"The wiki's repository cannot be read: {error}") from error
@@ -181,6 +188,18 @@ class Repository:
         return self.git[oid].peel(pygit2.Commit)
 
 
+@contextmanager
+def borrowing(git_dir: Path, objects: Path) -> Iterator[Repository]:
+    """A repository that also sees the objects in another object directory, to look at them before they are moved."""
+    repository = Repository(git_dir.parent)
+    try:
+        with _translated():
+            repository.git.odb.add_disk_alternate(str(objects))
+        yield repository
+    finally:
+        repository.git.free()
+
+
 class RepositoryPool:
     """Repositories of one path, lent to one thread at a time."""
 
@@ -193,6 +212,9 @@ class RepositoryPool:
     def lend(self) -> Iterator[Repository]:
         with self._lock:
             repository = self._idle.pop() if self._idle else None
+        if repository is not None and repository.is_outdated():
+            repository.git.free()
+            repository = None
         repository = repository or Repository(self._path)
         try:
             yield repository
@@ -205,6 +227,10 @@ class RepositoryPool:
             for repository in self._idle:
                 repository.git.free()
             self._idle.clear()
+
+
+def _packs_changed(git_dir: Path) -> int:
+    return (git_dir / "objects/pack").stat().st_mtime_ns
 
 
 def _inflate_body(file: BinaryIO, write: Callable[[bytes], object]) -> None:

@@ -15,13 +15,17 @@ from wikihost.layout import DataDir, WikiHome
 from wikihost.repo import Repository
 from wikihost.writer import storage_errors
 
-# Known content only; see git-config(1). Large blobs are streamed instead of compared, so memory stays small.
+# Known content only; see git-config(1). Large blobs are streamed instead of compared, and
+# little of a pack is mapped at a time, so memory stays small whatever a wiki holds.
 _CONFIG = """\
 [core]
 \trepositoryFormatVersion = 0
 \tbare = false
 \thooksPath = /dev/null
 \tbigFileThreshold = 2m
+\tpackedGitWindowSize = 1m
+\tpackedGitLimit = 8m
+\tdeltaBaseCacheLimit = 8m
 \tfsync = objects,derived-metadata
 [gc]
 \tauto = 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from wikihost.quota import Quota, Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -34,7 +36,8 @@ class Page:
     """A page's whole text at one revision, with what the catalog knows of it.
 
     `path` is the page name without `.md`; `title` the frontmatter title or the last part of the path; `revision`
-    the last commit that touched the page.
+    the last commit that touched the page. `redirected_from` is the name that was asked for, where that page stands for
+    this one.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Page:
     links_to: Sequence[str]
     linked_from: Sequence[str]
     last_commit: Commit
+    redirected_from: str | None = None
 
     @property
     def revision(self) -> str:
@@ -92,19 +96,39 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A page found by keyword search; `score` is 0..1, higher is better."""
+    """A page found by keyword search; `score` is 0..1, higher is better.
+
+    `highlights` are the ranges of `snippet` (from, to, in characters) that match. `section` and `anchor` are the
+    heading above the first of them and its id in the rendered page, empty for what stands before any heading.
+    """
 
     path: str
     title: str
     snippet: str
     score: float
+    highlights: Sequence[tuple[int, int]] = ()
+    section: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHits:
+    """A part of what a search found, best first; `total` counts all of it."""
+
+    total: int
+    hits: Sequence[SearchHit]
 
 
 @dataclass(frozen=True, slots=True)
 class WikiStats:
-    """A wiki in figures. `categories` and `tags` count pages; `repository_bytes` is git's size on disk."""
+    """A wiki in figures. `categories` and `tags` count pages; `repository_bytes` is git's size on disk.
+
+    That includes history, which the quota does not count.
+    """
 
     pages: int
+    usage: Usage
+    quota: Quota
     head: str
     updated: datetime | None
     categories: Mapping[str, int]

@@ -8,7 +8,8 @@ that names them (SCM_RIGHTS, unix(7)), and an empty read means that the other si
 | control | core → zygote | `Spawn` with the listening socket and the worker's end of its event channel |
 | control | zygote → core | `ZygoteReady` once, then `Spawned` with a pidfd, `SpawnFailed`, `Exited` |
 | events | worker → core | `WorkerReady` once or `WorkerFailed`, then `Saved` after each commit |
-| events | core → worker | nothing; its end of file tells the worker to end |
+| events | core → worker | `Described` when its wiki is called otherwise; its end of file tells the worker to end |
+| events | worker → core | the same `Described`, once its pages say so |
 
 Standard library only: this module runs in all three processes.
 """
@@ -29,6 +30,23 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 PROBE_PATH: Final = "/-/robot/health"
 PROBE_HEADER: Final = "x-robot-probe"
 
+# The commit that an answer was made at, said of answers that core may give again (`child/repeatable.py`).
+MADE_AT_HEADER: Final = "x-robot-made-at"
+# The page or folder that an answer shows, and in requests those that the person saw last: %-escaped, spaces between.
+PAGE_HEADER: Final = "x-robot-page"
+RECENT_HEADER: Final = "x-robot-recent"
+# Otter Wiki's session. The prefix keeps a sibling subdomain from planting it (RFC 6265bis, section 4.1.3.2).
+SESSION_COOKIE: Final = "__Host-wiki"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a wiki's pages say of it, and lead to; its owner may change that while the worker runs."""
+
+    site_name: str
+    description: str
+    platform_url: str
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
@@ -36,9 +54,7 @@ class WorkerSpec:
 
     wiki_id: str
     root: str
-    site_name: str
-    description: str
-    platform_url: str
+    described: Described
     probe_secret: str
     threads: int
     max_upload_bytes: int
@@ -104,10 +120,11 @@ class Saved:
     head: str
 
 
-Message = Spawn | ZygoteReady | Spawned | SpawnFailed | Exited | WorkerReady | WorkerFailed | Saved
+Message = Spawn | ZygoteReady | Spawned | SpawnFailed | Exited | WorkerReady | WorkerFailed | Saved | Described
 
 _KINDS: Final[dict[str, type[Message]]] = {
-    kind.__name__: kind for kind in (Spawn, ZygoteReady, Spawned, SpawnFailed, Exited, WorkerReady, WorkerFailed, Saved)
+    kind.__name__: kind
+    for kind in (Spawn, ZygoteReady, Spawned, SpawnFailed, Exited, WorkerReady, WorkerFailed, Saved, Described)
 }
 
 
@@ -125,7 +142,8 @@ def decode(packet: bytes) -> Message:
     try:
         kind, fields = json.loads(packet)
         if kind == Spawn.__name__:
-            fields["spec"] = WorkerSpec(**fields["spec"])
+            spec = fields["spec"]
+            fields["spec"] = WorkerSpec(**(spec | {"described": Described(**spec["described"])}))
         return _KINDS[kind](**fields)
     except (ValueError, TypeError, KeyError) as error:
         raise ProtocolError(f"not a message of this protocol: {packet[:80]!r}") from error

@@ -24,7 +24,9 @@ import pygit2
 from wikihost import objects, trees
 from wikihost.errors import ContentError, StorageFailed, StorageFull
 from wikihost.layout import WikiHome
-from wikihost.repo import Repository, RepositoryPool, join_trailers
+from wikihost.quota import Usage, check_fit, read_quota
+from wikihost.repo import Repository, RepositoryPool, borrowing, join_trailers
+from wikihost.usage import Ledger, SizeOf, difference, sizes_in
 from wikihost.values import Author
 from wikihost.worktree import WorkTree
 
@@ -61,9 +63,11 @@ class Committed:
 class Held:
     """The write lock, held. Not for use after the `with` block, nor in another thread."""
 
-    def __init__(self, repository: Repository, lock_file: int) -> None:
+    def __init__(self, home: WikiHome, repository: Repository, lock_file: int) -> None:
         self.repository = repository
+        self._home = home
         self._lock_file = lock_file
+        self._ledger = Ledger(home.usage)
         self._work_tree = WorkTree(repository)
         self._work_tree.catch_up()
 
@@ -81,39 +85,71 @@ class Held:
     def commit(self, changes: FileChanges, *, author: Author, message: str, onto: str | None = None) -> Committed:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
-        Raises `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when the disk
-        refused; nothing is written then.
+        Raises `QuotaExceeded`, `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when
+        the disk refused; nothing is written then.
         """
         head = onto or self.head()
         with storage_errors():
-            new = _store_commit(self.repository, head, changes, author, message)
-            if new is None:
+            draft = _draft(self.repository, head, changes)
+            if draft is None:
                 return Committed(head, changed=False)
+            usage = self._check_fit(head, draft)
+            new = _store_commit(self.repository, head, draft, author, message)
             try:
                 objects.move_ref(
                     self.repository.git, self.repository.git_dir, self.repository.branch(), expected=head, new=new
                 )
             except objects.RefMoved as error:
                 raise HeadMoved(head) from error
+        self._ledger.note(new, usage)
         self._work_tree.catch_up()
         return Committed(new, changed=True)
+
+    def check(self, changes: FileChanges, *, onto: str) -> None:
+        """Raise what `commit` would raise before it writes anything: `QuotaExceeded`, `InvalidPageName`."""
+        with storage_errors():
+            draft = _draft(self.repository, onto, changes)
+            if draft is not None:
+                self._check_fit(onto, draft)
 
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
 
-        Raises `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the disk refused; the
-        branch is where it was then.
+        Raises `QuotaExceeded`, `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the
+        disk refused; the branch is where it was then.
         """
         if self.head() != onto:
             raise HeadMoved(onto)
         git, git_dir = self.repository.git, self.repository.git_dir
         with storage_errors():
+            with borrowing(git_dir, source) as both:
+                usage = self._fit(onto, both.read_tree, sizes_in(both), both.tree_of(new))
             objects.adopt_objects(source, git_dir)
             try:
                 objects.move_ref(git, git_dir, self.repository.branch(), expected=onto, new=new)
             except objects.RefMoved as error:
                 raise HeadMoved(onto) from error
+        self._ledger.note(new, usage)
         self._work_tree.catch_up()
+
+    def _check_fit(self, head: str, draft: _Draft) -> Usage:
+        """What the wiki holds with the draft. Raises `QuotaExceeded`."""
+
+        def read(oid: bytes) -> trees.Tree:
+            made = draft.objects.get(oid)
+            return self.repository.read_tree(oid) if made is None else trees.parse_tree(made.body)
+
+        def size_of(oid: bytes) -> int:
+            made = draft.objects.get(oid)
+            return self.repository.size_of(oid.hex()) if made is None else len(made.body)
+
+        return self._fit(head, read, size_of, draft.tree)
+
+    def _fit(self, head: str, read: trees.ReadTree, size_of: SizeOf, new_tree: bytes) -> Usage:
+        before = self._ledger.usage(self.repository, head)
+        after = before + difference(read, size_of, self.repository.tree_of(head), new_tree)
+        check_fit(before, after, read_quota(self._home.quota))
+        return after
 
     @contextmanager
     def using_work_tree(self) -> Iterator[None]:
@@ -154,7 +190,7 @@ class Writer:
             lock_file = self._take_lock(deadline)
             try:
                 with self._repositories.lend() as repository:
-                    yield Held(repository, lock_file)
+                    yield Held(self._home, repository, lock_file)
             finally:
                 os.close(lock_file)
         finally:
@@ -250,23 +286,36 @@ def storage_errors() -> Iterator[None]:
         raise StorageFailed(f"git refused: {error}; nothing was saved.") from error
 
 
-def _store_commit(repository: Repository, head: str, changes: FileChanges, author: Author, message: str) -> str | None:
-    """Store blobs, trees and the commit; its id, or None when the tree would be the same."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A tree that is not stored yet, and the objects that it needs, by binary id."""
+
+    tree: bytes
+    objects: Mapping[bytes, trees.NewObject]
+
+
+def _draft(repository: Repository, head: str, changes: FileChanges) -> _Draft | None:
+    """The tree with these changes on the head; None when it would be the same."""
     old_tree = repository.tree_of(head)
-    new_objects: list[trees.NewObject] = []
+    new_objects: dict[bytes, trees.NewObject] = {}
     entries: dict[str, trees.Entry | None] = {}
     for path, data in changes.items():
         if not isinstance(data, bytes):
             entries[path] = data
             continue
         blob = trees.NewObject(b"blob", data)
-        new_objects.append(blob)
-        entries[path] = (trees.FILE, blob.digest())
+        digest = blob.digest()
+        new_objects[digest] = blob
+        entries[path] = (trees.FILE, digest)
     new_tree, made = trees.replace_files(repository.read_tree, old_tree, entries)
-    if new_tree == old_tree:
-        return None
-    commit = commit_object(new_tree, (head,), author, message, when=int(time.time()))
-    objects.store_objects(repository.git, repository.git_dir, [*new_objects, *made, commit])
+    new_objects |= {tree.digest(): tree for tree in made}
+    return None if new_tree == old_tree else _Draft(new_tree, new_objects)
+
+
+def _store_commit(repository: Repository, head: str, draft: _Draft, author: Author, message: str) -> str:
+    """Store blobs, trees and the commit; its id."""
+    commit = commit_object(draft.tree, (head,), author, message, when=int(time.time()))
+    objects.store_objects(repository.git, repository.git_dir, [*draft.objects.values(), commit])
     return commit.digest().hex()
 
 

@@ -1,7 +1,8 @@
-"""`robot wiki create | list | delete`"""
+"""`robot wiki create | list | quota | delete`"""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,13 +11,18 @@ import trio
 from robot.accounts import operator_of
 from robot.commands.opened import open_platform, person_named, wiki_at
 from robot.hosting import create_hosted_wiki, delete_hosted_wiki
-from robot.model import Visibility
+from robot.model import Visibility, Wiki
+from robot.quotas import default_quota, set_quota
 from robot.wikis import list_wikis
+from wikihost.content import Content
+from wikihost.errors import ContentError
+from wikihost.layout import DataDir
+from wikihost.quota import MIB, Quota, Usage, how_full
 
 
 @click.group("wiki")
 def command() -> None:
-    """Create, list and delete wikis."""
+    """Create, list and delete wikis, and say how much each may hold."""
 
 
 @command.command("create")
@@ -45,6 +51,7 @@ def create(
                 description=description,
                 visibility=Visibility(visibility),
                 domain=opened.address.domain,
+                quota=default_quota(opened.settings),
             )
 
         trio.run(make)
@@ -54,10 +61,49 @@ def create(
 @command.command("list")
 @click.pass_obj
 def list_(config: Path | None) -> None:
-    """List all wikis: address, visibility, name."""
+    """List all wikis: address, visibility, name, pages and MiB against the quota, MiB on disk with history."""
     with open_platform(config) as opened:
         for wiki in trio.run(list_wikis, opened.db):
-            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{wiki.visibility}\t{wiki.name}")
+            figures = "\t".join(_figures(opened.data, wiki))
+            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{wiki.visibility}\t{wiki.name}\t{figures}")
+
+
+def _figures(data: DataDir, wiki: Wiki) -> list[str]:
+    try:
+        with closing(Content(data.wiki(wiki.id))) as content:
+            stats = content.stats()
+    except ContentError as error:
+        return [str(error)]
+    usage, quota = stats.usage, stats.quota
+    return [*_against(usage, quota), f"{stats.repository_bytes / MIB:.1f} MiB on disk", how_full(usage, quota)]
+
+
+def _against(usage: Usage, quota: Quota) -> list[str]:
+    used, most = usage.size_bytes / MIB, quota.size_bytes / MIB
+    return [f"{usage.pages} of {quota.pages} pages", f"{used:.1f} of {most:.10g} MiB"]
+
+
+@command.command("quota")
+@click.argument("slug")
+@click.option("--pages", type=click.IntRange(min=0), help="How many pages it may have.")
+@click.option("--mebibytes", type=click.IntRange(min=0), help="How many MiB its files may take, without history.")
+@click.option("--default", "as_usual", is_flag=True, help="What the settings say for all wikis; first of all.")
+@click.pass_obj
+def quota(config: Path | None, slug: str, pages: int | None, mebibytes: int | None, as_usual: bool) -> None:
+    """Show how much the wiki at SLUG holds, and grant it more or less from its next write on."""
+    with open_platform(config) as opened:
+        wiki = wiki_at(opened.db, slug)
+        if as_usual or pages is not None or mebibytes is not None:
+            kept_pages, kept_bytes = (None, None) if as_usual else (wiki.quota_pages, wiki.quota_bytes)
+            granted_pages = kept_pages if pages is None else pages
+            granted_bytes = kept_bytes if mebibytes is None else mebibytes * MIB
+
+            async def grant() -> None:
+                usual = default_quota(opened.settings)
+                await set_quota(opened.db, opened.data, wiki, usual, pages=granted_pages, size_bytes=granted_bytes)
+
+            trio.run(grant)
+        click.echo("\n".join(filter(None, _figures(opened.data, wiki))))
 
 
 @command.command("delete")

@@ -80,7 +80,7 @@ class GitDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: WikiRequest = scope["robot.request"]
         call = parse_call(scope["method"], scope["raw_path"], scope["query_string"])
-        if call is None:
+        if call is None or _is_switched_off(request):
             await answer_json(send, 404, _NOT_FOUND)
         elif await _is_let_in(request, call, send) and await _has_right_type(scope, call, send):
             try:
@@ -137,6 +137,14 @@ class GitDoor:
         finally:
             with trio.move_on_after(CLOSE_S, shield=True):
                 await trio.to_thread.run_sync(close_transfer, root)
+
+
+def _is_switched_off(request: WikiRequest) -> bool:
+    """Whether there is no git here for somebody who may know that there is a wiki.
+
+    To others it looks like a wiki that does not exist, which asks for a token as a private one does.
+    """
+    return not request.wiki.git_enabled and may(request.actor, Action.READ, request.wiki)
 
 
 async def _is_let_in(request: WikiRequest, call: Call, send: Send) -> bool:

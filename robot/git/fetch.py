@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 IDLE_S = 120.0
 """How long git may say nothing; it says that it is alive every five seconds while it counts."""
 
-_PIECE_BYTES = 64 * 1024
+# git writes 8 KiB at a time, and a piece costs the loop the same whatever its size: it is let gather some.
+_PIECE_BYTES = 256 * 1024
+_GATHERING_S = 0.005
 
 
 async def advertise_fetch(transfer: Transfer, send: Send, headers: Headers, protocol: str | None) -> None:
@@ -97,6 +99,8 @@ class _Exchange:
                 break
             await self._start()
             await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+            if len(piece) < _PIECE_BYTES // 2:
+                await trio.sleep(_GATHERING_S)
         # git closed its output: its end is near, and whatever the client still sends is not for it.
         await process.wait()
         await self._finish(process)

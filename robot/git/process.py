@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ CPU_S = 300
 MEMORY_BYTES = 4 << 30
 _SAID_BYTES = 4096
 _PIECE_BYTES = 64 * 1024
+_PIPE_BYTES = 512 * 1024
 
 _ENVIRONMENT = {
     "HOME": "/nonexistent",
@@ -47,6 +49,8 @@ async def git_process(
         start_new_session=True,
     )
     try:
+        if process.stdout is not None:
+            _widen(process.stdout)
         with contextlib.suppress(ProcessLookupError):
             # A small pack can ask for very much memory or time: it is let have what an honest one needs.
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (CPU_S, CPU_S))
@@ -62,6 +66,13 @@ async def git_process(
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     await stream.aclose()
+
+
+def _widen(stream: trio.abc.ReceiveStream) -> None:
+    """Let git write ahead of us more than the 64 KiB that a pipe holds; a system that is short of pipes says no."""
+    if isinstance(stream, trio.lowlevel.FdStream):
+        with contextlib.suppress(PermissionError):
+            fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 async def said(process: trio.Process) -> str:

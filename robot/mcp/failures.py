@@ -9,9 +9,9 @@ from wikihost.errors import (
     ContentError,
     EditNotApplicable,
     InvalidPageName,
-    InvalidPageText,
     PageNotFound,
     PageTooLarge,
+    QuotaExceeded,
     RevisionNotFound,
     RevisionRequired,
     StorageFailed,
@@ -19,6 +19,19 @@ from wikihost.errors import (
 )
 
 MAX_PROBLEMS = 5
+
+_NEXT_STEPS: dict[type[ContentError], str] = {
+    PageNotFound: "Look for the name with list_notes or search_notes, or create the page with write_note.",
+    RevisionNotFound: "Leave revision out to get the newest text, or take one from read_note.",
+    InvalidPageName: "Use a plain name such as 'Guides/Setup': no URL, no '..', no leading slash.",
+    PageTooLarge: "Split it into several linked pages.",
+    QuotaExceeded: (
+        "Nothing was written, and trying again will not help. Shorten texts or remove pages that nobody needs, if the "
+        "person you work for agrees, or tell the wiki's owner. Changes that do not grow the wiki still work."
+    ),
+    StorageFull: "Nothing was written. Reading still works; tell the wiki's owner that its storage is full.",
+    StorageFailed: "Try again once; if it fails again, tell the wiki's owner.",
+}
 
 
 class ToolFailed(Exception):
@@ -49,22 +62,8 @@ def _next_step(error: ContentError) -> str:
             return "Nothing was written. Copy old_string exactly from read_note, line breaks and spaces included."
         case EditNotApplicable():
             return f"It occurs {error.occurrences} times: add surrounding lines to old_string until it occurs once."
-        case PageNotFound():
-            return "Look for the name with list_notes or search_notes, or create the page with write_note."
-        case RevisionNotFound():
-            return "Leave revision out to get the newest text, or take one from read_note."
-        case InvalidPageName():
-            return "Use a plain name such as 'Guides/Setup': no URL, no '..', no leading slash."
-        case InvalidPageText():
-            return "Nothing was written."
-        case PageTooLarge():
-            return "Split it into several linked pages."
-        case StorageFull():
-            return "Nothing was written. Reading still works; tell the wiki's owner that its storage is full."
-        case StorageFailed():
-            return "Try again once; if it fails again, tell the wiki's owner."
         case _:
-            return "Nothing was written."
+            return _NEXT_STEPS.get(type(error), "Nothing was written.")
 
 
 def explain_arguments(tool: str, error: ValidationError, known: list[str]) -> str:

@@ -42,6 +42,8 @@ def bounded(text: str) -> str:
 
 def note(result: NoteResult) -> str:
     lines = [f"# {one_line(result.title)}", f"Path: {result.path}", f"Revision: {result.revision}"]
+    if result.redirected_from is not None:
+        lines.append(f"Redirected from: {result.redirected_from} (write to {result.path})")
     if result.section is not None:
         lines.append(f"Section: {one_line(result.section)}")
     if result.frontmatter and (described := _frontmatter(result.frontmatter)):
@@ -73,10 +75,14 @@ def note_list(result: ListNotesResult, conditions: Sequence[tuple[str, str]]) ->
 
 def search_hits(result: SearchNotesResult) -> str:
     lines = [f'{result.total} results for "{one_line(result.query)}":']
+    if result.cursor is not None:
+        lines.append(f"({len(result.results)} of them here; go on with cursor={result.cursor!r}.)")
     if result.results:
         lines.append(DATA_NOTICE)
     for number, hit in enumerate(result.results, 1):
         lines += [f"{number}. {hit.path} (score: {hit.score:.2f})", f"   {one_line(hit.snippet, 500)}"]
+        if hit.section:
+            lines.append(f"   Section: {one_line(hit.section)}")
     return bounded("\n".join(lines))
 
 

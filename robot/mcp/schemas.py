@@ -105,8 +105,16 @@ class ListNotesArguments(Arguments):
 
 
 class SearchNotesArguments(Arguments):
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS, description="Words to look for.")]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_QUERY_CHARS,
+            description='Words, "exact phrase", prefix*, -without, title:word, tag:x, category:x, path:Folder/.',
+        ),
+    ]
     limit: Annotated[int, Field(ge=1, le=50, description="At most this many pages.")] = 20
+    cursor: Annotated[str, Field(pattern="^[0-9]{0,7}$", description="`cursor` of the last answer, to go on.")] = ""
 
 
 class SemanticSearchArguments(Arguments):
@@ -131,6 +139,7 @@ class NoteResult(Result):
     path: str
     title: str
     revision: str
+    redirected_from: Annotated[str | None, Field(description="The old name that was asked for.")] = None
     section: str | None = None
     frontmatter: Mapping[str, Any] | None = None
     links_to: list[str]
@@ -172,12 +181,14 @@ class SearchHitResult(Result):
     title: str
     score: float
     snippet: str
+    section: str = ""
 
 
 class SearchNotesResult(Result):
     query: str
     total: int
     results: list[SearchHitResult]
+    cursor: Annotated[str | None, Field(description="Give it back to get the next pages.")] = None
 
 
 class PassageResult(Result):

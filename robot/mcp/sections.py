@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from wikihost.markdown import Heading, headings, split_frontmatter
+from wikihost.headings import headings
+from wikihost.markdown import split_frontmatter
 
 PATH_SEPARATOR = " > "
 
@@ -26,8 +29,14 @@ class Section:
 def sections_of(text: str) -> list[Section]:
     """All sections in the order of their headings; lines count as `str.splitlines` does."""
     _, body = split_frontmatter(text)
-    total = len(text.splitlines())
-    return _nested(list(headings(body)), total - len(body.splitlines()), total)
+    starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
+    before = len(text) - len(body)
+    found = [
+        (heading.level, heading.title, bisect_left(starts, before + heading.start))
+        for heading in headings(body)
+        if not heading.is_nested
+    ]
+    return _nested(found, len(starts) - 1)
 
 
 def matching(sections: Sequence[Section], wanted: str) -> list[Section]:
@@ -45,14 +54,14 @@ def _comparable(path: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.strip().casefold() for part in path)
 
 
-def _nested(found: Sequence[Heading], offset: int, total: int) -> list[Section]:
-    """One pass: a heading of the same or a higher level ends every section that is open below it."""
+def _nested(found: Sequence[tuple[int, str, int]], total: int) -> list[Section]:
+    """From level, title and line of each heading: one of the same or a higher level ends all that is open below it."""
     ends = [total] * len(found)
     paths = []
     above: list[int] = []
-    for position, heading in enumerate(found):
-        while above and found[above[-1]].level >= heading.level:
-            ends[above.pop()] = heading.line + offset
+    for position, (level, _, line) in enumerate(found):
+        while above and found[above[-1]][0] >= level:
+            ends[above.pop()] = line
         above.append(position)
-        paths.append(tuple(found[each].title for each in above))
-    return [Section(path, heading.line + offset, end) for path, heading, end in zip(paths, found, ends, strict=True)]
+        paths.append(tuple(found[each][1] for each in above))
+    return [Section(path, line, end) for path, (_, _, line), end in zip(paths, found, ends, strict=True)]

@@ -108,9 +108,15 @@ async def list_notes(call: Call, asked: ListNotesArguments) -> Answer:
 
 
 async def search_notes(call: Call, asked: SearchNotesArguments) -> Answer:
-    hits = await call.contents.run(call.wiki, lambda content: content.search(asked.query, asked.limit))
-    found = [SearchHitResult(path=hit.path, title=hit.title, score=hit.score, snippet=hit.snippet) for hit in hits]
-    result = SearchNotesResult(query=asked.query, total=len(found), results=found)
+    offset = int(asked.cursor or 0)
+    found = await call.contents.run(call.wiki, lambda content: content.search(asked.query, asked.limit, offset))
+    results = [
+        SearchHitResult(path=hit.path, title=hit.title, score=hit.score, snippet=hit.snippet, section=hit.section)
+        for hit in found.hits
+    ]
+    end = offset + len(results)
+    cursor = str(end) if results and end < found.total else None
+    result = SearchNotesResult(query=asked.query, total=found.total, results=results, cursor=cursor)
     return result, render.search_hits(result)
 
 
@@ -158,6 +164,7 @@ def _excerpt(page: Page, asked: ReadNoteArguments) -> NoteResult:
         path=page.path,
         title=page.title,
         revision=page.revision,
+        redirected_from=page.redirected_from,
         section=section.name if section else None,
         frontmatter=page.frontmatter if len(str(page.frontmatter)) <= MAX_FRONTMATTER_CHARS else None,
         links_to=list(page.links_to)[:MAX_LINKS] if section is None else [],

@@ -22,7 +22,9 @@ from robot.rest.shapes import (
     Changelog,
     CommitEntry,
     Edited,
+    FoundPages,
     History,
+    Hit,
     IndexHealth,
     IndexStatus,
     LinkGraphAnswer,
@@ -37,7 +39,7 @@ from robot.rest.shapes import (
     SearchAnswer,
     SemanticSearchAnswer,
 )
-from robot.search.values import Passage, ReindexStatus, SemanticAnswer
+from robot.search.values import FindAnswer, Passage, ReindexStatus, SemanticAnswer
 from wikihost.values import (
     Attached,
     Attachment,
@@ -50,6 +52,7 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHit,
+    SearchHits,
     Written,
 )
 
@@ -75,7 +78,7 @@ def answer_bytes(status: int, text: bytes, headers: Mapping[str, str] | None = N
 
 
 def page(found: Page) -> PageAnswer:
-    return {
+    body: PageAnswer = {
         "name": found.title,
         "path": found.path,
         "content": found.text,
@@ -85,6 +88,9 @@ def page(found: Page) -> PageAnswer:
         "revision": found.revision,
         "last_commit": commit(found.last_commit),
     }
+    if found.redirected_from:
+        body["redirected_from"] = found.redirected_from
+    return body
 
 
 def page_list(pages: Sequence[PageSummary], cursor: str, limit: int, sort: str) -> PageList:
@@ -285,14 +291,52 @@ def commit(entry: Commit) -> CommitEntry:
     return body
 
 
-def search(query: str, hits: Sequence[SearchHit]) -> SearchAnswer:
-    return {
+def search(query: str, found: SearchHits, offset: int) -> SearchAnswer:
+    results = [_hit(hit, hit.score) for hit in found.hits]
+    body: SearchAnswer = {"query": query, "results": results, "total": found.total}
+    if _are_more(offset, results, found.total):
+        body["cursor"] = str(offset + len(results))
+    return body
+
+
+def find(query: str, found: FindAnswer, offset: int, *, explain: bool) -> FoundPages:
+    """As `search`, with how it was found; with `explain` each result says what it was joined of."""
+    results = [_hit(each.page, each.score) for each in found.results]
+    body: FoundPages = {
         "query": query,
-        "results": [
-            {"name": hit.title, "path": hit.path, "snippet": hit.snippet, "score": round(hit.score, 2)} for hit in hits
-        ],
-        "total": len(hits),
+        "results": results,
+        "total": found.total,
+        "mode": found.mode,
+        "head": found.head,
+        "indexed_head": found.indexed_head,
     }
+    if explain:
+        body["weights"] = {"keyword": found.lexical_weight, "semantic": round(1 - found.lexical_weight, 2)}
+        for result, each in zip(results, found.results, strict=True):
+            result["explain"] = {"keyword": each.lexical, "semantic": _rounded(each.semantic)}
+    if _are_more(offset, results, found.total):
+        body["cursor"] = str(offset + len(results))
+    return body
+
+
+def _hit(hit: SearchHit, score: float) -> Hit:
+    return {
+        "name": hit.title,
+        "path": hit.path,
+        "snippet": hit.snippet,
+        "score": round(score, 2),
+        "section": hit.section,
+        "anchor": hit.anchor,
+        "highlights": [[start, end] for start, end in hit.highlights],
+    }
+
+
+def _are_more(offset: int, shown: Sequence[Hit], total: int) -> bool:
+    return bool(shown) and offset + len(shown) < total
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)
 
 
 def semantic_search(query: str, found: SemanticAnswer) -> SemanticSearchAnswer:

@@ -33,7 +33,7 @@ from robot.rest.operations import (
     Operation,
 )
 from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
-from robot.rest.queries import Listed, PutAttachment, ReadAttachment, RemovePage, WritePage, read_query
+from robot.rest.queries import Change, Listed, PutAttachment, ReadAttachment, RemovePage, read_query
 from robot.rest.refusals import Refused
 from wikihost.attachments import MAX_ATTACHMENT_BYTES, too_large
 from wikihost.content import Content
@@ -70,8 +70,8 @@ POST = Operation(
         Answer(200, "It would be, after a dry run.", shapes.AttachmentStored, headers=(REPLAYED,)),
     ),
     "A file can have at most 10 MiB.",
-    (*READING, *BODY, *CHANGING, *GUARDED, *_OF_PAGE, "invalid_attachment", "invalid_base64"),
-    query=WritePage,
+    (*READING, *BODY, *CHANGING, *GUARDED, *_OF_PAGE, "invalid_attachment", "invalid_base64", "quota_exceeded"),
+    query=Change,
     headers=WRITING,
     body=PostAttachment,
 )
@@ -115,6 +115,7 @@ PUT = Operation(
         "request_timeout",
         "body_too_large",
         "invalid_attachment",
+        "quota_exceeded",
     ),
     query=PutAttachment,
     headers=WRITING,
@@ -153,7 +154,7 @@ class AttachmentRoutes:
         return answer(200, answers.attachment_list(path, files, asked.cursor, asked.limit))
 
     async def post_attachment(self, name: str) -> Response:
-        dry_run = read_query(WritePage).dry_run
+        dry_run = read_query(Change).dry_run
         try:
             async with self._bodies.receive(most_bytes=MAX_JSON_BYTES) as received:
                 body = await read_json(PostAttachment, received)

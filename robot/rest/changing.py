@@ -23,7 +23,7 @@ from robot.rest.bodies import acting, wiki_request
 from robot.rest.conditions import etag
 from robot.rest.refusals import Refused
 from wikihost.content import Content
-from wikihost.errors import ContentError
+from wikihost.errors import ContentError, QuotaExceeded
 from wikihost.replays import Claim, KeptAnswer, Replays
 from wikihost.values import Author
 
@@ -89,7 +89,8 @@ def _once(content: Content, claim: Claim, work: Callable[[], Reply]) -> tuple[Re
         reply = work()
     except ContentError as error:
         status, body = refusals.of_content(error)
-        if status >= 500:
+        # Whoever makes room sends the same request again, and is not to be told that there was none.
+        if status >= 500 or isinstance(error, QuotaExceeded):
             replays.forget(claim)
             raise
         reply = Reply(status, body)

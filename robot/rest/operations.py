@@ -90,6 +90,11 @@ _HEX = "[0-9a-f]{40}"
 _SOME_ETAG = '"3f2a9c0d1e4b5a69788796a5b4c3d2e1f0a9b8c7"'
 
 ETAG = Header("ETag", "The revision, in quotes.", {"type": "string", "pattern": f'^"{_HEX}"$'})
+PAGE_ETAG = Header(
+    "ETag",
+    "The revision, in quotes; with the page's name behind it where an old name led there, which no write takes.",
+    {"type": "string", "pattern": f'^"{_HEX}(/[!#-~]+)?"$'},
+)
 LOCATION = Header("Location", "Where to ask how far it is.", {"type": "string"})
 REPLAYED = Header(
     "Idempotent-Replayed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from quart import Response
 
@@ -22,9 +22,8 @@ from robot.rest.bodies import (
 from robot.rest.changing import Changing, Reply
 from robot.rest.conditions import base_revision, etag, not_modified
 from robot.rest.operations import (
-    ETAG,
     IF_NONE_MATCH,
-    NOT_MODIFIED,
+    PAGE_ETAG,
     REPLAYED,
     WRITING,
     WRITTEN,
@@ -33,7 +32,7 @@ from robot.rest.operations import (
     Operation,
 )
 from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
-from robot.rest.queries import ListPages, ReadPage, RemovePage, WritePage, read_query
+from robot.rest.queries import Change, ListPages, ReadPage, RemovePage, WritePage, read_query
 from robot.rest.refusals import Refused
 from wikihost.content import Content
 from wikihost.values import Author, PageFilter
@@ -57,8 +56,12 @@ READ = Operation(
     "/pages/{name}",
     "Read a page",
     Access.READER,
-    (Answer(200, "The page.", shapes.PageAnswer, headers=(ETAG,)), NOT_MODIFIED),
-    "The `ETag` stands for the page's text; its links may change without it.",
+    (
+        Answer(200, "The page.", shapes.PageAnswer, headers=(PAGE_ETAG,)),
+        Answer(304, "You have it already.", kinds=(), headers=(PAGE_ETAG,)),
+    ),
+    "An old name leads to the page that it stands for. The `ETag` stands for the page's text; its links may change"
+    " without it.",
     (*READING, *LISTING, "page_not_found", "revision_not_found", "invalid_page_name"),
     query=ReadPage,
     headers=(IF_NONE_MATCH,),
@@ -82,6 +85,7 @@ WRITE = Operation(
         *GUARDED,
         "revision_required",
         "page_too_large",
+        "quota_exceeded",
         "invalid_page_text",
     ),
     query=WritePage,
@@ -105,6 +109,7 @@ EDIT = Operation(
         "page_not_found",
         "edit_not_applicable",
         "page_too_large",
+        "quota_exceeded",
         "invalid_page_text",
     ),
     query=WritePage,
@@ -135,8 +140,8 @@ RENAME = Operation(
     Access.WRITER,
     (Answer(200, "It has the new name.", shapes.PageRenamed, headers=WRITTEN),),
     "Attachments go with it, links to it follow, pages below it stay; all in one commit.",
-    (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "page_exists"),
-    query=WritePage,
+    (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "page_exists", "quota_exceeded"),
+    query=Change,
     headers=WRITING,
     body=RenamePage,
 )
@@ -168,18 +173,20 @@ class PageRoutes:
         return answer_bytes(200, await self._contents.run(wiki_request().wiki, look_up))
 
     async def read_page(self, name: str) -> Response:
-        revision = read_query(ReadPage).revision or None
+        asked = read_query(ReadPage)
 
         def look_up(content: Content) -> tuple[str, bytes]:
-            page = content.read_page(unquote(name), revision)
-            return page.revision, as_json(answers.page(page))
+            page = content.read_page(unquote(name), asked.revision or None, follow_redirect=asked.redirect)
+            # Links may change without the page: only its text is what the tag stands for. Where an old name may come to
+            # mean another page the tag says which it is; no write takes such a tag for a revision of the old name.
+            tag = f"{page.revision}/{quote(page.path)}" if page.redirected_from else page.revision
+            return tag, as_json(answers.page(page))
 
         found, text = await self._contents.run(wiki_request().wiki, look_up)
-        # Links may change without the page: only its text is what the tag stands for.
         return not_modified(found) or answer_bytes(200, text, etag(found))
 
     async def write_page(self, name: str) -> Response:
-        dry_run = read_query(WritePage).dry_run
+        asked = read_query(WritePage)
         async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
             body = await read_json(PutPage, received)
             base = base_revision(body.revision)
@@ -191,15 +198,17 @@ class PageRoutes:
                     base=base,
                     author=author,
                     message=body.commit_message or None,
-                    dry_run=dry_run,
+                    dry_run=asked.dry_run,
+                    follow_redirect=asked.redirect,
                 )
-                status = 201 if written.created and not dry_run else 200
-                return Reply(status, answers.put(written, dry_run=dry_run), None if dry_run else written.revision)
+                status = 201 if written.created and not asked.dry_run else 200
+                revision = None if asked.dry_run else written.revision
+                return Reply(status, answers.put(written, dry_run=asked.dry_run), revision)
 
             return await self._changing.run(write, received.digest)
 
     async def edit_page(self, name: str) -> Response:
-        dry_run = read_query(WritePage).dry_run
+        asked = read_query(WritePage)
         async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
             body = await read_json(PatchPage, received)
             base = base_revision(body.revision)
@@ -214,9 +223,11 @@ class PageRoutes:
                     new=body.new_string,
                     author=author,
                     message=body.commit_message or None,
-                    dry_run=dry_run,
+                    dry_run=asked.dry_run,
+                    follow_redirect=asked.redirect,
                 )
-                return Reply(200, answers.patch(written, dry_run=dry_run), None if dry_run else written.revision)
+                revision = None if asked.dry_run else written.revision
+                return Reply(200, answers.patch(written, dry_run=asked.dry_run), revision)
 
             return await self._changing.run(edit, received.digest)
 
@@ -234,7 +245,7 @@ class PageRoutes:
         return await self._changing.run(delete, body.model_dump_json().encode())
 
     async def rename_page(self, name: str) -> Response:
-        dry_run = read_query(WritePage).dry_run
+        dry_run = read_query(Change).dry_run
         async with self._bodies.receive(most_bytes=MAX_PAGE_BODY_BYTES) as received:
             body = await read_json(RenamePage, received)
         base = base_revision(body.revision)

@@ -37,6 +37,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "idempotency_in_progress": Problem(409, "The first request with this key is at work. Ask again in a moment."),
     "reindex_running": Problem(409, "A re-index is running. Wait for it, or cancel it."),
     "page_too_large": Problem(413, "A page can have at most 1,000,000 characters. Split it."),
+    "quota_exceeded": Problem(413, "The wiki is full. Remove pages or files, or ask the operator for a larger quota."),
     "body_too_large": Problem(413, "The body is larger than any of this kind needs to be. Send less."),
     "unsupported_media_type": Problem(415, "The body is not declared as JSON. Send `Content-Type: application/json`."),
     "range_not_satisfiable": Problem(416, "The file has no such range. `Content-Range` tells its size."),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from quart import request
 
 from robot.rest.refusals import Refused
-from wikihost.content import MAX_HISTORY
+from wikihost.content import MAX_HISTORY, MAX_OFFSET
 
 MAX_LISTED = 1_000
 MAX_HITS = 50
@@ -28,15 +28,15 @@ Message = Annotated[
 ]
 
 
-def _counting(default: int, most: int) -> Callable[[object], int]:
-    """Read a number from 1 to `most`; what is no number counts as the default, as it always did."""
+def _counting(default: int, most: int, *, least: int = 1) -> Callable[[object], int]:
+    """Read a number from `least` to `most`; what is no number counts as the default, as it always did."""
 
     def read(value: object) -> int:
         try:
             number = int(str(value))
         except ValueError:
             return default
-        return min(max(number, 1), most)
+        return min(max(number, least), most)
 
     return read
 
@@ -80,6 +80,12 @@ Limit = Annotated[
 ]
 Cursor = Annotated[str, Field(description="The `cursor` of the answer before, to go on from there.")]
 CommitCursor = Annotated[Cursor, Field(json_schema_extra={"pattern": "^([0-9a-f]{40})?$"})]
+FollowRedirect = Annotated[
+    Flag,
+    Field(
+        description="`false` means the page of that very name, also where it only stands for another.", examples=[False]
+    ),
+]
 DryRun = Annotated[
     Flag, Field(description="Check everything, say what would happen, and commit nothing.", examples=[True])
 ]
@@ -128,20 +134,25 @@ class ReadPage(Query):
             examples=["3f2a9c0d"],
         ),
     ] = ""
+    redirect: FollowRedirect = True
 
 
-class WritePage(Query):
+class Change(Query):
     dry_run: DryRun = False
 
 
-class RemovePage(WritePage):
+class WritePage(Change):
+    redirect: FollowRedirect = True
+
+
+class RemovePage(Change):
     revision: Annotated[
         Revision | None, Field(description="Only if it is still at this revision; also in the body.")
     ] = None
     commit_message: Annotated[Message | None, Field(description="Why, for the history; also in the body.")] = None
 
 
-class PutAttachment(WritePage):
+class PutAttachment(Change):
     revision: Annotated[Revision | None, Field(description="Overwrite only this revision.")] = None
     commit_message: Message | None = None
 
@@ -196,6 +207,20 @@ class Search(Query):
         _ANY_NUMBER,
         Field(description="At most so many pages, 1 to 50.", examples=[10]),
     ] = MAX_HITS
+    cursor: Annotated[
+        int,
+        BeforeValidator(_counting(0, MAX_OFFSET, least=0)),
+        _ANY_NUMBER,
+        Field(description="The `cursor` of the answer before, to go on from there."),
+    ] = 0
+
+
+class Find(Search):
+    mode: Annotated[
+        Literal["hybrid", "keyword", "semantic"],
+        Field(description="Both joined, or one of them alone.", examples=["hybrid"]),
+    ] = "hybrid"
+    explain: Annotated[Flag, Field(description="Say what each score is joined of.", examples=[True])] = False
 
 
 class SemanticSearch(Query):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from robot.rest.problems import PROBLEMS
 from robot.rest.shapes import ErrorAnswer
 from robot.search.values import ReindexRunning, SearchError
-from wikihost.errors import Conflict, ContentError, EditNotApplicable, RevisionRequired
+from wikihost.errors import Conflict, ContentError, EditNotApplicable, QuotaExceeded, RevisionRequired
 
 _HTTP = {
     400: ("bad_request", "The request cannot be understood."),
@@ -45,6 +45,9 @@ def of_content(error: ContentError) -> tuple[int, ErrorAnswer]:
         case EditNotApplicable():
             body["error"] = f"old_string is ambiguous: found {error.occurrences} occurrences"
             body["occurrences"] = error.occurrences
+        case QuotaExceeded():
+            body["needed"] = {"pages": error.pages, "bytes": error.size_bytes}
+            body["quota"] = {"pages": error.quota_pages, "bytes": error.quota_bytes}
         case _:
             pass
     problem = PROBLEMS.get(error.code, PROBLEMS["internal_error"])

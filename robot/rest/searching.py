@@ -1,4 +1,4 @@
-"""`/api/v1/search`, `/semantic-search`, `/chroma-status` and `/reindex`."""
+"""`/api/v1/search`, `/find`, `/semantic-search`, `/chroma-status` and `/reindex`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robot.rest.answers import answer
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.operations import LOCATION, Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
-from robot.rest.queries import Search, SemanticSearch, read_query
+from robot.rest.queries import Find, Search, SemanticSearch, read_query
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -25,9 +25,23 @@ SEARCH = Operation(
     "Find pages by words",
     Access.READER,
     (Answer(200, "The pages.", shapes.SearchAnswer),),
-    "Words in double quotes are a phrase.",
+    'No word is required; a page with all of them comes first. `"a phrase"`, `begin*`, `-not`, `title:`, `tag:`,'
+    " `category:` and `path:` are understood. A page that only stands for another is not shown.",
     (*READING, *LISTING, "missing_parameter"),
     query=Search,
+)
+FIND = Operation(
+    "find",
+    "Search",
+    "GET",
+    "/find",
+    "Find pages by words and by meaning",
+    Access.READER,
+    (Answer(200, "The pages.", shapes.FoundPages),),
+    "Takes what `/search` takes, and joins it with the pages whose passages mean the same. Words count for more when"
+    " the question looks like a name or a piece of code.",
+    (*READING, *LISTING, "missing_parameter", "search_unavailable"),
+    query=Find,
 )
 SEMANTIC_SEARCH = Operation(
     "semantic_search",
@@ -86,7 +100,7 @@ REINDEX_STATUS = Operation(
     READING,
 )
 
-OPERATIONS = (SEARCH, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
+OPERATIONS = (SEARCH, FIND, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
 
 
 class SearchRoutes:
@@ -96,8 +110,17 @@ class SearchRoutes:
 
     async def search(self) -> Response:
         asked = read_query(Search)
-        hits = await self._contents.run(wiki_request().wiki, lambda content: content.search(asked.q, asked.limit))
-        return answer(200, answers.search(asked.q, hits))
+        found = await self._contents.run(
+            wiki_request().wiki, lambda content: content.search(asked.q, asked.limit, asked.cursor)
+        )
+        return answer(200, answers.search(asked.q, found, asked.cursor))
+
+    async def find(self) -> Response:
+        asked = read_query(Find)
+        found = await self._search.find(
+            wiki_request().wiki, asked.q, mode=asked.mode, limit=asked.limit, offset=asked.cursor
+        )
+        return answer(200, answers.find(asked.q, found, asked.cursor, explain=asked.explain))
 
     async def semantic_search(self) -> Response:
         asked = read_query(SemanticSearch)

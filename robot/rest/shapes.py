@@ -44,6 +44,13 @@ Diff = Annotated[
 DryRun = Annotated[Literal[True], Field(description="Only there for a dry run.")]
 
 
+class Amount(TypedDict):
+    """What files at the head take. The quota counts both."""
+
+    pages: Annotated[int, Field(examples=[5000])]
+    bytes: Annotated[int, Field(examples=[209715200])]
+
+
 class ErrorAnswer(TypedDict):
     """Why nothing was done."""
 
@@ -54,6 +61,8 @@ class ErrorAnswer(TypedDict):
     occurrences: NotRequired[
         Annotated[int, Field(description="With `edit_not_applicable`: how often `old_string` occurs.")]
     ]
+    needed: NotRequired[Annotated[Amount, Field(description="With `quota_exceeded`: what the wiki would hold.")]]
+    quota: NotRequired[Annotated[Amount, Field(description="With `quota_exceeded`: what it may hold.")]]
 
 
 class Health(TypedDict):
@@ -89,6 +98,7 @@ class PageAnswer(TypedDict):
     linked_from: Annotated[Names, Field(description="Pages that link to it.")]
     revision: Revision
     last_commit: CommitEntry
+    redirected_from: NotRequired[Annotated[Path, Field(description="The old name that was asked for.")]]
 
 
 class PageEntry(TypedDict):
@@ -270,6 +280,20 @@ class AttachmentRemoved(TypedDict):
     dry_run: NotRequired[DryRun]
 
 
+class Explanation(TypedDict):
+    """What each of the two searches said of a page; null where it did not find it."""
+
+    keyword: Annotated[float | None, Field(description="Of 1, which the best has.", examples=[0.8])]
+    semantic: Annotated[float | None, Field(description="The cosine.", examples=[0.41])]
+
+
+class Weights(TypedDict):
+    """Together 1."""
+
+    keyword: Annotated[float, Field(examples=[0.4])]
+    semantic: Annotated[float, Field(examples=[0.6])]
+
+
 class Hit(TypedDict):
     """A page found by words."""
 
@@ -277,6 +301,15 @@ class Hit(TypedDict):
     path: Path
     snippet: Annotated[str, Field(examples=["… check the seal. If there is oil under it, …"])]
     score: Annotated[float, Field(ge=0, le=1, description="The best hit has 1.", examples=[1.0])]
+    section: Annotated[
+        str, Field(description="The heading above the first match; empty before any.", examples=["Checks"])
+    ]
+    anchor: Annotated[str, Field(description="That heading's id in the page: `/{path}#{anchor}`.", examples=["checks"])]
+    highlights: Annotated[
+        list[list[int]],
+        Field(description="What matches: from and to, in characters of `snippet`.", examples=[[[12, 16]]]),
+    ]
+    explain: NotRequired[Annotated[Explanation, Field(description="With `explain=1`: what the score is joined of.")]]
 
 
 class SearchAnswer(TypedDict):
@@ -284,7 +317,26 @@ class SearchAnswer(TypedDict):
 
     query: Annotated[str, Field(examples=["seal oil"])]
     results: list[Hit]
-    total: Annotated[Total, Field(description="How many are in this answer.")]
+    total: Total
+    cursor: NotRequired[Cursor]
+
+
+class FoundPages(TypedDict):
+    """Pages by words and by meaning, best first."""
+
+    query: Annotated[str, Field(examples=["what to do when the pump stops"])]
+    results: list[Hit]
+    total: Total
+    cursor: NotRequired[Cursor]
+    mode: Annotated[
+        Literal["hybrid", "keyword", "semantic"],
+        Field(description="How they were found: `keyword` while nothing is indexed, or there is no model."),
+    ]
+    head: Head
+    indexed_head: Annotated[
+        Revision | None, Field(description="Where it differs from `head`, the last edits may be missing.")
+    ]
+    weights: NotRequired[Annotated[Weights, Field(description="With `explain=1`: what words and meaning count for.")]]
 
 
 class PassageEntry(TypedDict):

@@ -6,6 +6,7 @@
     model_host  the loaded model, its threads and their limits
     agenda      which wiki is worked on next: coalescing, turns, backoff; pure
     indexing    one page at a time: survey, cut, store; called in threads
+    fusion      pages by words and pages by meaning as one list; pure
     ranking     a question's vector to a bounded choice of passages; called in threads
     index       FAISS over one wiki's stored vectors; immutable once built
     embed       texts to vectors, behind a small interface

@@ -7,14 +7,13 @@ or a table that fits stays whole. Passages do not overlap: an edit re-embeds wha
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
+from wikihost.headings import Anchors, block_tokens
+
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 # Part of every model id: raise it when the same page would be cut or prefixed differently.
@@ -30,13 +29,9 @@ PREFIX_TOKENS = 40
 SMALL_TOKENS = 80
 # Tokenizers take a long run without spaces (base64, say) for one unknown word; it counts by its length instead.
 MOST_CHARS_PER_TOKEN = 10
-# Longer headings are absurd, and inline Markdown can cost the square of its length.
-MAX_HEADING_CHARS = 300
 # How many headings a section path shows, as clients of the API know it.
 PATH_HEADINGS = 3
 
-_WIKILINK = re.compile(r"\[\[([^\[\]|]+)(?:\|[^\[\]]*)?\]\]")
-_MARKUP = re.compile(r"[\\`*_\[\]<>&~!]")
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+")
 _LINE = re.compile(r"(?<=\n)")
 _WORD = re.compile(r"(?<=\s)(?=\S)")
@@ -122,37 +117,14 @@ def place(title: str, section_path: str) -> str:
     return section_path if first.casefold() == title.casefold() else f"{title} > {section_path}"
 
 
-def slugify(text: str) -> str:
-    """The id that Otter Wiki gives a heading (otterwiki.util.slugify)."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").strip().lower()
-    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s\-]", "", plain))
-
-
-@cache
-def _block_parser() -> MarkdownIt:
-    """Finds blocks and leaves what is in them alone, at a third of the price."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - 50 ms that a start need not pay
-
-    parser = MarkdownIt("commonmark").enable("table")
-    parser.core.ruler.enableOnly(["normalize", "block"])
-    return parser
-
-
-@cache
-def _inline_parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # noqa: PLC0415
-
-    return MarkdownIt("commonmark").enable("strikethrough")
-
-
 def _sections(body: str) -> Iterator[_Section]:
     """Sections in reading order; text before the first heading has no headings. Sections without text are left out."""
     lines = body.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd").split("\n")
-    tokens = _block_parser().parse("\n".join(lines))
-    anchors = _Anchors()
+    tokens = block_tokens("\n".join(lines))
+    anchors = Anchors()
     # Anchors are counted for all headings, also those inside quotes and lists, which do not start a section.
     starts = [
-        (token, anchors.of(tokens[index + 1]) if token.type == "heading_open" else None)
+        (token, anchors.of(tokens[index + 1].content) if token.type == "heading_open" else None)
         for index, token in enumerate(tokens)
         if token.type == "heading_open" or (token.level == 0 and token.map is not None and token.nesting >= 0)
     ]
@@ -184,34 +156,6 @@ def _texts(lines: Sequence[str], blocks: Sequence[Token]) -> Iterator[str]:
         first = 0 if index == 0 else start
         end = starts[index + 1] if index + 1 < len(starts) else len(lines)
         yield "\n".join(lines[first:end]).strip("\n")
-
-
-class _Anchors:
-    """Ids of a page's headings; a repeated one gets `-1`, `-2`, … as Otter Wiki's renderer counts them."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
-
-    def of(self, inline: Token) -> tuple[str, str]:
-        """The heading's plain text and its id."""
-        text = _plain(inline.content[:MAX_HEADING_CHARS])
-        slug = slugify(text)
-        times = self._seen[slug] = self._seen.get(slug, -1) + 1
-        return text, f"{slug}-{times}" if times else slug
-
-
-def _plain(markdown: str) -> str:
-    """Inline Markdown as its reader sees it."""
-    if _MARKUP.search(markdown) is None:
-        return " ".join(markdown.split())
-    inline = _inline_parser().parseInline(_WIKILINK.sub(r"\1", markdown))
-    children = inline[0].children or []
-    shown = (
-        " " if token.type in ("softbreak", "hardbreak") else token.content
-        for token in children
-        if token.type not in ("html_inline", "image")
-    )
-    return " ".join("".join(shown).split())
 
 
 def _pieces(section: _Section, count: CountTokens) -> Iterator[_Piece]:

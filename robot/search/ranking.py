@@ -40,7 +40,7 @@ def answer_by_meaning(
 def answer_by_keywords(content: Content, text: str, *, limit: int) -> SemanticAnswer:
     """What keyword search finds, in the same shape."""
     head = content.sync()
-    hits = content.search(text, limit)
+    hits = content.search(text, limit).hits
     words = content.catalog.read(lambda db: passages.page_words(db, [hit.path for hit in hits]))
     return SemanticAnswer([_from_hit(hit, words.get(hit.path, 0)) for hit in hits], "lexical", head, None)
 
@@ -108,9 +108,9 @@ def _from_hit(hit: SearchHit, words: int) -> Passage:
         text=f"[{hit.title}] {hit.snippet}",
         snippet=snippet(hit.snippet),
         distance=1.0 - hit.score,
-        section="",
-        section_path=hit.title,
-        anchor="",
+        section=hit.section,
+        section_path=place(hit.title, hit.section),
+        anchor=hit.anchor,
         chunk_index=0,
         total_chunks=1,
         page_word_count=words,

@@ -6,25 +6,29 @@ import trio
 
 from robot.contents import Contents
 from robot.model import Wiki
-from robot.search import ranking
+from robot.search import fusion, ranking
 from robot.search.embed import BundledMiniLM, EmbedderSource
 from robot.search.model_host import ModelHost
 from robot.search.nursery import FindWiki, IndexNursery, Job
 from robot.search.shelf import Shelf
 from robot.search.values import (
     EmbeddingFailed,
+    FindAnswer,
+    Finding,
+    FindMode,
     ModelUnavailable,
     ReindexRunning,
     ReindexState,
     ReindexStatus,
     SemanticAnswer,
 )
-from wikihost import passages
+from wikihost import keyword_syntax, keywords, passages
 from wikihost.content import Content
 from wikihost.passages import Progress
 
 MAX_RESULTS = 50
 MAX_CHUNKS_PER_PAGE = 5
+FUSED = 100  # of each list; what comes later has no say
 # More than the model reads of any question.
 MAX_QUERY_CHARS = 2_000
 
@@ -83,6 +87,30 @@ class SearchService:
             self._nursery.wake(wiki.id)
         return answer
 
+    async def find(self, wiki: Wiki, text: str, *, mode: FindMode, limit: int, offset: int = 0) -> FindAnswer:
+        """Pages by words (with all the syntax that has) and by meaning, joined by score; after the first `offset`.
+
+        By words alone where search by meaning has nothing to say: no model, nothing indexed, no words in the query.
+        """
+        query = keyword_syntax.parse(text)
+        question = _question(" ".join(term.text for term in query.wanted))
+        near = await self._near(wiki, question) if question and mode != "keyword" else None
+        if near is None:
+            return await self._contents.run(wiki, lambda content: _by_words(content, text, limit, offset))
+        if near.indexed_head != near.head:
+            self._nursery.wake(wiki.id)
+        weight = fusion.lexical_weight(text) if mode == "hybrid" else 0.0
+
+        def join(content: Content) -> list[Finding]:
+            hits = content.search(text, FUSED).hits if mode == "hybrid" else ()
+            allowed = content.catalog.read(lambda db: keywords.meeting(db, query))
+            passages = [each for each in near.results if allowed is None or each.path in allowed]
+            return fusion.merge(hits, passages, weight)
+
+        found = await self._contents.run(wiki, join)
+        shown = found[offset : offset + limit]
+        return FindAnswer(shown, len(found), mode, weight, near.head, near.indexed_head)
+
     async def status(self, wiki: Wiki) -> ReindexStatus:
         """How far the wiki's index is. Starts nothing and loads nothing."""
         model_id = self._model.model_id
@@ -110,6 +138,13 @@ class SearchService:
             model=model_id if self._model.failure is None else None,
         )
 
+    async def _near(self, wiki: Wiki, question: str) -> SemanticAnswer | None:
+        """The best passage of each of the nearest pages; None when search by meaning cannot answer."""
+        try:
+            return await self._by_meaning(wiki, question, FUSED, 1)
+        except (ModelUnavailable, EmbeddingFailed):
+            return None
+
     async def _by_meaning(self, wiki: Wiki, question: str, limit: int, per_page: int) -> SemanticAnswer | None:
         """None when no passage of the wiki is indexed yet. Raises `ModelUnavailable`, `EmbeddingFailed`."""
         snapshot = await self._shelf.snapshot(
@@ -125,6 +160,13 @@ class SearchService:
                 content, snapshot, vector, model_id, limit=limit, per_page=per_page
             ),
         )
+
+
+def _by_words(content: Content, text: str, limit: int, offset: int) -> FindAnswer:
+    head = content.sync()
+    found = content.search(text, limit, offset)
+    results = [Finding(hit, hit.score, hit.score, None) for hit in found.hits]
+    return FindAnswer(results, found.total, "keyword", 1.0, head, None)
 
 
 def _question(text: str) -> str:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from wikihost.values import SearchHit
+
 Mode = Literal["semantic", "lexical"]
+FindMode = Literal["hybrid", "keyword", "semantic"]
 ReindexState = Literal["idle", "in_progress", "complete", "error"]
 
 
@@ -42,6 +45,35 @@ class SemanticAnswer:
 
     results: Sequence[Passage]
     mode: Mode
+    head: str
+    indexed_head: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A page found by words, by meaning, or both; `score` is 0..1.
+
+    `lexical` and `semantic` are what each list said of the page (1 for the best by words; the cosine), None where it
+    was not on the list.
+    """
+
+    page: SearchHit
+    score: float
+    lexical: float | None
+    semantic: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswer:
+    """Findings, best first, a part of `total`. `mode` is how they were found: by words while nothing is indexed.
+
+    `lexical_weight` is what words counted for, of 1.
+    """
+
+    results: Sequence[Finding]
+    total: int
+    mode: FindMode
+    lexical_weight: float
     head: str
     indexed_head: str | None
 

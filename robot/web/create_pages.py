@@ -12,6 +12,7 @@ from robot.db import Database
 from robot.hosting import TooManyWikis, create_hosted_wiki
 from robot.model import User
 from robot.signin.sessions import Sessions
+from robot.web.choices import VISIBILITIES
 from robot.web.page import render
 from robot.web.visitor import signed_in
 from robot.wikis import (
@@ -23,12 +24,7 @@ from robot.wikis import (
     find_slug_objection,
 )
 from wikihost.layout import DataDir
-
-_CHOICES = (
-    ("private", "Private", "Only people who have a role in it. To others it looks as if it did not exist."),
-    ("unlisted", "Unlisted", "Whoever knows the address. It is listed nowhere."),
-    ("public", "Public", "Everybody. It is listed on this host's front page."),
-)
+from wikihost.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,13 @@ class _Typed:
 
 
 def create_pages(
-    *, db: Database, data: DataDir, address: PublicAddress, sessions: Sessions, max_wikis_per_user: int
+    *,
+    db: Database,
+    data: DataDir,
+    address: PublicAddress,
+    sessions: Sessions,
+    max_wikis_per_user: int,
+    default_quota: Quota,
 ) -> Blueprint:
     """`/app/create`, `/app/create/check`"""
     pages = Blueprint("create", __name__, url_prefix="/app/create")
@@ -50,7 +52,7 @@ def create_pages(
     def form(user: User, typed: _Typed, errors: dict[str, str]) -> str:
         suffix = address.platform_origin.partition("://")[2]
         return render(
-            "create.html", user=user, here="create", typed=typed, errors=errors, choices=_CHOICES, suffix=suffix
+            "create.html", user=user, here="create", typed=typed, errors=errors, choices=VISIBILITIES, suffix=suffix
         )
 
     @pages.get("")
@@ -75,6 +77,7 @@ def create_pages(
                 description=typed.description,
                 visibility=check_visibility(typed.visibility),
                 domain=address.domain,
+                quota=default_quota,
                 limit=None if user.is_operator else max_wikis_per_user,
             )
         except InvalidWiki as error:

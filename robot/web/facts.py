@@ -12,6 +12,7 @@ from robot.contents import Contents
 from robot.model import Wiki
 from wikihost.content import Content
 from wikihost.errors import ContentError
+from wikihost.quota import Quota, Usage
 from wikihost.values import PageFilter
 
 # A dashboard without a wiki's figures is better than one that waits until long git jobs have left a thread free. A read
@@ -21,10 +22,10 @@ FACTS_DEADLINE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WikiFacts:
-    """`size_bytes` is git's size on disk; `changed_by` the author of the newest change, the agent's name in it."""
+    """`usage` is what counts against `quota`; `changed_by` the author of the newest change, the agent's name in it."""
 
-    pages: int
-    size_bytes: int
+    usage: Usage
+    quota: Quota
     changed: datetime | None
     changed_by: str | None
 
@@ -50,8 +51,8 @@ def read_facts(content: Content) -> WikiFacts:
     """One wiki's figures; blocks on its catalog. Raises `ContentError`."""
     stats = content.stats()
     return WikiFacts(
-        pages=stats.pages,
-        size_bytes=stats.repository_bytes,
+        usage=stats.usage,
+        quota=stats.quota,
         changed=stats.updated,
         changed_by=None if stats.updated is None else _author_at(content, stats.updated),
     )

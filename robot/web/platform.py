@@ -24,12 +24,14 @@ from robot.web.landing import landing_pages
 from robot.web.link_pages import link_pages
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
 from robot.web.revoke_pages import revoke_pages
+from robot.web.settings_pages import settings_pages
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.visitor import NoSuchWiki, SignInNeeded
 from robot.web.wiki_pages import Reindexer, wiki_pages
-from wikihost.errors import StorageFailed, StorageFull
+from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 # The forms are small: a description of 500 characters is the longest field.
 MAX_FORM_BYTES = 64 * 1024
@@ -52,6 +54,7 @@ def create_platform_app(
     sessions: Sessions,
     contents: Contents,
     max_wikis_per_user: int,
+    default_quota: Quota,
     reindexer: Reindexer,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
@@ -62,8 +65,16 @@ def create_platform_app(
         link_pages(db=db, address=address, sessions=sessions),
         handoff_page(db=db, address=address, sessions=sessions),
         dashboard_page(db=db, address=address, sessions=sessions, contents=contents),
-        create_pages(db=db, data=data, address=address, sessions=sessions, max_wikis_per_user=max_wikis_per_user),
+        create_pages(
+            db=db,
+            data=data,
+            address=address,
+            sessions=sessions,
+            max_wikis_per_user=max_wikis_per_user,
+            default_quota=default_quota,
+        ),
         wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer),
+        settings_pages(db=db, address=address, sessions=sessions, contents=contents),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),
     ):
@@ -135,6 +146,10 @@ def _add_error_pages(app: QuartTrio) -> None:
     @app.errorhandler(StorageFull)
     async def disk_full(_: Exception) -> Response:
         return error_page(507, "The disk is full", "This host has no room left, so your change was not made.")
+
+    @app.errorhandler(QuotaExceeded)
+    async def over_quota(error: QuotaExceeded) -> Response:
+        return error_page(413, "This does not fit", f"{error} Nothing was changed.")
 
     @app.errorhandler(StorageFailed)
     async def disk_failed(_: StorageFailed) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -93,8 +94,13 @@ def test_the_peer_is_the_release_that_robot_runs() -> None:
     assert f"otterwiki {metadata.version('otterwiki')}, gunicorn " in stock.versions()
 
 
-def test_every_row_can_be_asked_for() -> None:
-    assert set(run.MEASURES) == set(run.ROWS)
+def test_themes_can_be_asked_for_alone() -> None:
+    assert run.themes("rest,git") == ["rest", "git"]
+    with pytest.raises(argparse.ArgumentTypeError, match="no such theme: speed; there are pages, "):
+        run.themes("rest,speed")
+
+
+def test_the_figures_are_those_that_were_asked_for() -> None:
     assert run.FULL.wikis == 50
     assert (stopping.IDLE_CONNECTIONS, stopping.STREAMS) == (100, 5)
 

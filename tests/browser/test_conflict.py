@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MadeWiki, read_page, write_page
 from tests.browser.test_platform_accessible import assert_good
-from tests.harness import Robot
+from tests.harness import Robot, robot_command
 
 pytestmark = pytest.mark.browser
 
@@ -87,6 +87,22 @@ def test_somebody_who_was_signed_out_keeps_the_text(robot: Robot, keeper: Page, 
     keeper.get_by_role("button", name="Save this draft").click()
     expect(keeper).to_have_url(f"{wiki.origin}/Plan")
     assert content(robot, wiki) == TEXT.replace("two", "zwei")
+
+
+def test_a_text_that_does_not_fit_into_the_wiki_is_kept_and_saved_shortened(
+    robot: Robot, keeper: Page, wiki: MadeWiki
+) -> None:
+    open_editor(keeper, wiki)
+    grant = ["wiki", "quota", wiki.slug, "--mebibytes", "0"]
+    assert robot_command(*grant, data=robot.data, port=robot.port).returncode == 0
+    save_text(keeper, TEXT + "lang " * 60)
+    expect(keeper.get_by_role("heading", level=1)).to_have_text("The wiki is full")
+    expect(keeper.get_by_label("Draft")).to_contain_text("lang lang")
+    assert_good(keeper)
+    keeper.get_by_label("Draft").fill(TEXT.replace("two", "2"))
+    keeper.get_by_role("button", name="Save this draft").click()
+    expect(keeper).to_have_url(f"{wiki.origin}/Plan")
+    assert content(robot, wiki) == TEXT.replace("two", "2")
 
 
 def _take_pictures(page: Page) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from robot.web.errors import render_error, render_notice, render_waking
 from robot.web.page import render
 from tests.browser.conftest import MadeWiki, link_for, new_slug
-from tests.harness import Robot
+from tests.harness import Robot, robot_command
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +70,7 @@ def test_pages_of_somebody_with_wikis(robot: Robot, keeper: Page, make_wiki: Cal
         "/auth/logout",
         f"/app/wiki/{wiki.slug}?created=1",
         f"/app/wiki/{wiki.slug}/agents?revoked=1",
+        f"/app/wiki/{wiki.slug}/settings?saved=1",
         "/app/wiki/nobodys",
     ):
         keeper.goto(robot.platform + path)
@@ -91,6 +92,33 @@ def test_create_form_with_errors_and_long_words(robot: Robot, keeper: Page) -> N
     assert_good(keeper)
     keeper.goto(f"{robot.platform}/app/")
     assert_good(keeper)
+
+
+def test_settings_with_errors_and_a_wiki_over_its_quota(
+    robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]
+) -> None:
+    wiki = make_wiki()
+    assert robot_command("wiki", "quota", wiki.slug, "--pages", "3", data=robot.data, port=robot.port).returncode == 0
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}")
+    expect(keeper.get_by_role("meter", name="Pages: 4 of 3")).to_be_visible()
+    expect(keeper.get_by_text("over quota")).to_be_visible()
+    assert_good(keeper)
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}/settings")
+    keeper.get_by_role("textbox", name="Name").fill(" ")
+    keeper.get_by_role("textbox", name="What it is about").fill(f"{LONG}{LONG}")
+    keeper.get_by_role("radio", name="Public").check()
+    keeper.get_by_role("checkbox", name="Clone, fetch and push with git").uncheck()
+    keeper.get_by_role("button", name="Save settings").click()
+    expect(keeper.get_by_role("alert")).to_be_visible()
+    expect(keeper.get_by_role("textbox", name="What it is about")).to_have_value(f"{LONG}{LONG}")
+    expect(keeper.get_by_role("radio", name="Public")).to_be_checked()
+    expect(keeper.get_by_role("checkbox", name="Clone, fetch and push with git")).not_to_be_checked()
+    assert_good(keeper)
+    keeper.get_by_role("textbox", name="Name").fill(LONG)
+    keeper.get_by_role("button", name="Save settings").click()
+    expect(keeper.get_by_role("status")).to_contain_text("in force")
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}")
+    expect(keeper.get_by_text("git clone")).to_have_count(0)
 
 
 def test_pages_about_tokens(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:

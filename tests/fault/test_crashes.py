@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness import Robot, running_robot
 from tests.processes import (
+    OF_THE_WORKER,
     command_of,
     descendants_of,
     git,
@@ -34,13 +35,13 @@ def statuses_while(robot: Robot, break_it: threading.Event, broken: threading.Ev
             if number == 5:
                 break_it.set()
                 assert broken.wait(10)
-            seen.append(browser.get("/").status_code)
+            seen.append(browser.get(OF_THE_WORKER).status_code)
     return seen
 
 
 def test_a_killed_worker_costs_at_most_one_answer(own_robot: Robot) -> None:
     with own_robot.client() as browser:
-        assert browser.get("/").status_code == 200
+        assert browser.get(OF_THE_WORKER).status_code == 200
     (worker,) = workers_of(own_robot.pid)
     break_it, broken = threading.Event(), threading.Event()
 
@@ -59,18 +60,21 @@ def test_a_killed_worker_costs_at_most_one_answer(own_robot: Robot) -> None:
 
 def test_a_killed_worker_is_back_in_two_seconds(own_robot: Robot) -> None:
     with own_robot.client() as browser:
-        assert browser.get("/").status_code == 200
+        assert browser.get(OF_THE_WORKER).status_code == 200
         for _ in range(3):
             kill(workers_of(own_robot.pid)[0])
-            assert wait_until(lambda: browser.get("/").status_code == 200, BACK_S, "the wiki answers again") < BACK_S
+            assert (
+                wait_until(lambda: browser.get(OF_THE_WORKER).status_code == 200, BACK_S, "the wiki answers again")
+                < BACK_S
+            )
 
 
 def test_a_killed_zygote_comes_back(own_robot: Robot) -> None:
     with own_robot.client() as browser:
-        assert browser.get("/").status_code == 200
+        assert browser.get(OF_THE_WORKER).status_code == 200
         before = zygote_of(own_robot.pid)
         kill(before)
-        wait_until(lambda: browser.get("/").status_code == 200, 10, "pages again")
+        wait_until(lambda: browser.get(OF_THE_WORKER).status_code == 200, 10, "pages again")
         assert zygote_of(own_robot.pid) != before
     with own_robot.agent() as agent:
         assert agent.get("/api/v1/pages/Home").status_code == 200
@@ -86,7 +90,7 @@ def test_agents_do_not_notice_that_workers_die(own_robot: Robot) -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_orphans(own_robot: Robot, how: signal.Signals) -> None:
     with own_robot.client() as browser:
-        assert browser.get("/").status_code == 200
+        assert browser.get(OF_THE_WORKER).status_code == 200
     family = descendants_of(own_robot.pid)
     assert len(family) >= 2, [command_of(pid) for pid in family]
     own_robot.stop(how)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.harness import Robot
-from tests.processes import kill, wait_until, workers_of
+from tests.processes import OF_THE_WORKER, kill, wait_until, workers_of
 
 pytestmark = pytest.mark.fault
 
@@ -30,5 +30,5 @@ def test_an_answer_cut_short_is_seen_as_that(own_robot: Robot) -> None:
             with pytest.raises(httpx2.RemoteProtocolError):
                 received += sum(len(piece) for piece in pieces)
         assert received < ATTACHMENT_BYTES
-        wait_until(lambda: browser.get("/").status_code == 200, 10, "the wiki answers again")
+        wait_until(lambda: browser.get(OF_THE_WORKER).status_code == 200, 10, "the wiki answers again")
     assert "Traceback" not in own_robot.stderr()

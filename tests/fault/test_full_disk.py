@@ -62,7 +62,7 @@ def test_full_disk_at_every_door(cramped: Robot) -> None:
         assert git(repo, "rev-parse", "HEAD") == head
         assert git(repo, "status", "--porcelain") == ""
         assert agent.get("/api/v1/pages/Home").status_code == 200
-        assert browser.get("/").status_code == 200
+        assert browser.get("/?made-anew").status_code == 200
         assert agent.get("/api/v1/pages/Roomless").status_code == 404
 
         ballast.unlink()

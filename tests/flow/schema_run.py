@@ -18,6 +18,7 @@ from robot.model import Role, Scope, Visibility
 from robot.tokens import create_token
 from tests.harness import Robot
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
@@ -45,7 +46,15 @@ async def _plant(robot: Robot) -> dict[str, Caller]:
         owner = await create_user(db, "fuzz-owner", "Owner")
         wikis = [
             await create_hosted_wiki(
-                db, data, owner, slug=slug, name=slug, description="", visibility=visibility, domain="robot.localhost"
+                db,
+                data,
+                owner,
+                slug=slug,
+                name=slug,
+                description="",
+                visibility=visibility,
+                domain="robot.localhost",
+                quota=Quota(),
             )
             for slug, visibility in (("closed", Visibility.PRIVATE), ("open", Visibility.PUBLIC))
         ]

@@ -100,7 +100,7 @@ def test_who_may_read_may_not_always_push(robot: Robot, git: Git, private: str) 
 def test_a_push_is_seen_at_every_door_at_once(robot: Robot, git: Git) -> None:
     copy = git.clone(address(robot, robot.token), "copy")
     with robot.client() as browser, robot.agent() as script:
-        assert browser.get("/").status_code == 200  # awake, with all that it remembers
+        assert browser.get("/?made-anew").status_code == 200  # awake, with all that it remembers
         head = copy.write({"Pushed page.md": "# Pushed\n\nA lighthouse keeper's log.\n"}, "From git")
         copy("push", "-q")
         assert "lighthouse keeper" in browser.get("/Pushed page").text

@@ -28,6 +28,7 @@ from robot.web.platform import create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
+from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
 
@@ -78,6 +79,7 @@ class SmallHost:
             description="About things.",
             visibility=visibility,
             domain=ADDRESS.domain,
+            quota=Quota(),
         )
 
     async def signed_in(self, user: User) -> Browser:
@@ -109,6 +111,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             sessions=sessions,
             contents=contents,
             max_wikis_per_user=5,
+            default_quota=Quota(),
             reindexer=reindexed,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)

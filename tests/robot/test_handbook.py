@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wikihost.markdown import headings, outline, split_frontmatter
+from wikihost.headings import headings
+from wikihost.markdown import outline, split_frontmatter
 from wikihost.names import file_of, name_of_file, page_key, parse_page_name
 
 ROOT = Path(__file__).parents[2]

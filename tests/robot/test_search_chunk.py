@@ -7,9 +7,8 @@ import time
 
 import pytest
 from otterwiki.renderer import OtterwikiRenderer
-from otterwiki.util import slugify as otterwiki_slugify
 
-from robot.search.chunk import HARD_TOKENS, MOST_CHARS_PER_TOKEN, TARGET_TOKENS, Chunk, chunk_page, place, slugify
+from robot.search.chunk import HARD_TOKENS, MOST_CHARS_PER_TOKEN, TARGET_TOKENS, Chunk, chunk_page, place
 
 ODD_HEADINGS = """\
 text
@@ -68,11 +67,6 @@ def test_anchors_are_the_ids_that_the_wiki_renders() -> None:
     assert anchors[0] == ""
     # Headings inside quotes and lists start no section, but they count among the repeated ones.
     assert anchors[1:] == [anchor for anchor in rendered if anchor not in ("same-2", "in-list")]
-
-
-@pytest.mark.parametrize("text", ["A  b--c", "Ünï_cödé", "概要", " x? (y) / z ", "٣ ²", ""])
-def test_slugs_are_the_wikis(text: str) -> None:
-    assert slugify(text) == otterwiki_slugify(text)
 
 
 def test_sections_know_their_place() -> None:

@@ -39,6 +39,7 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
         "/app/create",
         "/app/wiki/notes",
         "/app/wiki/notes/agents",
+        "/app/wiki/notes/settings",
         "/no",
     ]
     for path in paths:
@@ -101,7 +102,7 @@ async def test_the_dashboard_shows_my_wikis_with_their_figures(host: SmallHost) 
     )
     page = await text_of(await (await host.signed_in(host.ada)).get(PLATFORM, "/app/"))
     assert "https://notes.wiki.test/" in page
-    assert "<dd>5</dd>" in page  # four seeds and one
+    assert 'aria-label="Pages: 5 of 5,000"' in page  # four seeds and one
     assert "by Ada Lovelace (Claude Code)" in page
     assert "hers" not in page
 
@@ -114,7 +115,7 @@ async def test_a_wiki_whose_repository_is_broken_does_not_break_the_dashboard(ho
     page = await text_of(answer)
     assert answer.status_code == 200
     assert page.count("figures cannot be read") == 1
-    assert "<dd>4</dd>" in page
+    assert 'aria-label="Pages: 4 of 5,000"' in page
 
 
 GOOD = {"name": "Field Notes", "slug": "field-notes", "description": "About the field.", "visibility": "private"}
@@ -251,7 +252,8 @@ async def test_strangers_reach_nothing_of_a_wiki(host: SmallHost) -> None:
     eve = await host.signed_in(host.eve)
     forms = {"name": "n", "scope": "read", "expiry": "30"}
     for method, path in (
-        ("GET", ""), ("GET", "/agents"), ("POST", "/tokens"), ("POST", "/reindex"),
+        ("GET", ""), ("GET", "/agents"), ("POST", "/tokens"), ("POST", "/reindex"), ("GET", "/settings"),
+        ("POST", "/settings"),
         ("GET", f"/tokens/{token.id}/revoke"), ("POST", f"/tokens/{token.id}/revoke"),
     ):  # fmt: skip
         answer = await eve.visit(method, PLATFORM, f"/app/wiki/notes{path}", form=forms if method == "POST" else None)
@@ -299,6 +301,11 @@ async def test_errors_are_pages_that_say_what_to_do(host: SmallHost, monkeypatch
     other.close()
     assert busy.status_code == 503
     assert busy.headers["Content-Security-Policy"] == STANDALONE_CSP
+    with monkeypatch.context() as patch:
+        patch.setattr("wikihost.lifecycle.default_pages", lambda *_: {f"Page {n}": "" for n in range(5_001)})
+        full = await browser.post(PLATFORM, "/app/create", form=GOOD)
+    assert (full.status_code, "would have 5,001 pages" in await text_of(full)) == (413, True)
+    assert not host.data.wikis.exists()
     with monkeypatch.context() as patch:
         patch.setattr(host.db, "all", lambda *_: 1 / 0)
         broken = await browser.get(PLATFORM, "/app/")

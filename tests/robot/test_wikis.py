@@ -22,6 +22,7 @@ from robot.wikis import (
     wikis_of,
 )
 from tests.robot.small_host import ADDRESS, FakeClock, SmallHost
+from wikihost.quota import Quota
 
 
 @pytest.mark.parametrize("slug", ["abc", "a1-b2", "0ab", "a" * 30, "xn-a"])
@@ -87,6 +88,7 @@ async def test_the_limit_counts_owned_wikis_only(host: SmallHost) -> None:
             description="",
             visibility=Visibility.PRIVATE,
             domain=ADDRESS.domain,
+            quota=Quota(),
             limit=1,
         )
 
@@ -143,6 +145,7 @@ KILLED = """
     from robot.model import Visibility
     from robot.wikis import find_wiki_by_slug
     from wikihost.layout import DataDir
+    from wikihost.quota import Quota
     root, fatal = Path(sys.argv[1]), sys.argv[2]
     real = getattr(hosting, fatal)
     def die(*args, **kwargs):
@@ -155,7 +158,7 @@ KILLED = """
             await hosting.delete_hosted_wiki(db, data, find_wiki_by_slug(db, "victim"))
         await hosting.create_hosted_wiki(
             db, data, find_user_by_name(db, "ada"), slug="fresh", name="Fresh", description="",
-            visibility=Visibility.PUBLIC, domain="wiki.test",
+            visibility=Visibility.PUBLIC, domain="wiki.test", quota=Quota(),
         )
     trio.run(main)
 """

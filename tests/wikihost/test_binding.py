@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wikihost.child.settings import DECIDED, session_key, wiki_settings
 from wikihost.layout import WikiHome
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 
 def spec(root: Path) -> WorkerSpec:
@@ -14,9 +14,7 @@ def spec(root: Path) -> WorkerSpec:
     return WorkerSpec(
         wiki_id=root.name,
         root=str(root),
-        site_name=f"Wiki {root.name}",
-        description="",
-        platform_url="",
+        described=Described(f"Wiki {root.name}", "", ""),
         probe_secret="s",
         threads=1,
         max_upload_bytes=1,

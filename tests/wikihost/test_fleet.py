@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from tests.wikihost.fleets import (
     PATIENCE_S,
@@ -72,6 +74,55 @@ async def test_the_worker_unused_for_longest_makes_room(tmp_path: Path) -> None:
             # All that are awake are in use: one more is woken rather than one taken away.
             async with fleet.lease(wikis[1]):
                 assert [state_of(fleet, wiki) for wiki in wikis] == ["ready"] * 3
+
+
+async def test_a_running_worker_learns_what_its_wiki_is_called_now(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
+        assert wiki.site_name in (await ask(worker, "/Home")).text
+        for name in ("Renamed <&", "Again Łódź"):
+            renamed = replace(wiki, site_name=name, platform_url=f"http://robot.localhost/{len(name)}")
+            others: list[str] = []
+
+            async def visit(renamed: HostedWiki = renamed, others: list[str] = others) -> None:
+                async with fleet.lease(renamed) as same:
+                    assert same == worker, "requests that it has are not disturbed"
+                    others.append((await ask(same, "/Home")).text)
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(visit)
+            assert len(others) == 3
+            for text in others:
+                assert html.escape(name) in text
+                assert renamed.platform_url in text
+                assert wiki.site_name not in text
+
+
+async def test_what_the_owner_called_it_in_otter_wiki_stays(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
+        own = {"update_preferences": "true", "site_name": "The owner's", "site_description": ""}
+        assert (await ask(worker, "/-/admin", form=own)).status == 302
+        async with fleet.lease(replace(wiki, site_name="Renamed")) as same:
+            assert "The owner" in (await ask(same, "/Home")).text
+
+
+async def test_a_worker_that_dies_when_it_is_told_is_replaced_by_one_that_knows(tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    renamed = replace(wiki, site_name="Renamed")
+    async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
+        os.kill(worker.pid, signal.SIGSTOP)  # it hears nothing
+        async with trio.open_nursery() as nursery:
+
+            async def visit() -> None:
+                async with fleet.lease(renamed) as other:
+                    assert other.generation > worker.generation
+                    assert "Renamed" in (await ask(other, "/Home")).text
+
+            nursery.start_soon(visit)
+            await trio.testing.wait_all_tasks_blocked()
+            os.kill(worker.pid, signal.SIGKILL)
 
 
 async def test_a_killed_worker_is_back_for_the_next_lease(tmp_path: Path) -> None:
@@ -221,15 +272,6 @@ async def test_stale_sockets_and_a_deep_directory_do_not_matter(tmp_path: Path) 
         assert (await ask(worker, "/Home")).status == 200
         assert run_dir.stat().st_mode & 0o777 == 0o700
         assert not (run_dir / "a.1.sock").exists()
-
-
-async def test_a_changed_wiki_is_shown_at_the_next_lease(tmp_path: Path) -> None:
-    wiki = hosted(tmp_path)
-    async with running_fleet(tmp_path / "run") as fleet:
-        async with fleet.lease(wiki) as worker:
-            assert wiki.site_name in (await ask(worker, "/Home")).text
-        async with fleet.lease(replace(wiki, site_name="Renamed on the platform")) as worker:
-            assert "Renamed on the platform" in (await ask(worker, "/Home")).text
 
 
 async def test_the_end_of_a_worker_is_told_with_its_socket(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wikihost.markdown import headings, outline, split_frontmatter, wikilinks
+from wikihost.markdown import outline, split_frontmatter, wikilinks
 
 
 def page(frontmatter: str) -> str:
@@ -37,15 +37,6 @@ def page(frontmatter: str) -> str:
 )
 def test_wikilinks_outside_of_code(body: str, links: list[str]) -> None:
     assert wikilinks(body) == links
-
-
-def test_headings_have_the_anchors_that_otter_wiki_renders() -> None:
-    body = "# Über uns!\ntext\n## Plan #\n```\n# no heading\n```\n## Plan\n#hashtag\n####### seven\n"
-    assert [(h.level, h.title, h.anchor, h.line) for h in headings(body)] == [
-        (1, "Über uns!", "uber-uns", 0),
-        (2, "Plan", "plan", 2),
-        (2, "Plan", "plan-1", 6),
-    ]
 
 
 def test_frontmatter_is_json_with_iso_dates() -> None:

@@ -79,6 +79,15 @@ def sign_in_page(again: Again, action: str, sign_in: str) -> Response:
     return page_with(403, "You may not save here", sentence + _form(again, action), wide=True)
 
 
+def quota_page(again: Again, action: str, sentence: str) -> Response:
+    """Say that the wiki is full, and keep the form: after making room, or with a shorter text, it can be sent again."""
+    content = (
+        f"<p>{escape(sentence)}</p><p><strong>Nothing is saved yet, and nothing is lost.</strong> Make room in another"
+        " tab, or shorten the text, and save again.</p>"
+    )
+    return page_with(413, "The wiki is full", content + _form(again, action), wide=True)
+
+
 def _said(question: Question) -> tuple[str, str]:
     """The page's title, and what happened."""
     who = question.now.by or "Somebody"

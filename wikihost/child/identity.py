@@ -11,12 +11,39 @@ from typing import Any
 
 from otterwiki.auth import OtterWikiAnonymousUser, ProxyHeaderAuth
 
+from wikihost.child.repeatable import note_personal
+
 
 class Visitor(OtterWikiAnonymousUser):  # type: ignore[misc]  # Otter Wiki is untyped
     """Someone who is not signed in, and may do what core says."""
 
     def __init__(self, permissions: set[str]) -> None:
         self.permissions = permissions
+
+
+class Member(ProxyHeaderAuth.User):  # type: ignore[misc]
+    """Someone who is signed in. Whatever reads their name or address makes an answer for them alone."""
+
+    def __init__(self, name: str, email: str, permissions: set[str]) -> None:
+        super().__init__(name, email, permissions)
+
+    @property
+    def name(self) -> str:
+        note_personal()
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def email(self) -> str:
+        note_personal()
+        return self._email
+
+    @email.setter
+    def email(self, email: str) -> None:
+        self._email = email
 
 
 class CoreSays(ProxyHeaderAuth):  # type: ignore[misc]
@@ -28,7 +55,7 @@ class CoreSays(ProxyHeaderAuth):  # type: ignore[misc]
         email = _text(req.headers.get(self._email_header, ""))
         if not email:
             return Visitor(permissions)
-        return self.User(name=name or email, email=email, permissions=permissions)
+        return Member(name or email, email, permissions)
 
     def has_permission(self, permission: str, user: Any) -> bool:
         return permission.upper() in getattr(user, "permissions", ())

@@ -1,7 +1,7 @@
 """Which commit last touched a file at the branch head, without a `git` process.
 
-The catalog answers for the commit that it is at. It belongs to core, which follows the head a moment after each
-commit: what lies between is looked at in git's objects. Where neither can tell for sure the answer is None, and git is
+The catalog answers for the commit that it is at, and follows the head a moment after each commit: what lies between is
+looked at in git's objects. Where neither can tell for sure the answer is None, and git is
 to be asked: the catalog is missing, damaged or far behind, or a merge makes the answer depend on git's simplification.
 """
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wikihost.child.settings import DECIDED, Setting, wiki_settings
+from wikihost.child.settings import DECIDED, Setting, described_settings, wiki_settings
 from wikihost.layout import WikiHome
 from wikihost.markdown import keep_merge_keys
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 # The file that every connection of Otter Wiki's engine opens. Its engine cannot be replaced (Flask-SQLAlchemy
 # keeps it to itself), but SQLAlchemy asks us to connect.
@@ -75,6 +75,13 @@ def bind(server: Any, spec: WorkerSpec) -> None:
     otterwiki.helper._serializer = URLSafeTimedSerializer(app.config["SECRET_KEY"])
 
 
+def describe(server: Any, described: Described) -> None:
+    """Let the bound wiki be called otherwise, as far as its owner's own preferences do not say it already."""
+    server.app.config.update(described_settings(described))
+    with server.app.app_context():
+        server.update_app_config()
+
+
 def _decide_settings(server: Any) -> None:
     """Put robot's settings back whenever Otter Wiki has read its owner's preferences."""
     import otterwiki.preferences  # noqa: PLC0415
@@ -92,47 +99,59 @@ def _decide_settings(server: Any) -> None:
 def _extend(server: Any) -> None:
     """Add what robot needs to the application; before its first request."""
     import otterwiki.auth  # noqa: PLC0415
-    import otterwiki.helper  # noqa: PLC0415
-    import otterwiki.sidebar  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
     import yaml  # noqa: PLC0415
-    from flask_login import current_user  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
-    from wikihost.child import identity, naming, plugin, saving, sidebar, threads, uploads  # noqa: PLC0415
+    from wikihost.child import (  # noqa: PLC0415
+        identity,
+        naming,
+        plugin,
+        recent,
+        redirecting,
+        repeatable,
+        saving,
+        searching,
+    )
 
     app = server.app
     plugin_manager.register(plugin.RobotPlugin(), "robot")
+    repeatable.install(app, server.storage)  # first, so that it sees all that happens in a request
     plugin.install(app)
     naming.install(app, server.storage)
-    uploads.install(app, server.storage)
+    redirecting.install(app, server.storage)
+    searching.install(app, server.storage)
     saving.install(app, server.storage)
-    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, server.storage)
-    app.teardown_request(lambda _error: server.storage.release())
+    work_with_storage(server)
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
-    _remember_pages_only_of(current_user)
+    recent.install(app)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]
+
+
+def work_with_storage(server: Any) -> None:
+    """Make Otter Wiki use what our storage knows, and safe with threads; it shows what stock shows."""
+    import otterwiki.helper  # noqa: PLC0415
+    import otterwiki.pageindex  # noqa: PLC0415
+    import otterwiki.renderer  # noqa: PLC0415
+    import otterwiki.sidebar  # noqa: PLC0415
+    import otterwiki.wiki  # noqa: PLC0415
+    from otterwiki.plugins import plugin_manager  # noqa: PLC0415
+
+    from wikihost.child import changelog, page_index, rendering, sidebar, threads, uploads  # noqa: PLC0415
+
+    app, storage = server.app, server.storage
+    uploads.install(app, storage)
+    app.teardown_request(lambda _error: storage.release())
+    sidebar.remember_page_indexes(otterwiki.sidebar.SidebarPageIndex, app, storage)
+    page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
+    changelog.describe_shown_commits_only(storage)
+    rendering.remember_clean_html(otterwiki.renderer)
+    rendering.find_headings_only(otterwiki.renderer, otterwiki.helper, otterwiki.pageindex, otterwiki.wiki)
     threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
-
-
-def _remember_pages_only_of(user: Any) -> None:
-    """Keep the list of recently viewed pages, and so a session, for those only who can create pages from it."""
-    import otterwiki.pageindex  # noqa: PLC0415
-    import otterwiki.wiki  # noqa: PLC0415
-
-    remember = otterwiki.wiki.upsert_pagecrumbs
-
-    def upsert_pagecrumbs(pagepath: str | None) -> None:
-        if user.is_authenticated:
-            remember(pagepath)
-
-    otterwiki.wiki.upsert_pagecrumbs = upsert_pagecrumbs
-    otterwiki.pageindex.upsert_pagecrumbs = upsert_pagecrumbs
 
 
 def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> sqlite3.Connection | None:

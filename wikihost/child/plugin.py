@@ -10,14 +10,14 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from flask import current_app, redirect, request
+from flask import Response, current_app, g, redirect, request
 from flask_login import current_user
 from otterwiki.plugins import hookimpl
 from sqlalchemy.exc import OperationalError
 
 from wikihost.child.plain import SIGN_IN, plain_page
 from wikihost.child.saving import base_field
-from wikihost.errors import ContentError, InvalidPageName, StorageFailed, StorageFull
+from wikihost.errors import ContentError, InvalidPageName, QuotaExceeded, StorageFailed, StorageFull
 from wikihost.writer import DISK_FULL, Moved
 
 # Screens about people, mail and remotes. In a hosted wiki the platform decides these.
@@ -80,9 +80,32 @@ class RobotPlugin:
 def install(app: Any) -> None:
     """Add refusals to the application; before its first request."""
     app.before_request(_refuse_blocked)
+    app.after_request(_say_why)
+    _note_why_renaming_fails()
     app.register_error_handler(ContentError, _refused)
     app.register_error_handler(OSError, _disk_failed)
     app.register_error_handler(OperationalError, _database_failed)
+
+
+def _note_why_renaming_fails() -> None:
+    """Otter Wiki answers any failure of a rename as if it were done, with a notice that does not say why."""
+    import otterwiki.wiki  # noqa: PLC0415  (importing it before the server would start a wiki)
+
+    rename_page = otterwiki.wiki.Page.rename
+
+    def rename(page: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return rename_page(page, *args, **kwargs)
+        except ContentError as error:
+            g.robot_refusal = error
+            raise
+
+    otterwiki.wiki.Page.rename = rename
+
+
+def _say_why(answer: Response) -> Any:
+    refusal = g.pop("robot_refusal", None)
+    return answer if refusal is None else _refused(refusal)
 
 
 def sign_in_url() -> str:
@@ -122,6 +145,8 @@ def _refused(error: ContentError) -> Any:
             return plain_page(507, "The disk is full", "Nothing was saved. Keep your text and try again later.")
         case StorageFailed():
             return plain_page(503, "The wiki could not be written", f"{error} Keep your text and try again.")
+        case QuotaExceeded():
+            return plain_page(413, "The wiki is full", f"{error} Nothing was changed.")
         case InvalidPageName() if request.method in ("GET", "HEAD"):
             return plain_page(404, "No such page", str(error))
         case InvalidPageName():

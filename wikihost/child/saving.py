@@ -25,11 +25,12 @@ from wikihost.child.conflict_page import (
     Question,
     conflict_page,
     marks_page,
+    quota_page,
     sign_in_page,
 )
 from wikihost.child.meanwhile import Meanwhile, find_page
 from wikihost.child.plain import SAVING, SIGN_IN, plain_page
-from wikihost.errors import StorageFailed
+from wikihost.errors import QuotaExceeded, StorageFailed
 from wikihost.merge import Clash, has_marks, merge
 from wikihost.names import SUFFIX
 from wikihost.repo import Repository, unified_diff
@@ -111,7 +112,6 @@ class _Saver:
 
     def _save_onto(self, path: str, sent: Again) -> Any:
         from otterwiki.auth import get_author, has_permission  # noqa: PLC0415  (as in `install`)
-        from otterwiki.helper import toast  # noqa: PLC0415
         from otterwiki.wiki import Page  # noqa: PLC0415
 
         if not has_permission("WRITE"):
@@ -120,6 +120,15 @@ class _Saver:
             return marks_page(sent, request.path)
         author = get_author()
         page = Page(path)
+        try:
+            return self._save_page(page, author, sent)
+        except QuotaExceeded as error:
+            self._keep_draft(page, author, sent)
+            return quota_page(sent, request.path, str(error))
+
+    def _save_page(self, page: Any, author: Any, sent: Again) -> Any:
+        from otterwiki.helper import toast  # noqa: PLC0415  (as in `install`)
+
         for _ in range(_ATTEMPTS):
             with self._storage.turn() as head, self._storage.reading() as repository:
                 found = self._compare(repository, head, page.filename, sent)

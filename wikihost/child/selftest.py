@@ -14,7 +14,7 @@ import pygit2
 from wikihost.child import otter
 from wikihost.child.lifeline import die_with_parent
 from wikihost.layout import WikiHome
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import Described, WorkerSpec
 
 _PERSON = {
     "x-otterwiki-name": "Template",
@@ -36,6 +36,8 @@ Text, `code`, a [[Link]], a [link](/Home), a list:
 x = 1
 ```
 """
+# Those whose making is changed most, by what the storage knows.
+_VIEWS_OF_OURS = ("/-/index", "/-/changelog", "/Binding/history", "/Home?edit")
 _PAGE = "# Binding\n\nThis page was saved after the fork.\n"
 
 
@@ -94,10 +96,15 @@ def _save_and_read_back(server: Any, spec: WorkerSpec) -> None:
     if saved.status_code != 302:
         raise BindingFailed(f"saving answered {saved.status_code}")
     page = client.get("/Binding", headers=_PERSON).get_data(as_text=True)
-    if "saved after the fork" not in page or spec.site_name not in page:
+    if "saved after the fork" not in page or spec.described.site_name not in page:
         raise BindingFailed("the saved page does not show the bound wiki")
     if "Template page" in client.get("/Home", headers=_PERSON).get_data(as_text=True):
         raise BindingFailed("the template's page shows in the bound wiki")
+    server.storage.catch_up_catalog()
+    for path in _VIEWS_OF_OURS:
+        view = client.get(path, headers=_PERSON)
+        if view.status_code != 200 or "Binding" not in view.get_data(as_text=True):
+            raise BindingFailed(f"{path} does not show the saved page")
     with server.app.app_context():
         server.db.session.add(server.Preferences(name="ROBOT_BINDING", value="bound"))
         server.db.session.commit()
@@ -126,9 +133,7 @@ def _scratch_wiki(scratch: Path, name: str) -> WorkerSpec:
     return WorkerSpec(
         wiki_id=name,
         root=str(home.root),
-        site_name=f"Robot {name} wiki",
-        description="",
-        platform_url="",
+        described=Described(f"Robot {name} wiki", "", ""),
         probe_secret="",
         threads=1,
         max_upload_bytes=1_000_000,

@@ -14,11 +14,14 @@ from typing import Any
 from waitress import create_server
 
 from wikihost.worker_protocol import (
+    MAX_MESSAGE_BYTES,
     PROBE_HEADER,
     PROBE_PATH,
+    Described,
     Saved,
     WorkerReady,
     WorkerSpec,
+    decode,
     encode,
 )
 
@@ -48,15 +51,27 @@ class Events:
         except OSError:
             logger.debug("core is gone, nobody hears of commit %s", head)
 
-    def end_with_core(self) -> None:
-        """End this process as soon as core's end of the channel is closed."""
+    def heed_core(self, describe: Callable[[Described], None]) -> None:
+        """Do what core says, and end this process as soon as core's end of the channel is closed."""
 
         def watch() -> None:
-            while self._sock.recv(1):
-                pass
+            while packet := self._sock.recv(MAX_MESSAGE_BYTES):
+                message = decode(packet)
+                if isinstance(message, Described):
+                    describe(message)
+                    self._sock.send(packet)
+
+        def watch_or_end() -> None:
+            try:
+                watch()
+            except OSError:
+                os._exit(0)  # core is gone
+            except Exception:
+                logger.exception("the worker cannot do what it was told")
+                os._exit(1)  # and the next one will know it from the start
             os._exit(0)
 
-        threading.Thread(target=watch, name="lifeline", daemon=True).start()
+        threading.Thread(target=watch_or_end, name="lifeline", daemon=True).start()
 
 
 def serve(application: WsgiApplication, listener: socket.socket, spec: WorkerSpec, events: Events) -> None:
@@ -76,7 +91,6 @@ def serve(application: WsgiApplication, listener: socket.socket, spec: WorkerSpe
         connection_limit=1000,
     )
     signal.signal(signal.SIGTERM, _end)
-    events.end_with_core()
     events.ready()
     server.run()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from wikihost.layout import WikiHome
-from wikihost.worker_protocol import WorkerSpec
+from wikihost.worker_protocol import SESSION_COOKIE, Described, WorkerSpec
 
 Setting = str | bool | int | None
 
@@ -41,8 +41,9 @@ DECIDED: Final[Mapping[str, Setting]] = {
     "GIT_ALLOW_EXTERNAL_SYMLINKS": False,
     "MAIL_SERVER": "",
     "MAX_FORM_MEMORY_SIZE": MAX_FORM_BYTES,
-    # The prefix keeps a sibling subdomain from planting this cookie (RFC 6265bis, section 4.1.3.2).
-    "SESSION_COOKIE_NAME": "__Host-wiki",
+    # Core says with each request who is asking; a session holds notices, and ends when they were shown.
+    "SESSION_PROTECTION": None,
+    "SESSION_COOKIE_NAME": SESSION_COOKIE,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_SAMESITE": "Lax",
     "DEBUG": False,
@@ -57,11 +58,18 @@ def wiki_settings(spec: WorkerSpec) -> dict[str, Setting]:
         "REPOSITORY": str(home.repo),
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{home.wiki_db}",
         "SECRET_KEY": session_key(home),
-        "SITE_NAME": spec.site_name,
-        "SITE_DESCRIPTION": spec.description,
         "LOG_LEVEL": spec.log_level,
-        "ROBOT_PLATFORM_URL": spec.platform_url,
         "MAX_CONTENT_LENGTH": spec.max_upload_bytes,
+        **described_settings(spec.described),
+    }
+
+
+def described_settings(described: Described) -> dict[str, Setting]:
+    """Those that say what the wiki is called."""
+    return {
+        "SITE_NAME": described.site_name,
+        "SITE_DESCRIPTION": described.description,
+        "ROBOT_PLATFORM_URL": described.platform_url,
     }
 
 

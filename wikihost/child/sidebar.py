@@ -9,13 +9,14 @@ head first and then changes files, so nothing in between can be taken for either
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
 from typing import Any, Final
 
 from otterwiki.util import get_page_directoryname
+
+from wikihost.child.kept import PerHead
 
 # All that decides how an index of a folder looks, but for the files.
 _SETTINGS: Final = (
@@ -40,18 +41,12 @@ class PageIndexes:
     """Page indexes at one commit, and the headings of pages. Thread-safe."""
 
     def __init__(self) -> None:
+        self._indexes: PerHead[Index] = PerHead(_MOST_ENTRIES)
         self._lock = Lock()
-        self._head = ""
-        self._indexes: OrderedDict[Key, Index] = OrderedDict()
-        self._entries = 0
         self._headings: dict[str, Heading] = {}
 
     def find(self, head: str, key: Key) -> Index | None:
-        with self._lock:
-            if head != self._head or key not in self._indexes:
-                return None
-            self._indexes.move_to_end(key)
-            return self._indexes[key]
+        return self._indexes.find(head, key)
 
     def headings(self) -> Mapping[str, Heading]:
         """What is known of pages by file name; not to be changed."""
@@ -59,14 +54,8 @@ class PageIndexes:
 
     def keep(self, head: str, key: Key, index: Index, headings: Mapping[str, Heading]) -> None:
         """Remember an index that was built at `head`, and the headings that were read for it."""
+        self._indexes.keep(head, key, index, len(index["filenames_and_header"]))
         with self._lock:
-            if head != self._head:
-                self._head, self._indexes, self._entries = head, OrderedDict(), 0
-            if key not in self._indexes:
-                self._indexes[key] = index
-                self._entries += _size(index)
-            while self._entries > _MOST_ENTRIES and len(self._indexes) > 1:
-                self._entries -= _size(self._indexes.popitem(last=False)[1])
             known = self._headings if len(self._headings) + len(headings) <= _MOST_HEADINGS else {}
             self._headings = {**known, **headings}
 
@@ -82,14 +71,14 @@ def remember_page_indexes(kind: Any, app: Any, storage: Any) -> None:
             return
         folder = get_page_directoryname(path or "/")
         key = (folder, *(app.config.get(name) for name in _SETTINGS))
-        index = storage.page_indexes.find(head, key)
+        index = storage.sidebar_indexes.find(head, key)
         if index is None:
-            self.robot_headings = headings = _Headings(storage.page_indexes.headings(), storage.blobs(head))
+            self.robot_headings = headings = _Headings(storage.sidebar_indexes.headings(), storage.blobs(head))
             build(self, path)
             del self.robot_headings
             index = dict(vars(self))
             if storage.settled_head() == head:
-                storage.page_indexes.keep(head, key, index, headings.read)
+                storage.sidebar_indexes.keep(head, key, index, headings.read)
         vars(self).update(index)
 
     def header(self: Any, filename: str) -> str | None:
@@ -117,7 +106,3 @@ class _Headings:
         if blob is not None:
             self.read[filename] = (blob, heading)
         return heading
-
-
-def _size(index: Index) -> int:
-    return len(index["filenames_and_header"])

@@ -8,44 +8,27 @@ that fails leaves nothing behind, and no commit of another process is lost.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import git
-import otterwiki.gitstorage
-import pygit2
 from otterwiki.gitstorage import StorageError, StorageErrorEncoding, StorageNotFound
 from otterwiki.plugins import plugin_manager
 
-from wikihost.child.last_commits import LastCommits
-from wikihost.child.objects import InProcessObjects
-from wikihost.child.sidebar import PageIndexes
+from wikihost.child.reading import Names, ReadingStorage
 from wikihost.child.undo import undone
-from wikihost.errors import StorageFailed
-from wikihost.layout import WikiHome
+from wikihost.content import Content
 from wikihost.names import file_of, name_of_file, parse_page_name
-from wikihost.repo import Repository, RepositoryPool, split_trailers
-from wikihost.trees import EXECUTABLE, FILE
+from wikihost.repo import Repository
 from wikihost.values import Author
-from wikihost.worktree import WorkTree
 from wikihost.writer import HeadMoved, Held, Moved, Writer
 
 Changes = dict[str, bytes | None]
-Names = list[str]  # spelled out because `RobotStorage.list` hides the builtin in its class
-
-GitStorage: Any = otterwiki.gitstorage.GitStorage
 
 _SYMLINK = b"120000"
 # A plain `git` may move the branch while the lock is held; each time the change is decided anew.
 _ATTEMPTS = 5
-# What a repository raises that has no commit, or is damaged; stock then says so in its own way.
-_UNREADABLE = (StorageFailed, pygit2.GitError, KeyError, ValueError, OSError)
-# Some two kilobytes each.
-_METADATA_KEPT = 128
 
 
 @dataclass(slots=True)
@@ -57,7 +40,7 @@ class _Staged:
     changes: Changes = field(default_factory=dict)
 
 
-class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
+class RobotStorage(ReadingStorage):
     """What Otter Wiki takes for its storage. `__init__` may be called again, to become another wiki in place.
 
     `on_commit(head)` is called after each commit, in the thread that made it.
@@ -66,31 +49,13 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
     def __init__(self, path: str, initialize: bool = False, allow_external_symlinks: bool = False) -> None:
         if initialize:
             raise ValueError("repositories are made by wikihost.lifecycle")
-        self.path = str(Path(path).absolute())
-        self.allow_external_symlinks = allow_external_symlinks
+        super().__init__(path, allow_external_symlinks)
         self.on_commit: Callable[[str], None] = _ignore
-        self._of_thread = threading.local()
-        home = WikiHome(Path(self.path).parent)
-        self._writer = Writer(home)
-        self._repositories = RepositoryPool(Path(self.path))
-        self._last_commits = LastCommits(home)
-        self._metadata: dict[tuple[str, str], dict[str, Any]] = {}
-        self.page_indexes = PageIndexes()
+        self.content = Content(self.home())  # for what the catalog answers; opens nothing before that
+        self._writer = Writer(self.home())
         self._writer.catch_up()  # pages are read from the work tree, which a crash may have left behind
 
-    # Reading
-
-    @property
-    def repo(self) -> git.Repo:
-        """This thread's repository: GitPython's objects must not be shared between threads."""
-        repo: git.Repo | None = getattr(self._of_thread, "repo", None)
-        if repo is None:
-            repo = self._of_thread.repo = git.Repo(self.path, odbt=InProcessObjects)
-        return repo
-
-    def check_health(self) -> None:
-        """Read the head commit from disk; raises what keeps it from being read."""
-        self.repo.head.commit.message  # noqa: B018 -- reading it is the check
+    # Reading what is decided
 
     def load(self, filename: str, mode: str = "r", revision: str | None = None, size: int = -1) -> str | bytes:
         staged = self._staged
@@ -114,89 +79,9 @@ class RobotStorage(GitStorage):  # type: ignore[misc]  # Otter Wiki is untyped
             files = sorted(kept | {name for name, data in changes.items() if data is not None})
         return files, folders
 
-    def metadata(self, filename: str, revision: str | None = None) -> dict[str, Any]:
-        """Metadata of a file's last commit, or of the commit `revision` among those that touched it."""
-        head = self._head() if revision is None else None
-        if head is None:
-            return super().metadata(filename, revision)  # type: ignore[no-any-return]
-        known = self._metadata.get((head, filename))
-        if known is None:
-            known = self._last_metadata(head, filename) or super().metadata(filename)
-            if self._head() == head:
-                self._keep_metadata(head, filename, known)
-        return {**known}
-
-    def _last_metadata(self, head: str, filename: str) -> dict[str, Any] | None:
-        """Metadata at the head; None where git is to be asked."""
-        try:
-            with self._repositories.lend() as repository:
-                last = self._last_commits.find(repository.git, head, filename)
-        except _UNREADABLE:
-            return None
-        return None if last is None else self._get_metadata_of_commit(self.repo.commit(last))
-
-    def _keep_metadata(self, head: str, filename: str, metadata: dict[str, Any]) -> None:
-        if len(self._metadata) >= _METADATA_KEPT:
-            self._metadata = {}
-        self._metadata[head, filename] = metadata
-
-    def _head(self) -> str | None:
-        try:
-            with self._repositories.lend() as repository:
-                return repository.head()
-        except _UNREADABLE:
-            return None
-
     def settled_head(self) -> str | None:
-        """The branch head, when the work tree holds just its files and this thread decided no other; else None."""
-        if self._staged is not None:
-            return None
-        try:
-            with self._repositories.lend() as repository:
-                head = repository.head()
-                return head if WorkTree(repository).is_at_head() else None
-        except _UNREADABLE:
-            return None
-
-    @contextmanager
-    def reading(self) -> Iterator[Repository]:
-        """A repository to read from, for this thread."""
-        with self._repositories.lend() as repository:
-            yield repository
-
-    def blobs(self, head: str) -> Callable[[str], bytes | None]:
-        """Object ids of regular files at a commit, by name."""
-        with self._repositories.lend() as repository:
-            entries = dict(repository.files(head))
-
-        def blob_of(filename: str) -> bytes | None:
-            mode, oid = entries.get(filename, (b"", b""))
-            return oid if mode in (FILE, EXECUTABLE) else None
-
-        return blob_of
-
-    def _check_reload(self) -> None:
-        """Nothing to reload: no object of GitPython's is cached over a request."""
-
-    def _get_metadata_of_commit(self, commit: git.Commit) -> dict[str, Any]:
-        return {
-            "revision-full": commit.hexsha,
-            "revision": commit.hexsha[:6],
-            "datetime": commit.authored_datetime,
-            "author_name": commit.author.name,
-            "author_email": commit.author.email,
-            "message": split_trailers(str(commit.message))[0],
-            "files": self._files_of(commit.hexsha),
-        }
-
-    def _files_of(self, revision: str) -> dict[str, dict[str, int]]:
-        """The files that a commit changed; stock counts their lines too, with a process, and shows them nowhere."""
-        with self._repositories.lend() as repository:
-            return {change.path: {} for change in repository.touched(repository.commit(revision))}
-
-    def _get_metadata_of_log(self, logentry: str) -> dict[str, Any]:
-        metadata: dict[str, Any] = super()._get_metadata_of_log(logentry)
-        return {**metadata, "message": split_trailers(metadata["message"])[0]}
+        """As what it overrides; None also when this thread decided on changes."""
+        return super().settled_head() if self._staged is None else None
 
     # Changing
 

@@ -63,15 +63,15 @@ def guard_headings_cache(server: Any, helper: Any, wiki: Any) -> None:
     lock = threading.Lock()
     write, table, session = helper.update_ftoc_cache, helper.Cache, server.db.session
 
-    def is_known(filename: str, ftoc: Any) -> bool:
-        key, changed = helper.sha256sum(f"ftoc://{filename}"), server.storage.mtime(filename)
+    def is_known(filename: str, ftoc: Any, mtime: Any) -> bool:
+        key, changed = helper.sha256sum(f"ftoc://{filename}"), mtime or server.storage.mtime(filename)
         row = table.query.filter(table.key == key, table.datetime >= changed).first()
         return row is not None and row.value == json.dumps({"filename": filename, "ftoc": ftoc})
 
     def update_ftoc_cache(filename: str, ftoc: Any, mtime: Any = None) -> None:
         with lock:
             try:
-                if not is_known(filename, ftoc):
+                if not is_known(filename, ftoc, mtime):
                     write(filename, ftoc, mtime)
             except (SQLAlchemyError, OSError) as error:
                 session.rollback()

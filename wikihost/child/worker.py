@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+from functools import partial
 from typing import Any, NoReturn
 
 from wikihost.child import otter
@@ -35,6 +37,9 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
     application = with_probe(server.app.wsgi_app, spec.probe_secret, server.storage.check_health)
     channel = Events(events)
     server.storage.on_commit = channel.saved
+    channel.heed_core(partial(otter.describe, server))
+    # Until it is there, git is asked for what the catalog would tell.
+    threading.Thread(target=server.storage.catch_up_catalog, name="catalog", daemon=True).start()
     try:
         serve(application, listener, spec, channel)
     except BaseException:

@@ -1,0 +1,80 @@
+"""How much each wiki may hold: the host's defaults, what the operator granted one wiki, and telling the writers.
+
+The platform database says what was decided; a wiki's own `quota.json` says what is in force, since workers must not
+read that database. The file is written after each decision and once more at start, when the defaults may have changed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from dataclasses import replace
+
+import trio
+
+from robot.db import Database
+from robot.model import Wiki
+from robot.settings import Settings
+from robot.wikis import list_wikis
+from wikihost.errors import StorageFailed, StorageFull
+from wikihost.layout import DataDir, WikiHome
+from wikihost.quota import MIB, Quota, read_quota, write_quota
+from wikihost.writer import storage_errors
+
+log = logging.getLogger(__name__)
+
+
+def default_quota(settings: Settings) -> Quota:
+    """What a wiki may hold for which nothing else was decided."""
+    return Quota(settings.quota_pages, settings.quota_mebibytes * MIB)
+
+
+def quota_of(wiki: Wiki, default: Quota) -> Quota:
+    """What the wiki may hold."""
+    return Quota(
+        default.pages if wiki.quota_pages is None else wiki.quota_pages,
+        default.size_bytes if wiki.quota_bytes is None else wiki.quota_bytes,
+    )
+
+
+async def set_quota(
+    db: Database, data: DataDir, wiki: Wiki, default: Quota, *, pages: int | None, size_bytes: int | None
+) -> Wiki:
+    """Grant a wiki so much (None: the host's default), from its next write on.
+
+    Raises `DatabaseError`, `StorageFull`, `StorageFailed`.
+    """
+    changed = replace(wiki, quota_pages=pages, quota_bytes=size_bytes)
+
+    def update(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE wikis SET quota_pages = ?, quota_bytes = ? WHERE id = ?", (pages, size_bytes, wiki.id)
+        )
+
+    await db.write(update)
+    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), quota_of(changed, default))
+    return changed
+
+
+async def apply_quotas(db: Database, data: DataDir, default: Quota) -> None:
+    """Put the quotas of all wikis in force; for the start, which no wiki's broken directory may keep from going on."""
+    wikis = await list_wikis(db)
+
+    def apply() -> None:
+        for wiki in wikis:
+            try:
+                _put_in_force(data.wiki(wiki.id), quota_of(wiki, default))
+            except (StorageFailed, StorageFull) as error:
+                log.warning("the quota of wiki %s is not in force: %s", wiki.id, error)
+
+    await trio.to_thread.run_sync(apply)
+
+
+def _put_in_force(home: WikiHome, quota: Quota) -> None:
+    try:
+        is_in_force = home.quota.exists() and read_quota(home.quota) == quota
+    except StorageFailed:
+        is_in_force = False
+    if not is_in_force:
+        with storage_errors():
+            write_quota(home.quota, quota)

@@ -1,0 +1,106 @@
+"""What an owner decides about a wiki: name, description, who may read it, git."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quart import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from robot.access import may
+from robot.address import PublicAddress
+from robot.contents import Contents
+from robot.db import Database
+from robot.model import Action, Person, Role, User, Wiki
+from robot.signin.sessions import Sessions
+from robot.web.answers import error_page
+from robot.web.choices import VISIBILITIES
+from robot.web.facts import gather_facts
+from robot.web.page import render
+from robot.web.visitor import open_wiki, signed_in
+from robot.wikis import InvalidWiki, change_wiki, check_description, check_name, check_visibility
+
+_SAVED = "The settings are saved, and in force."
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """What somebody chose in the form, kept as it was."""
+
+    name: str
+    description: str
+    visibility: str
+    git: bool
+
+
+def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents) -> Blueprint:
+    """`/app/wiki/{slug}/settings`"""
+    pages = Blueprint("settings", __name__, url_prefix="/app/wiki/<slug>/settings")
+
+    async def form(user: User, wiki: Wiki, role: Role, typed: _Typed, errors: dict[str, str]) -> str:
+        facts = await gather_facts(contents, [wiki])
+        return render(
+            "settings.html",
+            user=user,
+            here="wikis",
+            wiki=wiki,
+            role=role,
+            origin=address.wiki_origin(wiki.slug),
+            facts=facts.get(wiki.id),
+            typed=typed,
+            errors=errors,
+            choices=VISIBILITIES,
+            notice=_SAVED if "saved" in request.args else None,
+        )
+
+    @pages.get("")
+    async def show(slug: str) -> str | Response:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        if not may(Person(user, role), Action.ADMINISTER, wiki):
+            return _owners_only()
+        typed = _Typed(wiki.name, wiki.description, wiki.visibility.value, wiki.git_enabled)
+        return await form(user, wiki, role, typed, {})
+
+    @pages.post("")
+    async def save(slug: str) -> tuple[str, int] | Response | WerkzeugResponse:
+        user = signed_in(sessions)
+        wiki, role = open_wiki(db, user, slug)
+        if not may(Person(user, role), Action.ADMINISTER, wiki):
+            return _owners_only()
+        sent = await request.form
+        name, description, visibility = (sent.get(field, "") for field in ("name", "description", "visibility"))
+        typed = _Typed(name, description, visibility, "git" in sent)
+        errors = _find_errors(typed)
+        if errors:
+            return await form(user, wiki, role, typed, errors), 400
+        await change_wiki(
+            db,
+            wiki,
+            name=typed.name,
+            description=typed.description,
+            visibility=check_visibility(typed.visibility),
+            git_enabled=typed.git,
+        )
+        return redirect(f"/app/wiki/{wiki.slug}/settings?saved=1", 303)
+
+    return pages
+
+
+def _owners_only() -> Response:
+    return error_page(403, "You may not do this", "Only the owner of a wiki changes its settings.")
+
+
+def _find_errors(typed: _Typed) -> dict[str, str]:
+    """All that is wrong with the form at once, by field."""
+    errors = {}
+    for check, value in (
+        (check_name, typed.name),
+        (check_description, typed.description),
+        (check_visibility, typed.visibility),
+    ):
+        try:
+            check(value)
+        except InvalidWiki as error:
+            errors[error.field] = str(error)
+    return errors

@@ -1,0 +1,57 @@
+"""Every page and form about a wiki on the platform, for everybody: a new one without a row here fails."""
+
+from __future__ import annotations
+
+from quart import Response
+
+from robot.access import grant_role
+from robot.model import Role, Scope
+from robot.tokens import create_token
+from tests.robot.small_host import ADDRESS, Browser, SmallHost
+
+PLATFORM = ADDRESS.platform_origin
+ABOUT_A_WIKI = "/app/wiki/<slug>"
+
+EVERYBODY_WITH_A_ROLE = frozenset(Role)
+WRITERS = frozenset({Role.OWNER, Role.EDITOR})
+OWNERS = frozenset({Role.OWNER})
+
+# Who may, by endpoint; everybody else is answered 403, or 404 where they are not to know.
+ALLOWED = {
+    "wiki.overview": EVERYBODY_WITH_A_ROLE,
+    "wiki.reindex": WRITERS,
+    "settings.show": OWNERS,
+    "settings.save": OWNERS,
+    "agents.agents": EVERYBODY_WITH_A_ROLE,
+    "agents.make_token": EVERYBODY_WITH_A_ROLE,  # of their own, never for more than they may do
+    "revoke.ask_revoke": OWNERS,  # of others
+    "revoke.revoke": OWNERS,
+}
+FORM = {"name": "Notes", "description": "", "visibility": "private", "git": "on", "scope": "read", "expiry": "30"}
+
+
+async def test_who_reaches_what_of_a_wiki(host: SmallHost) -> None:
+    wiki = await host.make_wiki("notes")
+    rules = [rule for rule in host.platform.url_map.iter_rules() if rule.rule.startswith(ABOUT_A_WIKI)]
+    assert {rule.endpoint for rule in rules} == set(ALLOWED)
+    ada, eve, nobody = await host.signed_in(host.ada), await host.signed_in(host.eve), Browser(host)
+
+    async def visit(browser: Browser, method: str, path: str) -> Response:
+        _, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])  # anew, since some visits revoke it
+        path = path.replace("<slug>", "notes").replace("<token_id>", token.id)
+        return await browser.visit(method, PLATFORM, path, form=FORM if method == "POST" else None)
+
+    for rule in sorted(rules, key=lambda rule: rule.rule):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            signed_out = await visit(nobody, method, rule.rule)
+            assert signed_out.status_code == 303
+            assert signed_out.headers["Location"].startswith("/auth/login"), rule
+            assert (await visit(eve, method, rule.rule)).status_code == 404, f"a stranger: {method} {rule}"
+            assert (await visit(ada, method, rule.rule)).status_code in (200, 303), f"the owner: {method} {rule}"
+    for role in Role:
+        await grant_role(host.db, host.eve, wiki, role)
+        for rule in rules:
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                status = (await visit(eve, method, rule.rule)).status_code
+                may = role in ALLOWED[rule.endpoint]
+                assert status in ((200, 303) if may else (403, 404)), f"{role}: {method} {rule} answered {status}"

@@ -137,12 +137,13 @@ class Repository:
 
     def copy_blob(self, oid: str, write: Callable[[bytes], object]) -> None:
         """Hand a blob on piece by piece; as a whole only where it is packed, which git does not read in pieces."""
-        loose = self.git_dir / "objects" / oid[:2] / oid[2:]
-        if not loose.exists():
+        try:
+            file = (self.git_dir / "objects" / oid[:2] / oid[2:]).open("rb")
+        except FileNotFoundError:
             write(self.read_blob(oid))
             return
         try:
-            with loose.open("rb") as file:
+            with file:
                 _inflate_body(file, write)
         except zlib.error as error:
             raise StorageFailed(f"The wiki's repository cannot be read: {error}") from error

@@ -116,7 +116,7 @@ def headings(body: str) -> Iterator[Heading]:
         if match is None:
             continue
         title = (match[2] or "").strip()
-        slug = _slug(title)
+        slug = anchor_of(title)
         count = seen[slug] = seen.get(slug, -1) + 1
         yield Heading(len(match[1]), title, f"{slug}-{count}" if count else slug, number)
 
@@ -151,14 +151,26 @@ def retarget_links(text: str, is_meant: Callable[[str], bool], new: str) -> str:
     return "".join([*kept, text[position:]])
 
 
-def _links(body: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """Each link outside code, and the offset that its match counts from; code spans are masked in it."""
-    if "[[" not in body:
+def text_outside_code(body: str, mark: str) -> Iterator[tuple[int, str]]:
+    """Runs of the body that hold `mark`, with their offsets: none of a fence, and code spans masked by backticks."""
+    if mark not in body:
         return
     for offset, block in _blocks_outside_fences(body):
-        if "[[" in block:
-            for match in _WIKILINK.finditer(_mask_code_spans(block)):
-                yield offset, match
+        if mark in block:
+            yield offset, _mask_code_spans(block)
+
+
+def anchor_of(title: str) -> str:
+    """The id of a heading, as `slugify` of Otter Wiki makes it."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode("ascii").strip().lower()
+    return _SLUG_SPACE.sub("-", _SLUG_REFUSED.sub("", plain))
+
+
+def _links(body: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Each link outside code, and the offset that its match counts from; code spans are masked in it."""
+    for offset, block in text_outside_code(body, "[["):
+        for match in _WIKILINK.finditer(block):
+            yield offset, match
 
 
 def _link_target(inside: str) -> str:
@@ -279,9 +291,3 @@ def _tags(value: Any) -> tuple[str, ...]:
         return ()
     texts = (_as_text(item) for item in items)
     return tuple(dict.fromkeys(text for text in texts if text))
-
-
-def _slug(title: str) -> str:
-    """As `slugify` of Otter Wiki, which makes the ids of headings."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode("ascii").strip().lower()
-    return _SLUG_SPACE.sub("-", _SLUG_REFUSED.sub("", plain))

@@ -141,7 +141,8 @@ class Imports:
         """Carry out what was looked at; no more than once."""
         if job.stage is Stage.READY and self._tasks is not None:
             job.stage = Stage.IMPORTING
-            job.files_done = 0
+            job.scope = trio.CancelScope()
+            job.files_done = job.files_total = 0
             job.touched_s = trio.current_time()
             self._tasks.start_soon(self._work, job, self._import)
 

@@ -33,10 +33,10 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# What `is_global` lets pass and is no host of the public internet: RFC 6052 local NAT64, 6to4 relays, Teredo, ORCHID.
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA gives to hosts
+# What `is_global` lets pass and is no host of the public internet: 6to4 and its relays, Teredo, documentation.
 _REFUSED = tuple(
-    ipaddress.ip_network(network)
-    for network in ("64:ff9b:1::/48", "192.88.99.0/24", "2002::/16", "2001::/23", "fec0::/10", "5f00::/16")
+    ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2002::/16", "2001::/23", "3fff::/20")
 )
 
 
@@ -71,7 +71,7 @@ def is_public(address: IpAddress) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
-        if address.scope_id is not None:
+        if address.scope_id is not None or address not in _UNICAST:
             return False
     return (
         address.is_global

@@ -55,7 +55,8 @@ def legal_file_name(path: str) -> tuple[str, str | None]:
         reason = "It is spelled in another way here."
     except InvalidAttachment as error:
         reason = str(error)
-    return parse_attachment_name(_legal_segment(name)), reason
+    legal = _legal_segment(name.replace("\\", "_")).lstrip(". -") or "Untitled"
+    return parse_attachment_name(f"{legal}.txt" if legal.casefold().endswith(SUFFIX) else legal), reason
 
 
 def free_file_name(name: str, is_free: Callable[[str], bool]) -> str:
@@ -81,8 +82,9 @@ def _legal_segment(segment: str) -> str:
         if unicodedata.category(character) not in _REFUSED_CATEGORIES
     )
     plain = _trimmed(visible) or "Untitled"
-    if plain.casefold().startswith((".git", "git~")):
-        plain = plain.strip(".").replace("~", " ")
+    told = "".join(character for character in plain if unicodedata.category(character) != "Cf")
+    if told.casefold().startswith((".git", "git~")):
+        plain = _trimmed(told.strip(".").replace("~", " "))
     room = MAX_SEGMENT_BYTES - _SUFFIX_ROOM
     if len(plain.encode()) > room:
         told_apart_by = hashlib.sha256(segment.encode("utf-8", "replace")).hexdigest()[:8]

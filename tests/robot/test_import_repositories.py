@@ -170,14 +170,19 @@ async def test_bundles_that_are_refused(git: Git, tmp_path: Path) -> None:
             await Repositories(Door(), LIMIT).unpack(file, tmp_path / f"root{number}")
 
 
-async def test_objects_that_fsck_refuses_do_not_come_in(git: Git, tmp_path: Path) -> None:
+def bad_bundle(git: Git, bundle: Path) -> None:
+    """A bundle of a commit with a file called `.git`."""
     blob = git("rev-parse", "HEAD:home.md")
     entries = f"100644 blob {blob}\t.git\n"
     tree = subprocess.run(
         ["git", "mktree"], cwd=git.place, input=entries, capture_output=True, text=True, check=True
     ).stdout.strip()
     git("update-ref", "refs/heads/main", git("commit-tree", "-m", "bad", tree))
-    bundle = tmp_path / "bad.bundle"
     git("bundle", "create", "-q", str(bundle), "main")
+
+
+async def test_objects_that_fsck_refuses_do_not_come_in(git: Git, tmp_path: Path) -> None:
+    bundle = tmp_path / "bad.bundle"
+    bad_bundle(git, bundle)
     with pytest.raises(ImportRefused, match="hasDotgit"):
         await Repositories(Door(), LIMIT).unpack(bundle, tmp_path / "root")

@@ -80,7 +80,7 @@ def tls_server(place: Path, answer: Answer) -> Iterator[Server]:
             with contextlib.suppress(OSError):
                 server.answer(self)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815  (named by http.server)
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

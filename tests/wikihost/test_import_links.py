@@ -144,7 +144,9 @@ def test_any_text_is_read_and_only_links_change(text: str) -> None:
     assert all(0 <= start < end <= len(text) for start, end in spans)
     assert replace_links(text, lambda link: None) == (text, 0)
     VAULT.rewrite(text, "A/Page.md")
-    untouched, count = OtterLinks(OtterWiki(PAGES), Placed({path: path[:-3] for path in PAGES})).rewrite(text, "Home.md")
+    untouched, count = OtterLinks(OtterWiki(PAGES), Placed({path: path[:-3] for path in PAGES})).rewrite(
+        text, "Home.md"
+    )
     assert (untouched, count) == (text, 0)
 
 

@@ -35,9 +35,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA gives to hosts
 # What `is_global` lets pass and is no host of the public internet: 6to4 and its relays, Teredo, documentation.
-_REFUSED = tuple(
-    ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2002::/16", "2001::/23", "3fff::/20")
-)
+_REFUSED = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2002::/16", "2001::/23", "3fff::/20"))
 
 
 class FetchRefused(Exception):

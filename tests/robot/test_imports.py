@@ -179,7 +179,7 @@ async def test_an_upload_is_looked_at_then_confirmed(site: Site) -> None:
     assert "What was done" in page
     assert {"New", "odd <b>"} <= await pages_of(site)
     assert heard == [(await wiki_of(site)).id]
-    assert not site.spooled()
+    await until(lambda: not site.spooled())
     await site.send(ada, "POST", f"{path}/confirm")  # a second click does nothing
 
     def last(content: Content) -> tuple[str, str]:
@@ -258,7 +258,7 @@ async def test_files_that_cannot_be_imported(site: Site, data: bytes, words: str
     ada = await site.host.signed_in(site.host.ada)
     page = await site.wait(ada, (await site.upload(ada, data)).headers["location"])
     assert words in page
-    assert not site.spooled()
+    await until(lambda: not site.spooled())
 
 
 async def test_uploads_are_bounded_and_nothing_of_a_refused_one_stays(site: Site) -> None:

@@ -165,6 +165,12 @@ def test_every_file_system_can_hold_the_site(pages: list[str], files: list[str])
         assert not any("/".join(parts[:depth]) in folded for depth in range(1, len(parts)))
 
 
+def test_folders_and_files_of_one_name_stay_apart() -> None:
+    layout = lay_out(["A", "A.html/B", "a"], ["x", "x/y", "y/Z.png", "y.d"])
+    assert layout.pages == {"A": "pages/A.html", "A.html/B": "pages/A.html 2/B.html", "a": "pages/a 2.html"}
+    assert layout.files == {"x": "files/x", "x/y": "files/x 2/y", "y/Z.png": "files/y/Z.png", "y.d": "files/y.d"}
+
+
 def test_addresses_between_places() -> None:
     assert relative("pages/A/B.html", "pages/C D.html") == "../C%20D.html"
     assert relative("index.html", "pages/C.html") == "pages/C.html"

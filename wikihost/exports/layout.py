@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from urllib.parse import quote
@@ -54,22 +54,29 @@ def relative(source: str, target: str) -> str:
 
 
 def _place(top: str, name: str, ending: str, taken: set[str]) -> str:
-    plain = "/".join(_plain(part) for part in name.split("/"))
-    stem, dot, own_ending = (plain, "", "") if ending else plain.rpartition(".")
-    if not ending and (not stem or "/" in own_ending):
-        stem, dot, own_ending = plain, "", ""
-    for number in count(1):
-        mark = "" if number == 1 else f" {number}"
-        path = f"{top}/{stem}{mark}{dot}{own_ending}{ending}"
-        folded = path.casefold()
-        above = [folded[:at] for at, character in enumerate(folded) if character == "/"]
-        # A folder is noted with its slash: a page `A` is a file, `A.html/B` would want a folder in its place.
-        if folded in taken or f"{folded}/" in taken or any(folder in taken for folder in above):
-            continue
-        taken.add(folded)
-        taken.update(f"{folder}/" for folder in above)
-        return path
-    raise AssertionError("numbers do not end")
+    """A free path for `name`, which is taken from now on; folders are noted with a slash at their end."""
+    *folders, last = (_plain(part) for part in name.split("/"))
+    path = top
+    for folder in folders:
+        # Where a file has the folder's name, the folder gets a number.
+        path = next(other for other in _numbered(f"{path}/{folder}", "") if other.casefold() not in taken)
+        taken.add(f"{path.casefold()}/")
+    stem, dot, own_ending = last.rpartition(".") if not ending else (last, "", "")
+    if not stem:
+        stem, dot, own_ending = last, "", ""
+    free = (
+        other
+        for other in _numbered(f"{path}/{stem}", f"{dot}{own_ending}{ending}")
+        if other.casefold() not in taken and f"{other.casefold()}/" not in taken
+    )
+    found = next(free)
+    taken.add(found.casefold())
+    return found
+
+
+def _numbered(start: str, end: str) -> Iterator[str]:
+    yield f"{start}{end}"
+    yield from (f"{start} {number}{end}" for number in count(2))
 
 
 def _plain(part: str) -> str:

@@ -34,5 +34,5 @@ def test_every_setting_is_in_the_example_and_nothing_else() -> None:
 
 
 def test_every_verb_has_a_module() -> None:
-    modules = {path.stem.replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
-    assert modules - {"--init--", "opened"} == set(VERBS)
+    modules = {path.stem.strip("_").replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
+    assert modules - {"init", "opened"} == set(VERBS)

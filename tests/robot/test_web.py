@@ -39,6 +39,8 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
         "/app/create",
         "/app/wiki/notes",
         "/app/wiki/notes/agents",
+        "/app/wiki/notes/import",
+        "/app/wiki/notes/export",
         "/no",
     ]
     for path in paths:

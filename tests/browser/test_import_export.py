@@ -25,7 +25,7 @@ def picture() -> bytes:
 
 
 def vault(place: Path) -> Path:
-    files = {
+    files: dict[str, bytes | str] = {
         "My vault/.obsidian/app.json": "{}",
         "My vault/Home.md": "# Start\n\n[[Plan|the plan]]\n\n![[shot.png|200]]\n\n![[Plan#Next steps]]\n",
         "My vault/Work/Plan.md": "# Plan\n\nBack to [[Home]].\n\n## Next steps\n\nWe begin.\n",

@@ -100,7 +100,7 @@ class Site:
         return Answer(sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:]))
 
     async def upload(
-        self, user: Browser, data: bytes, name: str = "vault.zip", pieces: int = 3, **fields: str
+        self, user: Browser, data: bytes, name: str = "vault.zip", pieces: int = 3, /, **fields: str
     ) -> Answer:
         body, kind = multipart({"existing": "skip", "links": "auto", "url": ""} | fields, name, data)
         return await self.send(user, "POST", "/app/wiki/notes/import", body, kind, pieces)
@@ -159,7 +159,11 @@ async def pages_of(site: Site) -> set[str]:
 async def test_an_upload_is_looked_at_then_confirmed(site: Site) -> None:
     ada = await site.host.signed_in(site.host.ada)
     heard: list[str] = []
-    site.host.contents.subscribe(heard.append)
+
+    def hear(wiki_id: str) -> None:
+        heard.append(wiki_id)
+
+    site.host.contents.subscribe(hear)
     begun = await site.upload(ada, VAULT, "my <vault>.zip")
     assert begun.status == 303
     path = begun.headers["location"]
@@ -236,7 +240,7 @@ async def test_forms_that_cannot_be_used(site: Site) -> None:
         ({"url": "ext::sh -c id"}, "begins with https://"),
         ({"url": "https://example.org", "existing": "never"}, "answers that the form offers"),
     ):
-        answer = await site.upload(ada, b"", "", **fields)
+        answer = await site.upload(ada, b"", "", 1, **fields)
         assert (answer.status, words in answer.text) == (400, True), words
     answer = await site.upload(ada, VAULT, url="https://example.org/x.git")
     assert "not both" in answer.text
@@ -264,7 +268,7 @@ async def test_files_that_cannot_be_imported(site: Site, data: bytes, words: str
 async def test_uploads_are_bounded_and_nothing_of_a_refused_one_stays(site: Site) -> None:
     ada = await site.host.signed_in(site.host.ada)
     with pytest.raises(BodyTooLarge):
-        await site.upload(ada, b"x" * (UPLOAD_BYTES + 1), pieces=40)
+        await site.upload(ada, b"x" * (UPLOAD_BYTES + 1), "vault.zip", 40)
     with pytest.raises(BodyRefused, match="too long"):
         await site.upload(ada, VAULT, url="https://" + "x" * 5000)
     body, kind = multipart({}, "a.zip", VAULT)
@@ -280,7 +284,7 @@ async def test_uploads_are_bounded_and_nothing_of_a_refused_one_stays(site: Site
 async def test_a_file_arrives_whole_however_it_is_cut(site: Site) -> None:
     ada = await site.host.signed_in(site.host.ada)
     for pieces in (1, 7, 400):
-        page = await site.wait(ada, (await site.upload(ada, VAULT, pieces=pieces)).headers["location"])
+        page = await site.wait(ada, (await site.upload(ada, VAULT, "vault.zip", pieces)).headers["location"])
         assert "What would be done" in page
 
 

@@ -119,7 +119,13 @@ def test_a_vault(stage: Stage) -> None:
 
 def test_a_second_time_there_is_nothing_to_do(stage: Stage) -> None:
     stage.write()
-    files = {"On Call.md": "a [[On_Call]]", "On_Call.md": "b", "a/p.png": b"p", "x.md": "![](a/p.png)", "u.bin": b"u"}
+    files: dict[str, bytes | str] = {
+        "On Call.md": "a [[On_Call]]",
+        "On_Call.md": "b",
+        "a/p.png": b"p",
+        "x.md": "![](a/p.png)",
+        "u.bin": b"u",
+    }
     for existing in (OnExisting.REPLACE, OnExisting.REPLACE, OnExisting.SKIP):
         report = stage.run(files, existing)
     assert not report.changes_something

@@ -31,7 +31,13 @@ def pack(place: Path, files: Mapping[str, bytes | str], method: int = zipfile.ZI
 
 def test_a_zip(tmp_path: Path) -> None:
     inner = pack(tmp_path / "inner.zip", {"x.md": "x"}).read_bytes()
-    files = {"a/b.md": "text", "Städte/Zürich.md": "ü", "folder/": "", "nested.zip": inner, ".git/config": "x"}
+    files: dict[str, bytes | str] = {
+        "a/b.md": "text",
+        "Städte/Zürich.md": "ü",
+        "folder/": "",
+        "nested.zip": inner,
+        ".git/config": "x",
+    }
     with Archive(pack(tmp_path / "a.zip", files), LIMITS) as archive:
         assert list(archive.files) == ["a/b.md", "Städte/Zürich.md", "nested.zip"]
         assert archive.read("Städte/Zürich.md") == "ü".encode()
@@ -77,7 +83,11 @@ def test_unusual_packing_is_refused(tmp_path: Path, method: int) -> None:
 
 
 def test_bombs(tmp_path: Path) -> None:
-    files = {"ratio.bin": b"\0" * 1_900_000, "huge.bin": os.urandom(2_200_000), "fine.md": "x" * 50_000}
+    files: dict[str, bytes | str] = {
+        "ratio.bin": b"\0" * 1_900_000,
+        "huge.bin": os.urandom(2_200_000),
+        "fine.md": "x" * 50_000,
+    }
     with Archive(pack(tmp_path / "a.zip", files), LIMITS) as archive:
         assert list(archive.files) == ["fine.md"]
         assert sorted(refusal.source for refusal in archive.refused) == ["huge.bin", "ratio.bin"]

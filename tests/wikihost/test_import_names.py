@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wikihost.attachments import parse_attachment_name
 from wikihost.errors import InvalidPageName
-from wikihost.imports.naming import free_file_name, free_page_name, legal_file_name, legal_page_name
+from wikihost.imports.naming import FreeNames, legal_file_name, legal_page_name
 from wikihost.imports.placing import place_pages
 from wikihost.imports.sources import Listed, sift
 from wikihost.imports.values import ImportRefused, OnExisting, SourceLimits
@@ -17,6 +20,8 @@ from wikihost.names import page_key, parse_page_name
 LIMITS = SourceLimits(1000, total_bytes=5000, files=20)
 
 paths = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4).map("/".join)
+# Names that get into each other's way when numbers are given out.
+near = st.sampled_from(["a", "a 2", "a_2", "a 3", "a_3", "a 2 2", "-a", "-a 2", "a b", "a_b", "a b 2"])
 
 
 @pytest.mark.parametrize(
@@ -92,9 +97,9 @@ def test_every_file_name_given_is_legal(name: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(paths, max_size=15, unique=True), st.sets(paths, max_size=5), st.sampled_from(OnExisting))
+@given(st.lists(paths | near, max_size=15, unique=True), st.sets(paths | near, max_size=5), st.sampled_from(OnExisting))
 def test_no_page_is_lost_and_no_name_given_twice(found: list[str], there: set[str], existing: OnExisting) -> None:
-    stored = {page_key(name): name for name in there}
+    stored = {page_key(name): name for name in sorted(there)}
     places = place_pages([f"{path}.md" for path in found], lambda name: stored.get(page_key(name)), existing)
     assert len(places.names) + len(places.refused) == len(found)
     keys = [page_key(name) for name in places.names.values()]
@@ -128,9 +133,19 @@ def test_file_names(name: str, legal: str) -> None:
 
 def test_free_names() -> None:
     taken = {"a/pic.png", "a/pic 2.png", "Page", "read.me first"}
-    assert free_file_name("a/pic.png", lambda name: name not in taken) == "a/pic 3.png"
-    assert free_file_name("read.me first", lambda name: name not in taken) == "read.me first 2"
-    assert free_page_name("Page", lambda name: name not in taken) == "Page 2"
+    names = FreeNames()
+    assert names.file("a/pic.png", lambda name: name not in taken) == "a/pic 3.png"
+    assert names.file("a/pic.png", lambda name: name not in taken) == "a/pic 4.png"
+    assert names.file("read.me first", lambda name: name not in taken) == "read.me first 2"
+    assert names.page("Page", lambda name: name not in taken) == "Page 2"
+
+
+def test_many_twins_take_no_time() -> None:
+    twins = ["".join(letters) + ".md" for letters in product(" _", repeat=14)]
+    began = time.process_time()
+    places = place_pages([f"a{twin[:-3]}b.md" for twin in twins], lambda name: None, OnExisting.SKIP)
+    assert len(places.keys) == len(twins)
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

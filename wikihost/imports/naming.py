@@ -9,7 +9,7 @@ from itertools import count
 
 from wikihost.attachments import parse_attachment_name
 from wikihost.errors import InvalidAttachment, InvalidPageName
-from wikihost.names import MAX_SEGMENT_BYTES, SUFFIX, parse_page_name
+from wikihost.names import MAX_SEGMENT_BYTES, SUFFIX, page_key, parse_page_name
 
 PAGE_ENDINGS = (SUFFIX, ".markdown")
 _SUFFIX_ROOM = 12  # for " 2", for the hash of a name that was cut, and for `.md`
@@ -59,20 +59,30 @@ def legal_file_name(path: str) -> tuple[str, str | None]:
     return parse_attachment_name(f"{legal}.txt" if legal.casefold().endswith(SUFFIX) else legal), reason
 
 
-def free_file_name(name: str, is_free: Callable[[str], bool]) -> str:
-    """The name, or the first of `name 2`, `name 3` … that is free; for a file, the number goes before its ending."""
-    if is_free(name):
-        return name
-    folder, slash, last = name.rpartition("/")
-    stem, dot, ending = last.rpartition(".")
-    if not stem or " " in ending or len(ending) > 8:
-        stem, dot, ending = last, "", ""
-    return next(other for n in count(2) if is_free(other := f"{folder}{slash}{stem} {n}{dot}{ending}"))
+class FreeNames:
+    """Finds free names by counting: `name`, `name 2`, `name 3` …; remembers how far it got, as there may be many."""
 
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
 
-def free_page_name(name: str, is_free: Callable[[str], bool]) -> str:
-    """The name, or the first of `name 2`, `name 3` … that is free."""
-    return name if is_free(name) else next(other for n in count(2) if is_free(other := f"{name} {n}"))
+    def page(self, name: str, is_free: Callable[[str], bool]) -> str:
+        """The name of a page, with a number if need be."""
+        return name if is_free(name) else self._count(page_key(name), lambda number: f"{name} {number}", is_free)
+
+    def file(self, path: str, is_free: Callable[[str], bool]) -> str:
+        """The path of a file, with a number before its ending if need be."""
+        if is_free(path):
+            return path
+        folder, slash, last = path.rpartition("/")
+        stem, dot, ending = last.rpartition(".")
+        if not stem or " " in ending or len(ending) > 8:
+            stem, dot, ending = last, "", ""
+        return self._count(path, lambda number: f"{folder}{slash}{stem} {number}{dot}{ending}", is_free)
+
+    def _count(self, key: str, spell: Callable[[int], str], is_free: Callable[[str], bool]) -> str:
+        number = next(number for number in count(self._next.get(key, 2)) if is_free(spell(number)))
+        self._next[key] = number + 1
+        return spell(number)
 
 
 def _legal_segment(segment: str) -> str:

@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wikihost.errors import InvalidAttachment, InvalidPageName
-from wikihost.imports.naming import (
-    free_file_name,
-    free_page_name,
-    legal_file_name,
-    legal_page_name,
-    own_name,
-)
+from wikihost.imports.naming import FreeNames, legal_file_name, legal_page_name, own_name
 from wikihost.imports.sources import shown
 from wikihost.imports.values import Moved, OnExisting, Refusal
 from wikihost.names import page_key
@@ -40,27 +34,40 @@ class PagePlaces:
     renamed: list[Moved] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
-    def is_free(self, name: str, find_page: FindPage) -> bool:
-        return page_key(name) not in self.keys and find_page(name) is None
-
 
 def place_pages(sources: Iterable[str], find_page: FindPage, existing: OnExisting) -> PagePlaces:
     """Give each source file of Markdown a page name of its own: no two pages of one name, and none lost."""
     places = PagePlaces()
-    taken: set[str] = set()
-    twins: list[tuple[str, str]] = []
     # Those that may keep their names come first, so that no other takes one from them.
-    for source, name, reason in sorted(_legal(sources, places), key=lambda wish: (wish[2] is not None, wish[0])):
-        if page_key(name) in taken:
-            twins.append((source, name))
+    wishes = sorted(_legal(sources, places), key=lambda wish: (wish[2] is not None, wish[0]))
+    wanted = {page_key(name) for _, name, _ in wishes}
+    names = FreeNames()
+
+    def is_unwanted(name: str) -> bool:
+        return page_key(name) not in wanted and page_key(name) not in places.keys
+
+    def settle(source: str, name: str, reason: str | None) -> None:
+        there = find_page(name)
+        if there is not None and existing is OnExisting.RENAME:
+            reason = "The wiki has a page of this name already."
+            name = names.page(name, lambda other: is_unwanted(other) and find_page(other) is None)
+        elif there is not None:
+            name = there
+            if existing is OnExisting.SKIP:
+                places.skipped.add(source)
+        places.names[source] = name
+        places.keys.add(page_key(name))
+        if reason is not None and source not in places.skipped:
+            places.renamed.append(Moved(shown(source), name, reason))
+
+    seen: set[str] = set()
+    for source, name, reason in wishes:
+        if page_key(name) in seen:
+            reason_of_twin = f"Another page is called {name!r}, or the same but for a space or an underscore."
+            settle(source, names.page(name, is_unwanted), reason_of_twin)
         else:
-            taken.add(page_key(name))
-            _settle(places, source, name, reason, find_page, existing)
-    for source, name in twins:
-        free = free_page_name(name, lambda other: page_key(other) not in taken)
-        taken.add(page_key(free))
-        reason = f"Another page is called {name!r}, or the same but for a space or an underscore."
-        _settle(places, source, free, reason, find_page, existing)
+            seen.add(page_key(name))
+            settle(source, name, reason)
     return places
 
 
@@ -73,24 +80,6 @@ def _legal(sources: Iterable[str], places: PagePlaces) -> Iterator[tuple[str, st
             places.refused.append(Refusal(shown(source), str(error)))
         else:
             yield source, name, reason
-
-
-def _settle(
-    places: PagePlaces, source: str, name: str, reason: str | None, find_page: FindPage, existing: OnExisting
-) -> None:
-    """Give the file this name, or what becomes of it where the wiki has a page of it already."""
-    there = find_page(name)
-    if there is not None and existing is OnExisting.RENAME:
-        reason = "The wiki has a page of this name already."
-        name = free_page_name(name, lambda other: places.is_free(other, find_page))
-    elif there is not None:
-        name = there
-        if existing is OnExisting.SKIP:
-            places.skipped.add(source)
-    places.names[source] = name
-    places.keys.add(page_key(name))
-    if reason is not None and source not in places.skipped:
-        places.renamed.append(Moved(shown(source), name, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +109,8 @@ def attach_files(
     """Put each file into the folder of a page: the one whose folder it lies in, else the first that uses it."""
     by_folder = {own_name(source): source for source in pages.names}
     may_share = existing is not OnExisting.RENAME
-    unused_page = free_page_name(
-        UNUSED_FILES,
-        lambda name: page_key(name) not in pages.keys if may_share else pages.is_free(name, find_page),
+    unused_page = FreeNames().page(
+        UNUSED_FILES, lambda name: page_key(name) not in pages.keys and (may_share or find_page(name) is None)
     )
     placing = _Placing(files.oids, find, replace=existing is OnExisting.REPLACE)
     unused: list[str] = []
@@ -167,6 +155,7 @@ class _Placing:
         self._find = find
         self._replace = replace
         self._taken: set[str] = set()
+        self._names = FreeNames()
         self.paths: dict[str, str] = {}
         self.same: set[str] = set()
         self.skipped: list[str] = []
@@ -189,7 +178,7 @@ class _Placing:
         def is_free(path: str) -> bool:
             return path not in self._taken and (self._replace or self._find(path) in (None, oid))
 
-        path = free_file_name(start + name, is_free)
+        path = self._names.file(start + name, is_free)
         if path != start + name:
             reason = reason or "Another file of this name is there."
         self._taken.add(path)

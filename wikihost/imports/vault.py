@@ -20,6 +20,7 @@ from wikihost.markdown import anchor_of
 _IMAGES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp")
 _SCALED = (".gif", ".jpeg", ".jpg", ".png", ".webp")
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
+_MAX_COMPARED = 500  # files of one name: among thousands, the nearest is looked for in those with the shortest paths
 _NO_WIKILINK_HOLDS = frozenset("|#[]")
 _NO_EMBEDDING_HOLDS = frozenset("|{}=\n")
 
@@ -31,7 +32,7 @@ class Vault:
         self._exact: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._by_last_part: dict[str, list[str]] = {}
-        for path in sorted(files):
+        for path in sorted(files, key=lambda path: (path.count("/"), len(path), path)):
             for spelling in {path, own_name(path) + ".md"} if is_page(path) else {path}:
                 self._exact.setdefault(_plain(spelling), path)
                 folded = _plain(spelling).casefold()
@@ -71,7 +72,7 @@ class Vault:
             ending = f"/{folded}"
             found = [
                 path
-                for path in self._by_last_part.get(folded.rpartition("/")[2], ())
+                for path in self._by_last_part.get(folded.rpartition("/")[2], ())[:_MAX_COMPARED]
                 if _plain(path).casefold().endswith((ending, ending.removesuffix(".md") + ".markdown"))
             ]
             if found:

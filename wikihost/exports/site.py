@@ -22,6 +22,8 @@ STYLE = "style.css"
 # Pages hold no script; this says so to the browser too, whatever a page's text may have become.
 _POLICY = "script-src 'none'; object-src 'none'; frame-src 'none'; base-uri 'none'; form-action 'none'"
 
+_Branch = dict[str, "_Branch"]  # names by folder
+
 
 @dataclass(frozen=True, slots=True)
 class _Site:
@@ -108,23 +110,23 @@ def _index(site: _Site, names: Sequence[str]) -> str:
     lines = [f"<h1>{escape(site.name)}</h1>"]
     if (home := site.layout.find_page("Home")) is not None:
         lines.append(f'<p><a class="home" href="{relative(INDEX, home)}">Home</a></p>')
-    tree: dict[str, object] = {}
+    tree: _Branch = {}
     for name in names:
         branch = tree
         for part in name.split("/"):
-            branch = branch.setdefault(part, {})  # type: ignore[assignment]  # a tree of dicts
+            branch = branch.setdefault(part, {})
     lines += ["<h2>All pages</h2>", *_branch(site, tree, "")]
     return "\n".join([*lines, ""])
 
 
-def _branch(site: _Site, tree: dict[str, object], above: str) -> Iterator[str]:
+def _branch(site: _Site, tree: _Branch, above: str) -> Iterator[str]:
     yield "<ul>"
     for part, below in sorted(tree.items(), key=lambda item: (item[0].casefold(), item[0])):
         path = site.layout.pages.get(above + part)
         shown = escape(part)
         yield "<li>" + (f'<a href="{relative(INDEX, path)}">{shown}</a>' if path else shown)
         if below:
-            yield from _branch(site, below, f"{above}{part}/")  # type: ignore[arg-type]  # a tree of dicts
+            yield from _branch(site, below, f"{above}{part}/")
         yield "</li>"
     yield "</ul>"
 

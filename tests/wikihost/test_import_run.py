@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.git_door.client import Git
-from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
+from tests.wikihost.wikis import ADA, assert_sound, git, in_child, make_wiki, wait_child
 from wikihost.content import Content
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.imports.archives import Archive
@@ -298,6 +301,27 @@ def test_an_import_that_ends_early_leaves_nothing(stage: Stage, error: BaseExcep
     assert stage.content.head() == before
     assert sorted(stage.home.git_dir.rglob("*")) == objects
     assert not (stage.place / "made").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(stage: Stage) -> None:
+    stage.write()
+    before = stage.content.head()
+    place = stage.archive({f"{number}.bin": os.urandom(200_000) for number in range(3)} | {"a.md": "x"})
+
+    def work(said: int) -> None:
+        # As on a full disk: no file of this process or its children can grow beyond this.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        content = Content(stage.home)
+        with Archive(place, LIMITS) as source, contextlib.suppress(StorageFull):
+            run_import(content, stage.home, stage.place / "made", source, Order("x", Choices(), LIMITS, ADA), ignore)
+            return
+        os.write(said, b"full")
+
+    status, said = wait_child(*in_child(work))
+    assert (status, said) == (0, b"full")
+    assert stage.content.head() == before
+    assert not (stage.place / "made").exists()
+    assert_sound(stage.home)
 
 
 class TestRepositories:

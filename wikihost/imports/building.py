@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterable
@@ -103,7 +104,7 @@ class _FastImport:
             return
         self._said.seek(0)
         words = self._said.read(4096).decode("utf-8", "replace")
-        if os.strerror(errno.ENOSPC) in words:
+        if os.strerror(errno.ENOSPC) in words or self._process.returncode == -signal.SIGXFSZ:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise StorageFailed(f"git could not store the import: {words.strip()[:300]}")
 

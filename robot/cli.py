@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ VERBS = {
     "wiki": "Create, list and delete wikis, and say how much each may hold.",
     "token": "Create, list and revoke the tokens of agents.",
     "reindex": "Build a wiki's search index anew.",
+    "import": "Take pages and attachments into a wiki.",
+    "export": "Write a wiki to a file or a folder.",
 }
 
 
@@ -32,7 +35,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"robot.commands.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"robot.commands.{name}{'_' if iskeyword(name) else ''}")
         command: click.Command = module.command
         return command
 
@@ -84,6 +88,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         modules("robot.accounts").InvalidAccount,
         modules("robot.datadir").DataDirError,
         modules("robot.db").DatabaseError,
+        modules("robot.fetch").FetchRefused,
         modules("robot.hosting").TooManyWikis,
         modules("robot.migrate").NotOurDatabase,
         modules("robot.migrate").SchemaTooNew,

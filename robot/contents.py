@@ -41,9 +41,12 @@ class Contents:
         for listener in self._listeners:
             listener(wiki_id)
 
-    async def run(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
-        """Run `work(content)` in a thread; a write that began is finished even when the caller is cancelled."""
-        return await trio.to_thread.run_sync(self._call, wiki.id, work, limiter=self._limiter)
+    async def run(self, wiki: Wiki, work: Callable[[Content], T], *, limiter: trio.CapacityLimiter | None = None) -> T:
+        """Run `work(content)` in a thread; a write that began is finished even when the caller is cancelled.
+
+        Work that takes many seconds brings a limiter of its own.
+        """
+        return await trio.to_thread.run_sync(self._call, wiki.id, work, limiter=limiter or self._limiter)
 
     async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
         """As `run`, for work that commits: listeners hear of it, whatever became of the caller."""

@@ -7,9 +7,13 @@ from functools import partial
 from typing import cast
 
 from proxy.asgi import App
+from robot.exports import Exports
+from robot.fetch import Door
 from robot.front import Doors
 from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
+from robot.imports.jobs import Imports
+from robot.imports.repositories import Repositories
 from robot.mcp.endpoint import McpEndpoint
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
@@ -18,9 +22,12 @@ from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
 from robot.supervisor import Core
+from robot.web.downloads import Downloads
 from robot.web.platform import create_platform_app
+from robot.web.uploads import Uploads
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki
+from wikihost.imports.values import SourceLimits
 from wikihost.page_state import PageStates
 
 
@@ -31,6 +38,7 @@ class LoadedDoors:
     front: Doors
     search: SearchService
     mcp: McpEndpoint
+    imports: Imports
     page_cache: PageCache
 
 
@@ -39,7 +47,14 @@ def load_doors(core: Core) -> LoadedDoors:
     search = SearchService(core.contents, partial(find_wiki, core.db))
     mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
-    platform = create_platform_app(
+    imports = Imports(
+        contents=core.contents,
+        data=core.data,
+        domain=core.address.domain,
+        limits=SourceLimits(core.settings.max_body_bytes),
+        repositories=Repositories(Door(), max_bytes=core.settings.max_push_bytes),
+    )
+    pages = create_platform_app(
         db=core.db,
         data=core.data,
         sessions=core.sessions,
@@ -48,11 +63,22 @@ def load_doors(core: Core) -> LoadedDoors:
         max_wikis_per_user=core.settings.max_wikis_per_user,
         default_quota=default_quota(core.settings),
         reindexer=search,
+        imports=imports,
+        max_upload_bytes=core.settings.max_body_bytes,
     )
+    with_uploads = Uploads(
+        cast(App, pages),
+        db=core.db,
+        sessions=core.sessions,
+        imports=imports,
+        max_bytes=core.settings.max_body_bytes,
+    )
+    exports = Exports(core.contents, core.data)
+    platform = Downloads(with_uploads, db=core.db, sessions=core.sessions, exports=exports)
     wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
     page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
     doors = Doors(
-        platform=cast(App, platform),
+        platform=platform,
         wiki_auth=cast(App, wiki_auth),
         rest=cast(App, rest),
         mcp=mcp,
@@ -64,4 +90,4 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, page_cache)
+    return LoadedDoors(doors, search, mcp, imports, page_cache)

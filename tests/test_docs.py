@@ -43,5 +43,5 @@ def test_the_page_on_the_api_is_current() -> None:
 
 
 def test_every_verb_has_a_module() -> None:
-    modules = {path.stem.replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
-    assert modules - {"--init--", "opened"} == set(VERBS)
+    modules = {path.stem.strip("_").replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
+    assert modules - {"init", "opened"} == set(VERBS)

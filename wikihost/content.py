@@ -81,6 +81,12 @@ class Content:
         with self._repositories.lend() as repository:
             return self.catalog.sync(repository)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The wiki at its head, to read at leisure: nothing is locked, so only the files stay as they are."""
+        with self._repositories.lend() as repository:
+            yield Snapshot(repository, self.catalog, self.catalog.sync(repository))
+
     def read_blob(self, oid: str) -> bytes:
         """The bytes of a git blob, such as a page's text by its `blob` in the catalog."""
         with self._repositories.lend() as repository:

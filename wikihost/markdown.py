@@ -127,14 +127,20 @@ def retarget_links(text: str, is_meant: Callable[[str], bool], new: str) -> str:
     return "".join([*kept, text[position:]])
 
 
-def _links(body: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """Each link outside code, and the offset that its match counts from; code spans are masked in it."""
-    if "[[" not in body:
+def text_outside_code(body: str, mark: str) -> Iterator[tuple[int, str]]:
+    """Runs of the body that hold `mark`, with their offsets: none of a fence, and code spans masked by backticks."""
+    if mark not in body:
         return
     for offset, block in _blocks_outside_fences(body):
-        if "[[" in block:
-            for match in _WIKILINK.finditer(_mask_code_spans(block)):
-                yield offset, match
+        if mark in block:
+            yield offset, _mask_code_spans(block)
+
+
+def _links(body: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Each link outside code, and the offset that its match counts from; code spans are masked in it."""
+    for offset, block in text_outside_code(body, "[["):
+        for match in _WIKILINK.finditer(block):
+            yield offset, match
 
 
 def _link_target(inside: str) -> str:

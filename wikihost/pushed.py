@@ -37,8 +37,14 @@ def check_push(repository: Repository, head: str, new: str, *, max_file_bytes: i
         raise PushRefused("The branch can only be moved to a commit.")
     if not repository.is_ancestor(head, new):
         raise PushRefused("Not a fast-forward: fetch first, merge or rebase onto what the wiki has, then push again.")
+    check_commits(repository, head, new, max_file_bytes=max_file_bytes)
+    _check_twins(repository, head, new)
+
+
+def check_commits(repository: Repository, head: str | None, new: str, *, max_file_bytes: int) -> int:
+    """Raise `PushRefused` unless a wiki may have each commit that `new` has and `head` has not; how many they are."""
     weights = _Weights(repository)
-    changes = 0
+    changes = number = 0
     for number, commit in enumerate(repository.commits(head, new), start=1):
         if number > MAX_COMMITS:
             raise PushRefused(f"A push can have at most {MAX_COMMITS:,} commits; push them in parts.")
@@ -50,7 +56,7 @@ def check_push(repository: Repository, head: str, new: str, *, max_file_bytes: i
             if changes > MAX_CHANGES:
                 raise PushRefused(f"A push can change at most {MAX_CHANGES:,} files; push it in parts.")
             _check_change(repository, change, max_file_bytes)
-    _check_twins(repository, head, new)
+    return number
 
 
 class _Weights:

@@ -61,17 +61,37 @@ class Transfer:
 
 def open_transfer(home: WikiHome, root: Path) -> Transfer:
     """Make the directory `root` into a view of the wiki as it is now. Raises `StorageFull`, `StorageFailed`."""
+    make_empty(root)
+    return show_wiki(home, root)
+
+
+def make_empty(root: Path) -> Path:
+    """Make the directory `root` with a repository in it that knows nothing, of no wiki either; its git directory.
+
+    Raises `StorageFull`, `StorageFailed`.
+    """
+    git_dir = root / ".git"
+    with storage_errors():
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in ("refs", "objects/info", "objects/pack"):
+            (git_dir / folder).mkdir(parents=True)
+        (git_dir / "config").write_text(_CONFIG, "utf-8")
+        (git_dir / "HEAD").write_text("ref: refs/heads/none\n", "utf-8")
+    return git_dir
+
+
+def show_wiki(home: WikiHome, root: Path) -> Transfer:
+    """Let the repository in `root` borrow the wiki's objects and show its branch as it is now, beside what it has.
+
+    Raises `StorageFull`, `StorageFailed`.
+    """
     with storage_errors():
         repository = Repository(home.repo)
         try:
             transfer = Transfer(root, repository.branch(), repository.head())
         finally:
             repository.git.free()
-        root.mkdir(mode=0o700, parents=True)
-        for folder in ("refs", "objects/info", "objects/pack"):
-            (transfer.git_dir / folder).mkdir(parents=True)
         files = {
-            "config": _CONFIG,
             "HEAD": f"ref: {transfer.branch}\n",
             "packed-refs": f"# pack-refs with: sorted\n{transfer.head} {transfer.branch}\n",
             "objects/info/alternates": f"{home.git_dir.absolute() / 'objects'}\n",

@@ -325,10 +325,15 @@ def _store_commit(repository: Repository, head: str, draft: _Draft, author: Auth
 
 def commit_object(tree: bytes, parents: tuple[str, ...], author: Author, message: str, *, when: int) -> trees.NewObject:
     """A commit by `author` at `when` (epoch seconds, UTC), the author's trailers at the end of the message."""
-    who = f"{_person_part(author.name) or 'unknown'} <{_person_part(author.email)}> {when} +0000"
+    who = signature(author, when)
     lines = [f"tree {tree.hex()}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
     text = join_trailers(message.replace("\0", ""), author.trailers.items())
     return trees.NewObject(b"commit", "\n".join([*lines, "", text]).encode("utf-8", "replace"))
+
+
+def signature(author: Author, when: int) -> str:
+    """Who and when, as git writes it into a commit; `when` in epoch seconds, UTC."""
+    return f"{_person_part(author.name) or 'unknown'} <{_person_part(author.email)}> {when} +0000"
 
 
 def _person_part(text: str) -> str:

@@ -33,11 +33,17 @@ _ENVIRONMENT = {
 
 @asynccontextmanager
 async def git_process(
-    arguments: Sequence[str], *, stdin: int, stdout: int, environment: Mapping[str, str]
+    arguments: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    environment: Mapping[str, str],
+    max_file_bytes: int | None = None,
 ) -> AsyncIterator[trio.Process]:
     """Run `git` with these arguments until the block ends; what still runs then, children too, is killed.
 
-    `stdin` and `stdout` are descriptors or `subprocess` constants; stderr is a pipe, to be read with `said`.
+    `stdin` and `stdout` are descriptors or `subprocess` constants; stderr is a pipe, to be read with `said`. No file
+    that it writes grows beyond `max_file_bytes`.
     """
     process = await trio.lowlevel.open_process(
         ["git", *arguments],
@@ -55,6 +61,8 @@ async def git_process(
             # A small pack can ask for very much memory or time: it is let have what an honest one needs.
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (CPU_S, CPU_S))
             resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+            if max_file_bytes is not None:
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
         yield process
     finally:
         # Not reaped yet, so the group is still this process's own.
@@ -88,11 +96,29 @@ class GitFailed(Exception):
     """git ended with an error; the message is what it said."""
 
 
-async def run_git(arguments: Sequence[str], *, stdin: int, git_dir: str, deadline_s: float) -> None:
+def reason_of(words: str) -> str:
+    """The first line in which git names an error, without its label."""
+    lines = [line for line in words.splitlines() if line.startswith(("error:", "fatal:"))] or words.splitlines()
+    return lines[0].partition(": ")[2] or lines[0] if lines else "no reason was given"
+
+
+async def run_git(
+    arguments: Sequence[str],
+    *,
+    stdin: int,
+    git_dir: str,
+    deadline_s: float,
+    environment: Mapping[str, str] | None = None,
+    max_file_bytes: int | None = None,
+) -> None:
     """Run git on a repository to its end. Raises `GitFailed`, also when the deadline passes."""
     with trio.move_on_after(deadline_s) as patience:
         async with git_process(
-            arguments, stdin=stdin, stdout=subprocess.DEVNULL, environment={"GIT_DIR": git_dir}
+            arguments,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            environment={"GIT_DIR": git_dir, **(environment or {})},
+            max_file_bytes=max_file_bytes,
         ) as process:
             words = await said(process)
             if await process.wait() != 0:

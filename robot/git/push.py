@@ -28,7 +28,7 @@ from robot.git.packets import (
     parse_push,
     report,
 )
-from robot.git.process import GitFailed, run_git
+from robot.git.process import GitFailed, reason_of, run_git
 from robot.model import Wiki
 from wikihost.content import Content
 from wikihost.errors import QuotaExceeded
@@ -125,7 +125,7 @@ async def _unpack(transfer: Transfer, head: PushHead, size: int) -> None:
             if os.strerror(errno.ENOSPC) in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         log.info("a push was refused by git: %s", error)
-        raise PushRefused(f"git found fault with what was sent: {_last_line(str(error))}") from error
+        raise PushRefused(f"git found fault with what was sent: {reason_of(str(error))}") from error
     finally:
         os.close(spool)
 
@@ -146,8 +146,3 @@ async def _take_in(transfer: Transfer, new: str, contents: Contents, wiki: Wiki)
         content.take_in(transfer.objects, onto=transfer.head, new=new)
 
     await contents.change(wiki, take_in)
-
-
-def _last_line(words: str) -> str:
-    lines = [line for line in words.splitlines() if line.startswith(("error:", "fatal:"))] or words.splitlines()
-    return lines[0].partition(": ")[2] or lines[0] if lines else "no reason was given"

@@ -4,6 +4,8 @@
 |---|---|
 | `platform` | the application of the platform host: wiring, errors, headers |
 | `landing`, `dashboard`, `create_pages`, `wiki_pages`, `agent_pages`, `revoke_pages` | its pages |
+| `import_pages`, `export_pages` | bringing pages in, and taking a wiki along |
+| `uploads`, `downloads` | what is too large for a page: ASGI applications in front of it |
 | `signin_pages`, `link_pages`, `handoff_page`, `going_on` | signing in and out |
 | `wiki_auth` | the application behind `/auth/…` on a wiki's host |
 | `errors` | error pages, for any part of the host, without a framework |

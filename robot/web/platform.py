@@ -13,13 +13,16 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database, DatabaseBusy, DatabaseFull
+from robot.imports.jobs import Imports
 from robot.signin.sessions import Sessions
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
 from robot.web.create_pages import create_pages
 from robot.web.dashboard import dashboard_page
+from robot.web.export_pages import export_pages
 from robot.web.handoff_page import handoff_page
+from robot.web.import_pages import import_pages
 from robot.web.landing import landing_pages
 from robot.web.link_pages import link_pages
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
@@ -56,6 +59,8 @@ def create_platform_app(
     max_wikis_per_user: int,
     default_quota: Quota,
     reindexer: Reindexer,
+    imports: Imports,
+    max_upload_bytes: int,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     app = new_app("robot.platform", address)
@@ -77,6 +82,8 @@ def create_platform_app(
         settings_pages(db=db, address=address, sessions=sessions, contents=contents),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),
+        import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
+        export_pages(db=db, address=address, sessions=sessions),
     ):
         app.register_blueprint(pages)
     _add_statics(app)

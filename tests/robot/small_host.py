@@ -19,7 +19,10 @@ from robot.accounts import create_user
 from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database
+from robot.fetch import Door
 from robot.hosting import create_hosted_wiki
+from robot.imports.jobs import Imports
+from robot.imports.repositories import Repositories
 from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
@@ -27,10 +30,12 @@ from robot.signin.sessions import Sessions
 from robot.web.platform import create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki_by_slug
+from wikihost.imports.values import SourceLimits
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
+UPLOAD_BYTES = 1024 * 1024
 
 
 class FakeClock:
@@ -62,6 +67,7 @@ class SmallHost:
     sessions: Sessions
     contents: Contents
     reindexed: Reindexed
+    imports: Imports
     platform: QuartTrio
     wiki_auth: QuartTrio
     ada: User
@@ -104,6 +110,13 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
     try:
         sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
         reindexed = Reindexed()
+        imports = Imports(
+            contents=contents,
+            data=data,
+            domain=ADDRESS.domain,
+            limits=SourceLimits(UPLOAD_BYTES),
+            repositories=Repositories(Door(), max_bytes=UPLOAD_BYTES),
+        )
         platform = create_platform_app(
             db=db,
             data=data,
@@ -113,11 +126,13 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             max_wikis_per_user=5,
             default_quota=Quota(),
             reindexer=reindexed,
+            imports=imports,
+            max_upload_bytes=UPLOAD_BYTES,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
-        yield SmallHost(data, db, sessions, contents, reindexed, platform, wiki_auth, ada, eve)
+        yield SmallHost(data, db, sessions, contents, reindexed, imports, platform, wiki_auth, ada, eve)
     finally:
         contents.close_all()
         db.close()

@@ -40,6 +40,8 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
         "/app/wiki/notes",
         "/app/wiki/notes/agents",
         "/app/wiki/notes/settings",
+        "/app/wiki/notes/import",
+        "/app/wiki/notes/export",
         "/no",
     ]
     for path in paths:

@@ -26,7 +26,7 @@ from wikihost.writer import storage_errors
 T = TypeVar("T")
 
 # Raise when the tables, or what is written into them, change.
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change

@@ -104,6 +104,7 @@ def _extend(server: Any) -> None:
 
     from wikihost.child import (  # noqa: PLC0415
         identity,
+        moves,
         naming,
         plugin,
         recent,
@@ -121,6 +122,7 @@ def _extend(server: Any) -> None:
     redirecting.install(app, server.storage)
     searching.install(app, server.storage)
     saving.install(app, server.storage)
+    moves.install(server.storage)
     work_with_storage(server)
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})

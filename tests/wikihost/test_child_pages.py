@@ -103,6 +103,17 @@ async def test_parallel_saves_are_all_kept(fleet: FleetInThread, tmp_path: Path)
     git(wiki.home.repo, "fsck", "--strict")
 
 
+@pytest.mark.parametrize("cookie", ["remember_token=x", "remember_token=1|0", "remember_token=", "a=b; remember_token"])
+async def test_a_cookie_that_a_sibling_set_takes_nobodys_identity(
+    fleet: FleetInThread, tmp_path: Path, cookie: str
+) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    assert (await save(worker, "Mine", "text\n", {**OWNER, "Cookie": cookie})).status == 302
+    page = await ask(worker, "/Mine", {**OWNER, "Cookie": cookie})
+    assert (page.status, "Sign in" in page.text, "set-cookie" in page.headers) == (200, False, False)
+
+
 async def test_a_rename_moves_page_attachments_and_links_in_one_commit(fleet: FleetInThread, tmp_path: Path) -> None:
     pages = {
         "Home": "# Home\n\nSee [[Old Name]].\n",

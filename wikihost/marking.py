@@ -23,7 +23,7 @@ _TABLE = (
     " (title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2')"
 )
 _PART = re.compile(r"(?s).{1,4000}(?!\S)|.{1,4000}")  # ends with a word where it can
-_CHARS_BEFORE, _CHARS_AFTER = 200, 600
+_CHARS_BEFORE, _CHARS_AFTER = 200, 400
 _CHARS_TOGETHER = 160
 _PLACES_OF_A_WORD = 5
 _SHORTEST_BEGINNING = 3

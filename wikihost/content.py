@@ -204,13 +204,13 @@ class Content:
             row = snapshot.find_page(name)
             if row is None:
                 return plan_text(snapshot, name, None, data, message or f"[api] Create: {name}")
+            if follow_redirect:
+                check_meant(snapshot, row, base)
             if base is None:
                 raise RevisionRequired(
                     f"{row.path} exists: read it, and say which revision the new text was made from.",
                     current_revision=row.revision,
                 )
-            if follow_redirect:
-                check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
             return plan_text(snapshot, row.path, row, data, message or f"[api] Update: {row.path}")
 

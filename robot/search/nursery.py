@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -135,13 +134,13 @@ class IndexNursery:
         job = self.job(wiki_id)
         try:
             more = await self._step(wiki, job)
-        except (ContentError, sqlite3.Error, OSError, ModelUnavailable, EmbeddingFailed) as error:
-            self._fail(wiki_id, job, str(error) or repr(error))
+        except (ContentError, ModelUnavailable, EmbeddingFailed) as error:
+            self._fail(wiki_id, job, str(error))
             return
         except Exception as error:
             # A fault of ours that one wiki's pages brought out must not keep the others from being indexed.
             log.exception("wiki %s cannot be indexed", wiki_id)
-            self._fail(wiki_id, job, f"{type(error).__name__}: {error}")
+            self._fail(wiki_id, job, f"Something broke here ({type(error).__name__}); it has been recorded.")
             return
         if job.cancelled:
             job.cancelled = False

@@ -35,7 +35,10 @@ FindWiki = Callable[[str], Wiki | None]
 
 @dataclass(slots=True)
 class Job:
-    """What the nursery knows of one wiki. `version` counts the changes to its stored passages, `swept_at` is an old one."""
+    """What the nursery knows of one wiki.
+
+    `version` counts the changes to its stored passages; `swept_at` is what it was at the last sweep since the start.
+    """
 
     asked_for: bool = False
     start_over: bool = False
@@ -136,7 +139,7 @@ class IndexNursery:
     async def _let_writers_by(self) -> None:
         """Wait until nothing was written for a moment."""
         latest = trio.current_time() + LONGEST_REST_S
-        while (until := min(self._woken_s + REST_S, latest)) > trio.current_time():
+        while (until := min(self._woken_s + REST_S, latest)) > trio.current_time():  # noqa: ASYNC110  (it moves on)
             await trio.sleep_until(until)
 
     async def _take_turn(self, wiki_id: str) -> None:

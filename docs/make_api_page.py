@@ -179,7 +179,10 @@ def _codes() -> str:
 
 def _default(schema: Node) -> str:
     default = schema.get("default")
-    return "" if default in (None, "", False) else f" {default} if not given."
+    if default in (None, "", False):
+        return ""
+    shown = default if isinstance(default, str) else json.dumps(default)
+    return f" `{shown}` if not given."
 
 
 def _kind(member: Node) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -9,7 +10,10 @@ import trio
 
 from robot.model import Wiki
 from wikihost.content import Content
+from wikihost.errors import StorageFailed
 from wikihost.layout import DataDir
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -79,4 +83,9 @@ class Contents:
             content = self._open.setdefault(wiki_id, fresh)
             if content is not fresh:
                 fresh.close()
-        return work(content)
+        try:
+            return work(content)
+        except StorageFailed:
+            # Whoever asked is told a sentence; what it was, with the paths of this machine, is for the operator.
+            log.warning("the storage of wiki %s failed", wiki_id, exc_info=True)
+            raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, p
 from wikihost.quota import read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.texts import encode_text, plan_text, replace_once
-from wikihost.usage import Ledger
+from wikihost.usage import Ledger, disk_bytes
 from wikihost.values import (
     Attached,
     Attachment,
@@ -204,13 +203,13 @@ class Content:
             row = snapshot.find_page(name)
             if row is None:
                 return plan_text(snapshot, name, None, data, message or f"[api] Create: {name}")
+            if follow_redirect:
+                check_meant(snapshot, row, base)
             if base is None:
                 raise RevisionRequired(
                     f"{row.path} exists: read it, and say which revision the new text was made from.",
                     current_revision=row.revision,
                 )
-            if follow_redirect:
-                check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
             return plan_text(snapshot, row.path, row, data, message or f"[api] Update: {row.path}")
 
@@ -393,12 +392,6 @@ class Content:
         """The size of the git directory; looked at once per head."""
         known_head, size = self._sizes
         if known_head != head:
-            size = 0
-            for folder, _, names in os.walk(self._home.git_dir):
-                for name in names:
-                    try:
-                        size += os.lstat(os.path.join(folder, name)).st_blocks * 512
-                    except FileNotFoundError:
-                        continue  # git renames and removes files meanwhile
+            size = disk_bytes(self._home.git_dir)
             self._sizes = (head, size)
         return size

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wikihost.excerpts import excerpt
 from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of, parse
@@ -43,6 +43,17 @@ def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 
     return SearchHits(0, [])
 
 
+def scores(connection: sqlite3.Connection, query: KeywordQuery, limit: int) -> dict[str, float]:
+    """As `search` for a query that has words: the names of the pages, best first, and their scores; no excerpts."""
+    return {path: round(score, 4) for _, path, _, score in _rank(connection, query, limit, 0)[1]}
+
+
+def show(connection: sqlite3.Connection, query: KeywordQuery, paths: Collection[str]) -> dict[str, SearchHit]:
+    """Some of the pages that `scores` found, by name, as `search` shows them; with a score of 0."""
+    rows = connection.execute(f"SELECT id, path, title, 0.0 FROM page WHERE path IN ({_marks(paths)})", tuple(paths))
+    return {hit.path: hit for hit in _shown(connection, rows.fetchall(), query.wanted)}
+
+
 def meeting(connection: sqlite3.Connection, query: KeywordQuery) -> set[str] | None:
     """The names of the pages that meet a query's conditions, whatever its other words; None where it has none."""
     if not (query.required or query.excluded or query.filters):
@@ -67,6 +78,14 @@ def section_at(connection: sqlite3.Connection, page_id: int, start: int) -> tupl
 
 
 def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
+    total, rows = _rank(connection, query, limit, offset)
+    if not rows and offset:
+        total, _ = _rank(connection, query, 1, 0)
+    return SearchHits(total, _shown(connection, rows, query.wanted))
+
+
+def _rank(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> tuple[int, list[_Row]]:
+    """The number of all pages with any of the words, 0 where none is left after `offset`; and some of them."""
     conditions, values = _conditions(query)
     rows = connection.execute(
         f"""
@@ -81,10 +100,7 @@ def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, off
         """,
         (all_of(query.wanted), any_of(query.wanted), *values, limit, offset),
     ).fetchall()
-    if not rows and offset:
-        return SearchHits(_ranked(connection, query, 1, 0).total, [])
-    found = [row[:4] for row in rows]
-    return SearchHits(rows[0][4] if rows else 0, _shown(connection, found, query.wanted))
+    return rows[0][4] if rows else 0, [row[:4] for row in rows]
 
 
 def _listed(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
@@ -152,5 +168,5 @@ def _bodies(connection: sqlite3.Connection, pages: Sequence[int]) -> dict[int, s
     return dict(rows.fetchall())
 
 
-def _marks(values: Sequence[object]) -> str:
+def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))

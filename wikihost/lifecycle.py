@@ -98,7 +98,7 @@ def delete_wiki(home: WikiHome) -> None:
             home.root.rename(gone)
         except FileNotFoundError:
             return
-        objects.sync_folder(home.root.parent)
+        objects.sync(home.root.parent)
         shutil.rmtree(gone)
 
 
@@ -143,11 +143,11 @@ def init_repository(path: Path) -> None:
 
 def _put_in_place(draft: Path, final: Path) -> None:
     """Rename the finished directory; durable when this returns."""
-    objects.sync_folder(draft)
+    objects.sync(draft)
     try:
         os.rename(draft, final)
     except OSError as error:
         if final.exists():
             raise WikiExists("There is a wiki in this place already.") from error
         raise
-    objects.sync_folder(final.parent)
+    objects.sync(final.parent)

@@ -23,7 +23,7 @@ _TABLE = (
     " (title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2')"
 )
 _PART = re.compile(r"(?s).{1,4000}(?!\S)|.{1,4000}")  # ends with a word where it can
-_CHARS_BEFORE, _CHARS_AFTER = 200, 600
+_CHARS_BEFORE, _CHARS_AFTER = 200, 400
 _CHARS_TOGETHER = 160
 _PLACES_OF_A_WORD = 5
 _SHORTEST_BEGINNING = 3
@@ -85,18 +85,22 @@ def _likely_place(body: str, texts: Sequence[str]) -> int:
 
 def _places(lowered: str, word: str) -> list[int]:
     """The first places of a word; else of words that begin with it, or with almost all of it."""
+    whole = list(islice(_beginnings(lowered, word, is_whole=True), _PLACES_OF_A_WORD))
+    if whole:
+        return whole
     for length in range(len(word), max(len(word) - 3, _SHORTEST_BEGINNING) - 1, -1):
         begun = list(islice(_beginnings(lowered, word[:length]), _PLACES_OF_A_WORD))
         if begun:
-            whole = [place for place in begun if not lowered[place + length : place + length + 1].isalnum()]
-            return whole or begun
+            return begun
     return []
 
 
-def _beginnings(lowered: str, beginning: str) -> Iterator[int]:
+def _beginnings(lowered: str, beginning: str, *, is_whole: bool = False) -> Iterator[int]:
+    """Where words begin so, or are no more than that."""
     place = lowered.find(beginning)
     while place >= 0:
-        if place == 0 or not lowered[place - 1].isalnum():
+        after = place + len(beginning)
+        if not lowered[place - 1 : place].isalnum() and not (is_whole and lowered[after : after + 1].isalnum()):
             yield place
         place = lowered.find(beginning, place + 1)
 

@@ -10,7 +10,9 @@ import contextlib
 import os
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from pathlib import Path
 
 import pygit2
@@ -23,6 +25,7 @@ _REF_WAIT_S = 2.0
 _REF_POLL_S = 0.005
 # git holds a ref's lock for milliseconds. One this old was left by a git that was killed.
 _STALE_LOCK_S = 60.0
+_SYNCED_TOGETHER = 8  # as many as a small commit has objects, about
 
 
 class RefMoved(Exception):
@@ -39,7 +42,7 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     A failure leaves at most `tmp_obj_*` files, which `git gc` sweeps, and unreachable objects.
     """
     folders: set[Path] = set()
-    pending: list[tuple[str, Path]] = []
+    pending: list[tuple[Path, Path]] = []
     try:
         # Equal files are one object.
         for digest, new in {new.digest(): new for new in objects}.items():
@@ -51,20 +54,20 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
                     folders |= {folder, folder.parent}
                 continue
             temporary = git_dir / "objects" / f"tmp_obj_{name}"
-            pending.append((os.fspath(temporary), folder / name[2:]))
-            _write_durably(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
+            pending.append((temporary, folder / name[2:]))
+            _write(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
             folders.add(folder)
-        for temporary_name, final in pending:
+        _sync_all([temporary for temporary, _ in pending])
+        for temporary, final in pending:
             if not final.parent.is_dir():
                 final.parent.mkdir(exist_ok=True)
                 folders.add(final.parent.parent)
-            os.rename(temporary_name, final)
+            os.rename(temporary, final)
     except OSError:
-        for temporary_name, _ in pending:
-            Path(temporary_name).unlink(missing_ok=True)
+        for temporary, _ in pending:
+            temporary.unlink(missing_ok=True)
         raise
-    for folder in folders:
-        sync_folder(folder)
+    _sync_all(folders)
 
 
 def adopt_objects(source: Path, git_dir: Path) -> None:
@@ -84,8 +87,7 @@ def adopt_objects(source: Path, git_dir: Path) -> None:
         for file in folder.iterdir():
             os.rename(file, into / file.name)
         folders.add(into)
-    for folder in folders:
-        sync_folder(folder)
+    _sync_all(folders)
 
 
 def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expected: str | None, new: str) -> None:
@@ -101,7 +103,8 @@ def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expecte
         # A writer of ours died between taking the lock and the swap; we hold the write lock, so it is gone.
         lock.unlink()
     temporary.unlink(missing_ok=True)
-    _write_durably(temporary, new.encode() + b"\n", mode=0o644)
+    _write(temporary, new.encode() + b"\n", mode=0o644)
+    sync(temporary)
     ref.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(ref.parent, os.O_RDONLY | os.O_DIRECTORY)  # now: no descriptor may be left once the ref is moved
     try:
@@ -143,9 +146,9 @@ def link_lock(source: Path, lock: Path, *, wait_s: float) -> None:
             return
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(place: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, durable. OSError when the disk refuses."""
+    descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -159,7 +162,7 @@ def _confirm(folder: int) -> None:
         raise NotSynced(error.errno, error.strerror) from error
 
 
-def _write_durably(path: Path, data: bytes, *, mode: int) -> None:
+def _write(path: Path, data: bytes, *, mode: int) -> None:
     path.unlink(missing_ok=True)  # left by a writer that was killed; it may be read-only
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
@@ -167,9 +170,25 @@ def _write_durably(path: Path, data: bytes, *, mode: int) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_all(places: Collection[Path]) -> None:
+    """As `sync`, several at a time: a file system brings what waits together to the disk in one go."""
+    if len(places) == 1:
+        sync(*places)
+        return
+    running = [_syncers(os.getpid()).submit(sync, place) for place in places]
+    wait(running)
+    for each in running:
+        each.result()
+
+
+@cache
+def _syncers(_pid: int) -> ThreadPoolExecutor:
+    """Threads of this process: a fork has none of its parent's."""
+    return ThreadPoolExecutor(_SYNCED_TOGETHER, "sync")
 
 
 def _same_file(one: Path, other: Path) -> bool:

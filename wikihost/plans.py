@@ -102,13 +102,13 @@ def check_base(row: query.PageRow, base: str | None, text: Callable[[], str]) ->
         )
 
 
-def check_meant(snapshot: Snapshot, row: query.PageRow, base: str) -> None:
-    """Raise `Conflict` where a page only stands for another, and `base` is that one's revision.
+def check_meant(snapshot: Snapshot, row: query.PageRow, base: str | None) -> None:
+    """Raise `Conflict` where a page only stands for another, and `base` is that one's revision, or none is given.
 
-    Whoever read the page at its old name would put its text there, and there would be two.
+    Whoever read the page at its old name, or knows nothing of it, would put a text there, and there would be two pages.
     """
     meant = snapshot.ask(lambda connection: query.page_meant(connection, row))
-    if meant.id != row.id and meant.revision.startswith(base.lower()):
+    if meant.id != row.id and (base is None or meant.revision.startswith(check_revision(base))):
         raise Conflict(
             f"{row.path} is only a redirect to {meant.path}: make the change there.",
             current_revision=meant.revision,

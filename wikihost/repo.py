@@ -146,7 +146,7 @@ class Repository:
             with file:
                 _inflate_body(file, write)
         except zlib.error as error:
-            raise StorageFailed(f"The wiki's repository cannot be read: {error}") from error
+            raise StorageFailed("The wiki's repository cannot be read.") from error
 
     def size_of(self, oid: str) -> int:
         """The bytes of an object, from its header alone."""
@@ -331,4 +331,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (pygit2.GitError, KeyError, OSError, ValueError) as error:
-        raise StorageFailed(f"The wiki's repository cannot be read: {error}") from error
+        raise StorageFailed("The wiki's repository cannot be read.") from error

@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from wikihost import trees
@@ -24,6 +25,7 @@ _SUBMODULE = b"160000"  # names a commit of another repository and has no bytes 
 # Always of one length, so that a line written over another leaves nothing of it.
 _LINE = re.compile(r"(?P<body>(?P<commit>[0-9a-f]{40}) (?P<pages>\d{20}) (?P<bytes>\d{20})) (?P<sum>[0-9a-f]{8})\n")
 _LINE_BYTES = 92
+_BLOCK_BYTES = 512  # st_blocks counts in these, whatever the file system's own
 
 SizeOf = Callable[[bytes], int]  # bytes of a blob, by binary object id
 
@@ -83,6 +85,16 @@ class Ledger:
 def sizes_in(repository: Repository) -> SizeOf:
     """Sizes by the headers of objects, which is much cheaper than reading them."""
     return lambda oid: repository.size_of(oid.hex())
+
+
+def disk_bytes(folder: Path) -> int:
+    """What all files below a folder take on the disk, those that come and go meanwhile perhaps left out."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # git renames and removes files
+                size += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK_BYTES
+    return size
 
 
 def _is_page(path: str, entry: trees.Entry | None) -> bool:

@@ -287,7 +287,7 @@ def storage_errors() -> Iterator[None]:
             raise StorageFull("The disk is full.") from error
         raise StorageFailed(f"The wiki's catalog cannot be used: {error}.") from error
     except pygit2.GitError as error:
-        raise StorageFailed(f"git refused: {error}; nothing was saved.") from error
+        raise StorageFailed("git refused; nothing was saved.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ def wiki_info(result: WikiInfoResult) -> str:
     lines = [
         f"# {one_line(result.name)}",
         f"Address: {result.address}",
-        f"Pages: {result.pages}",
+        f"Pages: {result.pages} of at most {result.quota_pages}",
+        f"Size: {result.size_bytes} of at most {result.quota_bytes} bytes, texts and attachments",
         f"Last change: {result.updated or 'none yet'}",
         f"Head: {result.head}",
         f"Your access: {'read and write' if result.may_write else 'read only'}",

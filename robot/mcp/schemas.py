@@ -214,6 +214,9 @@ class WikiInfoResult(Result):
     purpose: str
     address: str
     pages: int
+    size_bytes: Annotated[int, Field(description="Bytes of all texts and attachments as they are now.")]
+    quota_pages: Annotated[int, Field(description="The most pages that the wiki may have.")]
+    quota_bytes: Annotated[int, Field(description="The most bytes that it may hold.")]
     head: str
     updated: str | None = None
     tags: Annotated[dict[str, int], Field(description="How many pages have each tag.")]

@@ -141,6 +141,9 @@ async def get_wiki_info(call: Call, _asked: GetWikiInfoArguments) -> Answer:
         purpose=call.wiki.description,
         address=call.origin,
         pages=stats.pages,
+        size_bytes=stats.usage.size_bytes,
+        quota_pages=stats.quota.pages,
+        quota_bytes=stats.quota.size_bytes,
         head=stats.head,
         updated=stats.updated.isoformat() if stats.updated else None,
         tags=_most_used(stats.tags),
@@ -257,7 +260,7 @@ TOOLS: tuple[Tool, ...] = (
     _reading(
         "get_wiki_info",
         "About this wiki",
-        "What this wiki is for, how many pages it has, its categories and tags, and whether you may write.",
+        "What this wiki is for, how much it holds and may hold, its categories and tags, and whether you may write.",
         GetWikiInfoArguments,
         WikiInfoResult,
         get_wiki_info,

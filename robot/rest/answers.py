@@ -11,6 +11,15 @@ from datetime import datetime
 
 from quart import Response
 
+from robot.rest.search_shapes import (
+    FoundPages,
+    Hit,
+    IndexHealth,
+    IndexStatus,
+    PassageEntry,
+    SearchAnswer,
+    SemanticSearchAnswer,
+)
 from robot.rest.shapes import (
     AttachmentAnswer,
     AttachmentEntry,
@@ -22,11 +31,7 @@ from robot.rest.shapes import (
     Changelog,
     CommitEntry,
     Edited,
-    FoundPages,
     History,
-    Hit,
-    IndexHealth,
-    IndexStatus,
     LinkGraphAnswer,
     LoggedEntry,
     PageAnswer,
@@ -34,10 +39,7 @@ from robot.rest.shapes import (
     PageList,
     PageRemoved,
     PageRenamed,
-    PassageEntry,
     Put,
-    SearchAnswer,
-    SemanticSearchAnswer,
 )
 from robot.search.values import FindAnswer, Passage, ReindexStatus, SemanticAnswer
 from wikihost.values import (

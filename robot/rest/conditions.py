@@ -9,6 +9,7 @@ from quart import Response, request
 from robot.rest.refusals import Refused
 
 _ETAG = re.compile(r'"([0-9a-f]{40})"')
+_ETAG_OF_OTHER = re.compile(r'"[0-9a-f]{40}/[!#-~]+"')
 
 
 def etag(revision: str) -> dict[str, str]:
@@ -32,6 +33,8 @@ def base_revision(said: str | None) -> str | None:
     header = request.headers.get("If-Match")
     if header is None:
         return said
+    if _ETAG_OF_OTHER.fullmatch(header.strip()):
+        raise Refused(422, "invalid_if_match", "If-Match is the ETag of a page that an old name led to: write to that.")
     if (match := _ETAG.fullmatch(header.strip())) is None:
         raise Refused(422, "invalid_if_match", "If-Match must be the ETag of what you read.")
     if said and not match[1].startswith(said.lower()):

@@ -77,7 +77,8 @@ WRITE = Operation(
         Answer(201, "The page is new.", shapes.Put, headers=WRITTEN),
         Answer(200, "The text was replaced, or it was a dry run.", shapes.Put, headers=WRITTEN),
     ),
-    "To replace a text, say which revision the new one was made from.",
+    "To replace a text, say which revision the new one was made from. At an old name that only stands for another page,"
+    " make the change at that page (`path` of what you read), or say `redirect=false` to have a page of its own there.",
     (
         *READING,
         *BODY,
@@ -139,7 +140,8 @@ RENAME = Operation(
     "Rename a page",
     Access.WRITER,
     (Answer(200, "It has the new name.", shapes.PageRenamed, headers=WRITTEN),),
-    "Attachments go with it, links to it follow, pages below it stay; all in one commit.",
+    "Attachments go with it, links to it follow, pages below it stay; all in one commit. A small page at the old name"
+    " leads readers on.",
     (*READING, *BODY, *CHANGING, *GUARDED, "page_not_found", "page_exists", "quota_exceeded"),
     query=Change,
     headers=WRITING,

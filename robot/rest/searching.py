@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Response, request
 
 from robot.contents import Contents
-from robot.rest import answers, shapes
+from robot.rest import answers, search_shapes
 from robot.rest.answers import answer
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.operations import LOCATION, Access, Answer, Operation
@@ -24,7 +24,7 @@ SEARCH = Operation(
     "/search",
     "Find pages by words",
     Access.READER,
-    (Answer(200, "The pages.", shapes.SearchAnswer),),
+    (Answer(200, "The pages.", search_shapes.SearchAnswer),),
     'No word is required; a page with all of them comes first. `"a phrase"`, `begin*`, `-not`, `title:`, `tag:`,'
     " `category:` and `path:` are understood. A page that only stands for another is not shown.",
     (*READING, *LISTING, "missing_parameter"),
@@ -37,7 +37,7 @@ FIND = Operation(
     "/find",
     "Find pages by words and by meaning",
     Access.READER,
-    (Answer(200, "The pages.", shapes.FoundPages),),
+    (Answer(200, "The pages.", search_shapes.FoundPages),),
     "Takes what `/search` takes, and joins it with the pages whose passages mean the same. Words count for more when"
     " the question looks like a name or a piece of code.",
     (*READING, *LISTING, "missing_parameter", "search_unavailable"),
@@ -50,7 +50,7 @@ SEMANTIC_SEARCH = Operation(
     "/semantic-search",
     "Find passages by meaning",
     Access.READER,
-    (Answer(200, "The passages.", shapes.SemanticSearchAnswer),),
+    (Answer(200, "The passages.", search_shapes.SemanticSearchAnswer),),
     "As many different pages as there are come before a second passage of any of them.",
     (*READING, *LISTING, "missing_parameter", "search_unavailable"),
     query=SemanticSearch,
@@ -62,7 +62,7 @@ CHROMA_STATUS = Operation(
     "/chroma-status",
     "Whether search by meaning works",
     Access.TOKEN,
-    (Answer(200, "Whether it does.", shapes.IndexHealth),),
+    (Answer(200, "Whether it does.", search_shapes.IndexHealth),),
     "For older programs; `GET /reindex/status` says more. It starts nothing.",
     READING,
 )
@@ -73,7 +73,7 @@ REINDEX = Operation(
     "/reindex",
     "Build the search index anew",
     Access.WRITER,
-    (Answer(202, "It has begun.", shapes.ReindexStarted, headers=(LOCATION,)),),
+    (Answer(202, "It has begun.", search_shapes.ReindexStarted, headers=(LOCATION,)),),
     "Seldom needed: the index follows every change by itself. Searching goes on meanwhile.",
     (*READING, "cross_site", "reindex_running"),
 )
@@ -84,7 +84,7 @@ CANCEL_REINDEX = Operation(
     "/reindex",
     "Cancel the re-index",
     Access.WRITER,
-    (Answer(200, "None runs any more.", shapes.ReindexCancelled),),
+    (Answer(200, "None runs any more.", search_shapes.ReindexCancelled),),
     "Pages that were not reached keep what is known of them; the next change or search goes on with them.",
     (*READING, "cross_site"),
 )
@@ -95,7 +95,7 @@ REINDEX_STATUS = Operation(
     "/reindex/status",
     "How far the search index is",
     Access.READER,
-    (Answer(200, "How far it is.", shapes.IndexStatus),),
+    (Answer(200, "How far it is.", search_shapes.IndexStatus),),
     "When `indexed_head` is `head`, the index holds everything.",
     READING,
 )
@@ -137,12 +137,12 @@ class SearchRoutes:
     async def start_reindex(self) -> Response:
         """Start it and answer at once; how far it is, `/reindex/status` says."""
         self._search.start_reindex(wiki_request().wiki)
-        started: shapes.ReindexStarted = {"status": "started"}
+        started: search_shapes.ReindexStarted = {"status": "started"}
         return answer(202, started, {"Location": f"{request.path}/status"})
 
     async def cancel_reindex(self) -> Response:
         was_running = self._search.cancel_reindex(wiki_request().wiki)
-        cancelled: shapes.ReindexCancelled = {"status": "cancelled" if was_running else "idle"}
+        cancelled: search_shapes.ReindexCancelled = {"status": "cancelled" if was_running else "idle"}
         return answer(200, cancelled)
 
     async def reindex_status(self) -> Response:

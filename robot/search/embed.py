@@ -72,7 +72,7 @@ class BundledMiniLM:
             return MiniLM(model)
         except Exception as error:
             # fastembed, onnxruntime and tokenizers each raise their own kinds; to us they are one: it does not load.
-            raise ModelUnavailable(f"The embedding model does not load: {error}") from error
+            raise ModelUnavailable("The embedding model does not load.") from error
 
 
 class MiniLM:
@@ -158,4 +158,4 @@ def _stack(vectors: Iterable[Any]) -> Vectors:
         return np.vstack(list(vectors)).astype(np.float32, copy=False)
     except Exception as error:
         # Whatever onnxruntime raises from inside the graph; the caller records it and tries again later.
-        raise EmbeddingFailed(f"The embedding model failed: {error}") from error
+        raise EmbeddingFailed(f"The embedding model failed: {type(error).__name__}.") from error

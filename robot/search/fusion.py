@@ -7,11 +7,8 @@ list, and more than joining them by rank (RRF), which gives a weak list the same
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from robot.search.values import Finding, Passage
-from wikihost.values import SearchHit
 
 # What is looked for decides: a question is answered by meaning, a name or a code by its letters.
 LEXICAL_WEIGHT = 0.4
@@ -52,22 +49,6 @@ def fuse(lexical: Mapping[str, float], semantic: Mapping[str, float], weight: fl
         for path in by_words | by_meaning
     ]
     return sorted(fused, key=lambda page: (-page.score, page.path))
-
-
-def merge(hits: Sequence[SearchHit], passages: Sequence[Passage], weight: float) -> list[Finding]:
-    """Pages found by words and passages found by meaning as one list; a page found by words is shown with those."""
-    best: dict[str, Passage] = {}
-    for passage in passages:  # nearest first
-        best.setdefault(passage.path, passage)
-    pages = {path: _as_hit(passage) for path, passage in best.items()} | {hit.path: hit for hit in hits}
-    fused = fuse(
-        {hit.path: hit.score for hit in hits}, {path: 1.0 - passage.distance for path, passage in best.items()}, weight
-    )
-    return [Finding(pages[each.path], round(each.score, 4), each.lexical, each.semantic) for each in fused]
-
-
-def _as_hit(passage: Passage) -> SearchHit:
-    return SearchHit(passage.path, passage.title, passage.snippet, 0.0, section=passage.section, anchor=passage.anchor)
 
 
 def _stretched(scores: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,8 @@ from robot.search.values import ModelUnavailable
 
 if TYPE_CHECKING:
     from robot.search.embed import Vectors
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ class ModelHost:
             # Nothing is lost with a half-loaded model, and a stop must not wait for it.
             embedder = await trio.to_thread.run_sync(self._source.open, limiter=self._passages, abandon_on_cancel=True)
         except ModelUnavailable as error:
+            log.warning("%s", error, exc_info=error.__cause__)
             self.failure = str(error)
             self._reopen_at = trio.current_time() + REOPEN_AFTER_S
             raise

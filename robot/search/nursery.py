@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +24,21 @@ log = logging.getLogger(__name__)
 
 # So much embedding is lost at most when the process is killed within a very long page.
 VECTORS_PER_WRITE = 16
+# Indexing lets a burst of writes by, since it takes a core and the same page may be written again; but not for ever.
+REST_S = 0.1
+LONGEST_REST_S = 1.0
+# All vectors are looked at for it, under the lock that writes wait for.
+PAGES_PER_SWEEP = 200
 
 FindWiki = Callable[[str], Wiki | None]
 
 
 @dataclass(slots=True)
 class Job:
-    """What the nursery knows of one wiki. `version` counts the changes to its stored passages."""
+    """What the nursery knows of one wiki.
+
+    `version` counts the changes to its stored passages; `swept_at` is what it was at the last sweep since the start.
+    """
 
     asked_for: bool = False
     start_over: bool = False
@@ -42,6 +49,7 @@ class Job:
     error: str | None = None
     pages_done: int = 0
     version: int = 0
+    swept_at: int | None = None
     indexed_head: str | None = None
     pending: deque[PendingPage] = field(default_factory=deque)
     refused: dict[tuple[int, str], str] = field(default_factory=dict)
@@ -61,6 +69,7 @@ class IndexNursery:
         self._jobs: dict[str, Job] = {}
         self._active: str | None = None
         self._news = trio.Event()
+        self._woken_s = float("-inf")
 
     def job(self, wiki_id: str) -> Job:
         return self._jobs.setdefault(wiki_id, Job())
@@ -73,6 +82,7 @@ class IndexNursery:
     def wake(self, wiki_id: str) -> None:
         """The wiki may have changed: look at it in its turn. Never blocks; many calls make one look."""
         self._begin(self.job(wiki_id), wiki_id)
+        self._woken_s = trio.current_time()
         self._agenda.add(wiki_id)
         self._news.set()
 
@@ -106,6 +116,7 @@ class IndexNursery:
         """Work until cancelled. It may be run again afterwards, or after a crash: the agenda is kept."""
         task_status.started()
         while True:
+            await self._let_writers_by()
             self._news = trio.Event()
             wiki_id = self._agenda.take(trio.current_time())
             if wiki_id is None:
@@ -125,6 +136,12 @@ class IndexNursery:
         with trio.move_on_at(due if due is not None else float("inf")):
             await self._news.wait()
 
+    async def _let_writers_by(self) -> None:
+        """Wait until nothing was written for a moment."""
+        latest = trio.current_time() + LONGEST_REST_S
+        while (until := min(self._woken_s + REST_S, latest)) > trio.current_time():  # noqa: ASYNC110  (it moves on)
+            await trio.sleep_until(until)
+
     async def _take_turn(self, wiki_id: str) -> None:
         """One step of one wiki, then the next wiki's turn; what fails is recorded and tried again later."""
         wiki = self._find_wiki(wiki_id)
@@ -135,13 +152,13 @@ class IndexNursery:
         job = self.job(wiki_id)
         try:
             more = await self._step(wiki, job)
-        except (ContentError, sqlite3.Error, OSError, ModelUnavailable, EmbeddingFailed) as error:
-            self._fail(wiki_id, job, str(error) or repr(error))
+        except (ContentError, ModelUnavailable, EmbeddingFailed) as error:
+            self._fail(wiki_id, job, str(error))
             return
         except Exception as error:
             # A fault of ours that one wiki's pages brought out must not keep the others from being indexed.
             log.exception("wiki %s cannot be indexed", wiki_id)
-            self._fail(wiki_id, job, f"{type(error).__name__}: {error}")
+            self._fail(wiki_id, job, f"Something broke here ({type(error).__name__}); it has been recorded.")
             return
         if job.cancelled:
             job.cancelled = False
@@ -207,8 +224,9 @@ class IndexNursery:
             job.refused.clear()
             return
         job.refused.clear()
-        if job.pages_done:
+        if job.swept_at is None or job.version - job.swept_at >= PAGES_PER_SWEEP:
             await self._contents.run(wiki, lambda content: indexing.sweep(content, model_id))
+            job.swept_at = job.version
         self._agenda.succeeded(wiki.id)
         job.indexed_head = survey.head
         job.completed_at = datetime.now(UTC)

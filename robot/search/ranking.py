@@ -1,15 +1,17 @@
-"""From a question's vector to a bounded choice of passages, or the keyword answer in its place. Called in threads."""
+"""What is found by meaning, by words in its place, and by both: bounded choices, best first. Called in threads."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from robot.search import fusion
 from robot.search.chunk import place
-from robot.search.values import Passage, SemanticAnswer
-from wikihost import passages
+from robot.search.values import Finding, Passage, SemanticAnswer
+from wikihost import keywords, passages
 from wikihost.content import Content
+from wikihost.keyword_syntax import KeywordQuery
 from wikihost.passages import FoundPassage
 from wikihost.values import SearchHit
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from robot.search.index import Snapshot
 
 SNIPPET_CHARS = 150
+FUSED = 100  # of each list; what comes later has no say
 # The first look takes this many times what is needed; a page that fills it alone is met by looking further.
 OVERFETCH = 4
 
@@ -33,6 +36,34 @@ def answer_by_meaning(
         chosen = choose(found, limit=limit, per_page=per_page)
         indexed_head = head if passages.is_complete(db, model_id) else None
         return SemanticAnswer([_passage(each, score) for each, score in chosen], "semantic", head, indexed_head)
+
+    return content.catalog.read(read)
+
+
+def join_both(
+    content: Content, query: KeywordQuery, nearest: Sequence[Passage], weight: float, *, limit: int, offset: int
+) -> tuple[list[Finding], int]:
+    """Pages by words, which count for `weight` of 1, and by meaning (`nearest`, nearest first); and how many in all.
+
+    At most `limit` after the first `offset`. A page found by words is shown with those.
+    """
+    content.sync()
+
+    def read(db: sqlite3.Connection) -> tuple[list[Finding], int]:
+        allowed = keywords.meeting(db, query)
+        best: dict[str, Passage] = {}
+        for passage in nearest:
+            if allowed is None or passage.path in allowed:
+                best.setdefault(passage.path, passage)
+        by_words = keywords.scores(db, query, FUSED) if weight else {}
+        fused = fusion.fuse(by_words, {path: 1.0 - passage.distance for path, passage in best.items()}, weight)
+        part = fused[offset : offset + limit]
+        shown = keywords.show(db, query, [page.path for page in part if page.lexical is not None])
+        found = []
+        for page in part:
+            hit = shown[page.path] if page.lexical is not None else _as_hit(best[page.path])
+            found.append(Finding(hit, round(page.score, 4), page.lexical, page.semantic))
+        return found, len(fused)
 
     return content.catalog.read(read)
 
@@ -99,6 +130,10 @@ def _passage(found: FoundPassage, score: float) -> Passage:
         total_chunks=found.total,
         page_word_count=found.words,
     )
+
+
+def _as_hit(passage: Passage) -> SearchHit:
+    return SearchHit(passage.path, passage.title, passage.snippet, 0.0, section=passage.section, anchor=passage.anchor)
 
 
 def _from_hit(hit: SearchHit, words: int) -> Passage:

@@ -22,13 +22,12 @@ from robot.search.values import (
     ReindexStatus,
     SemanticAnswer,
 )
-from wikihost import keyword_syntax, keywords, passages
+from wikihost import keyword_syntax, passages
 from wikihost.content import Content
 from wikihost.passages import Progress
 
 MAX_RESULTS = 50
 MAX_CHUNKS_PER_PAGE = 5
-FUSED = 100  # of each list; what comes later has no say
 # More than the model reads of any question.
 MAX_QUERY_CHARS = 2_000
 
@@ -101,15 +100,11 @@ class SearchService:
             self._nursery.wake(wiki.id)
         weight = fusion.lexical_weight(text) if mode == "hybrid" else 0.0
 
-        def join(content: Content) -> list[Finding]:
-            hits = content.search(text, FUSED).hits if mode == "hybrid" else ()
-            allowed = content.catalog.read(lambda db: keywords.meeting(db, query))
-            passages = [each for each in near.results if allowed is None or each.path in allowed]
-            return fusion.merge(hits, passages, weight)
-
-        found = await self._contents.run(wiki, join)
-        shown = found[offset : offset + limit]
-        return FindAnswer(shown, len(found), mode, weight, near.head, near.indexed_head)
+        found, total = await self._contents.run(
+            wiki,
+            lambda content: ranking.join_both(content, query, near.results, weight, limit=limit, offset=offset),
+        )
+        return FindAnswer(found, total, mode, weight, near.head, near.indexed_head)
 
     async def status(self, wiki: Wiki) -> ReindexStatus:
         """How far the wiki's index is. Starts nothing and loads nothing."""
@@ -141,7 +136,7 @@ class SearchService:
     async def _near(self, wiki: Wiki, question: str) -> SemanticAnswer | None:
         """The best passage of each of the nearest pages; None when search by meaning cannot answer."""
         try:
-            return await self._by_meaning(wiki, question, FUSED, 1)
+            return await self._by_meaning(wiki, question, ranking.FUSED, 1)
         except (ModelUnavailable, EmbeddingFailed):
             return None
 

@@ -16,6 +16,7 @@ from mcp_types import CallToolResult, Implementation, TextContent
 
 from robot.model import Visibility
 from tests.robot.agent_doors import Doors, a_passage, open_doors, serving
+from wikihost.quota import Quota
 
 ERAS = ["legacy", "auto"]
 
@@ -327,7 +328,9 @@ async def test_searches_and_wiki_info(doors: Doors) -> None:
         assert many["total"] == len(many["results"]) == 7
         text, info = await succeed(client, "get_wiki_info")
         assert text.startswith("# Field Notes\n")
-        assert info["pages"] == 3
+        assert (info["pages"], info["quota_pages"], info["quota_bytes"]) == (3, Quota().pages, Quota().size_bytes)
+        assert 0 < info["size_bytes"] < 1_000
+        assert "Pages: 3 of at most 5000\n" in text
         assert info["categories"] == {"ops": 1}
 
 

@@ -167,7 +167,7 @@ async def test_a_disk_that_refuses_the_pack_loses_nothing(
     def refuse(folder: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("wikihost.objects.sync_folder", refuse)
+    monkeypatch.setattr("wikihost.objects.sync", refuse)
     with pytest.raises(StorageFailed):
         await pack(data, home, HABITS.deadline_s)
     assert loose_of(home) == loose

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -44,21 +45,27 @@ Event = Callable[[Step, Callable[[], Any]], Any]
 
 @contextmanager
 def each_step(event: Event) -> Iterator[None]:
-    """In the block, every step of this process goes through `event`; what that does itself is none."""
-    number, inside = -1, False
+    """In the block, every step of this process goes through `event`; what that does itself is none.
+
+    Threads take their steps in turns, in the order in which they come.
+    """
+    number, inside, turn = -1, False, threading.RLock()
 
     def watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **options: Any) -> Any:
             nonlocal number, inside
             to_read = name == "open" and not arguments[1] & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY)
-            if inside or to_read:
+            if to_read:
                 return call(*arguments, **options)
-            number += 1
-            inside = True
-            try:
-                return event(Step(number, name, arguments), lambda: call(*arguments, **options))
-            finally:
-                inside = False
+            with turn:
+                if inside:
+                    return call(*arguments, **options)
+                number += 1
+                inside = True
+                try:
+                    return event(Step(number, name, arguments), lambda: call(*arguments, **options))
+                finally:
+                    inside = False
 
         return step
 

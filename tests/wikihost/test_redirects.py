@@ -106,6 +106,8 @@ def test_what_was_read_at_an_old_name_is_not_written_there(content: Content) -> 
     assert caught.value.current_text == PAGES["New Page"]
     with pytest.raises(Conflict, match="redirect to New Page"):
         content.edit_page("Old", base=base[:7], old="The page", new="This page", author=ADA)
+    with pytest.raises(Conflict, match="redirect to New Page"):
+        content.write_page("Old", "More.\n", base=None, author=ADA)
     written = content.write_page("Old", "A page again.\n", base=base, author=ADA, follow_redirect=False)
     assert content.read_page("Old").text == "A page again.\n"
     assert content.write_page("Old", "And more.\n", base=written.revision, author=ADA).changed

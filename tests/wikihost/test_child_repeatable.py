@@ -115,6 +115,16 @@ def test_otterwiki_looks_at_no_other_part_of_a_request() -> None:
     }
 
 
+def test_nor_do_we() -> None:
+    """But for what core itself adds."""
+    ours = Path(repeatable.__file__).parent.glob("*.py")
+    parts = re.compile(r"request\.(cookies|headers|referrer|user_agent|remote_addr|environ|accept\w+)")
+    assert {(file.name, part) for file in ours for part in parts.findall(file.read_text("utf-8"))} == {
+        ("logs.py", "headers"),  # the request's number
+        ("recent.py", "headers"),
+    }
+
+
 def test_times_that_pass_are_shown_only_where_nothing_is_kept() -> None:
     shown = {name for name, text in sources("*.html") if "deltanow" in text}
     assert shown == {f"templates/{name}.html" for name in ("changelog", "diff", "draft", "history", "rename")}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pygit2
 import pytest
@@ -295,3 +298,14 @@ async def test_the_probe_path_is_no_page_for_visitors(fleet: FleetInThread, tmp_
 
 def git(repo: Path, *arguments: str) -> str:
     return subprocess.run(["git", "-C", str(repo), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+async def test_every_way_to_sign_in_leads_back_to_the_page(fleet: FleetInThread, tmp_path: Path) -> None:
+    """The page says where it is itself: core hands on no header that could, where an answer may be kept."""
+    worker = await fleet.wake(hosted(tmp_path, pages={"Home": "# Home\n", "On Call": "# On call\n"}))
+    page = await ask(worker, "/On%20Call?x=1", READER)
+    links = {html.unescape(link).strip() for link in re.findall(r'href="(/-/login[^"]*)"', page.text)}
+    assert links
+    for link in links:
+        led = (await ask(worker, link, READER)).headers["location"]
+        assert parse_qs(urlsplit(led).query)["next"] == ["/On%20Call?x=1"], link

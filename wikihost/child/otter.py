@@ -77,8 +77,10 @@ def bind(server: Any, spec: WorkerSpec) -> None:
 
 def describe(server: Any, described: Described) -> None:
     """Let the bound wiki be called otherwise, as far as its owner's own preferences do not say it already."""
-    server.app.config.update(described_settings(described))
-    with server.app.app_context():
+    from wikihost.child.repeatable import changing  # noqa: PLC0415 -- with Flask comes much of Otter Wiki
+
+    with changing(server.app), server.app.app_context():
+        server.app.config.update(described_settings(described))
         server.update_app_config()
 
 

@@ -44,9 +44,15 @@ def lives(pid: int) -> bool:
         return False
 
 
+def zygotes_of(core: int) -> list[int]:
+    """The zygote of a running core; none for a moment after it was killed."""
+    return [pid for pid in children_of(core) if "wikihost.child.zygote" in command_of(pid)]
+
+
 def zygote_of(core: int) -> int:
     """The zygote of a running core."""
-    return next(pid for pid in children_of(core) if "wikihost.child.zygote" in command_of(pid))
+    (zygote,) = zygotes_of(core)
+    return zygote
 
 
 def workers_of(core: int) -> list[int]:

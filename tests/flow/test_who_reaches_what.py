@@ -21,7 +21,7 @@ from tests.robot.agent_doors import open_doors
 
 pytestmark = pytest.mark.flow
 
-OPEN_TO_ALL = {"health"}
+OPEN_TO_ALL = {"health", "openapi"}
 PAGES = [
     "/", "/Home", "/Home/history", "/Home/source", "/Home/blame", "/Home/diff", "/Home/attachments", "/Home/a.txt",
     "/Home/edit", "/Home?raw", "/-/index", "/-/changelog", "/-/changelog/feed.rss", "/-/search?query=home", "/-/admin",

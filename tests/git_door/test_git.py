@@ -294,9 +294,9 @@ def test_zipped_requests_and_the_probe(robot: Robot) -> None:
         bomb = gzip.compress(bytes(64 * 1024 * 1024))
         answer = client.post("/.git/git-upload-pack", content=bomb, headers={**kind, "Content-Encoding": "gzip"})
         assert answer.status_code in (400, 413)
-        cut = client.post(
-            "/.git/git-upload-pack", content=gzip.compress(ask)[:-5], headers={**kind, "Content-Encoding": "gzip"}
-        )
+        # In the middle of the command: one that lacks only its checksum may be answered before that is known.
+        half = gzip.compress(ask)[:20]
+        cut = client.post("/.git/git-upload-pack", content=half, headers={**kind, "Content-Encoding": "gzip"})
         assert cut.status_code == 400
     push = {"Content-Type": "application/x-git-receive-pack-request"}
     with robot.agent() as script:

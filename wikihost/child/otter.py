@@ -157,6 +157,7 @@ def work_with_storage(server: Any) -> None:
         server.app_renderer,
         *(otterwiki.helper, otterwiki.pageindex, otterwiki.wiki),
     )
+    threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
 

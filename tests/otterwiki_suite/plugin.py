@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     unused = set(DIFFERS)
     for item in items:
         name = f"{item.path.name}::{item.name}"
-        named = {beginning for beginning in DIFFERS if name.startswith(beginning)}
+        named = {beginning for beginning in DIFFERS if f"{name}$".startswith(beginning)}
         unused -= named
         reasons = [DIFFERS[beginning] for beginning in named]
         reasons += [why for fixture, why in DIFFERENT_FIXTURES.items() if fixture in getattr(item, "fixturenames", ())]

@@ -64,7 +64,7 @@ async def test_pages_are_read_on_a_full_disk(tmp_path: Path) -> None:
     wiki = hosted(tmp_path)
     async with running_fleet(tmp_path / "run") as fleet, fleet.lease(wiki) as worker:
         fill_the_disk(worker, limit_bytes=0)
-        for path in ("/Home", "/-/changelog", "/Home/history"):
+        for path in ("/Home", "/-/index", "/-/changelog", "/Home/history"):
             assert (await ask(worker, path)).status == 200, path
         refused = await ask(worker, "/Home/draft", form={"content": "x", "revision": ""})
         assert (refused.status, "disk is full" in refused.text) == (507, True)

@@ -25,8 +25,8 @@ def install(storage: Any) -> None:
     handle_rename = otterwiki.wiki.Page.handle_rename
 
     def handle(page: Any, new_pagename: str | None, *args: Any, **kwargs: Any) -> Any:
-        new = page_name(new_pagename or "")
-        if new and has_permission("WRITE") and page_key(new) != page_key(page.pagepath):
+        new = page_name(new_pagename or "") if has_permission("WRITE") else ""
+        if new and page_key(new) != page_key(page.pagepath):
             storage.make_way(page.filename, file_of(new))
         return handle_rename(page, new_pagename, *args, **kwargs)
 

@@ -154,12 +154,9 @@ def work_with_storage(server: Any) -> None:
     page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
     changelog.describe_shown_commits_only(storage)
     rendering.remember_clean_html(otterwiki.renderer)
-    rendering.find_headings_only(
-        otterwiki.renderer,
-        otterwiki.renderer_plugins,
-        server.app_renderer,
-        *(otterwiki.helper, otterwiki.pageindex, otterwiki.wiki),
-    )
+    modules = (otterwiki.helper, otterwiki.pageindex, otterwiki.wiki)
+    rendering.find_headings_only(otterwiki.renderer, otterwiki.renderer_plugins, server.app_renderer, modules)
+    threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
 

@@ -1,8 +1,8 @@
 """What Otter Wiki renders a second time, or for nothing.
 
 It parses the HTML that it made of a page and writes it out anew, which is half the work of showing a large page and
-depends on nothing but the text: that is done once. It renders a whole page to learn its headings: for those the HTML is
-left as it is, and code is not coloured.
+depends on nothing but the text: that is done once. It renders a whole page to learn its headings: for those only what
+has a say in them is read, and the HTML is left as it is.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def remember_clean_html(renderer: Any) -> None:
     renderer.BeautifulSoup = RememberedSoup
 
 
-def find_headings_only(renderer: Any, plugins: Any, app_renderer: Any, *modules: Any) -> None:
+def find_headings_only(renderer: Any, plugins: Any, app_renderer: Any, modules: Sequence[Any]) -> None:
     """Make `get_ftoc`, which these modules have copied, do no more than it needs; after `remember_clean_html`.
 
     `plugins` is Otter Wiki's module of Markdown plugins.

@@ -126,6 +126,8 @@ def _show(report: Report, *, dry_run: bool) -> None:
         click.echo(f"{report.history} commits of history come along.")
     if dry_run:
         click.echo("Nothing was written: this was a dry run.")
+        if report.no_room:
+            raise click.ClickException(f"The import would be refused. {report.no_room}")
     elif report.changes_something:
         click.echo(f"Commit {report.revision}")
 

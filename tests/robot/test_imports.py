@@ -29,6 +29,7 @@ from robot.wikis import find_wiki_by_slug
 from tests.robot.small_host import ADDRESS, UPLOAD_BYTES, Browser, SmallHost
 from wikihost.content import Content
 from wikihost.imports.values import Choices
+from wikihost.quota import Quota, write_quota
 
 PLATFORM = ADDRESS.platform_origin
 PATIENCE_S = 20
@@ -191,6 +192,28 @@ async def test_an_upload_is_looked_at_then_confirmed(site: Site) -> None:
         return commit.author, commit.email
 
     assert await site.host.contents.run(await wiki_of(site), last) == ("Ada Lovelace", "ada@users.wiki.test")
+
+
+async def test_an_import_without_room_waits_for_it(site: Site) -> None:
+    ada, wiki = await site.host.signed_in(site.host.ada), await wiki_of(site)
+    quota = site.host.data.wiki(wiki.id).quota
+    write_quota(quota, Quota(pages=1))
+    path = (await site.upload(ada, VAULT)).headers["location"]
+    page = await site.wait(ada, path)
+    for _ in ("looked at", "tried"):
+        assert "What would be done" in page
+        assert "There is no room for this import" in page
+        assert "and it may have 1: remove pages" in page
+        assert (await site.send(ada, "GET", path)).status == 413
+        await site.send(ada, "POST", f"{path}/confirm")
+        page = await site.wait(ada, path)
+        assert "New" not in await pages_of(site)
+    write_quota(quota, Quota())
+    await site.send(ada, "POST", f"{path}/confirm")
+    assert "What was done" in await site.wait(ada, path)
+    assert (await site.send(ada, "GET", path)).status == 200
+    assert "New" in await pages_of(site)
+    await until(lambda: not site.spooled())
 
 
 async def test_only_who_may_write_imports(site: Site) -> None:

@@ -111,7 +111,7 @@ class ImportPlan:
             self._found.attachments.append(path)
             yield path, data
 
-    def report(self, *, revision: str = "", history: int = 0) -> Report:
+    def report(self, *, revision: str = "", history: int = 0, no_room: str = "") -> Report:
         found = self._found
         return Report(
             style=self.style,
@@ -127,6 +127,7 @@ class ImportPlan:
             links=found.links,
             history=history,
             revision=revision,
+            no_room=no_room,
         )
 
     def note(self, sentence: str) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from wikihost.imports.values import ImportRefused, Refusal, SourceLimits
 from wikihost.names import MAX_PARTS
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"[A-Za-z]:/")
 _OF_PROGRAMS = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _SHOWN_CHARACTERS = 300
 

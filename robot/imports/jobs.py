@@ -40,7 +40,7 @@ _REMOVE_S = 30.0
 
 
 class Stage(StrEnum):
-    """Where an import is, in order; `FAILED` can follow any but `DONE`, and `READY` again `IMPORTING` for want of room."""
+    """Where an import is, in order; `FAILED` can follow any but `DONE`. Without room `IMPORTING` leads to `READY`."""
 
     LOOKING = "looking"
     READY = "ready"
@@ -51,6 +51,10 @@ class Stage(StrEnum):
     @property
     def is_busy(self) -> bool:
         return self in (Stage.LOOKING, Stage.IMPORTING)
+
+    @property
+    def is_over(self) -> bool:
+        return self in (Stage.DONE, Stage.FAILED)
 
 
 class TooManyImports(Exception):
@@ -126,7 +130,10 @@ class Imports:
                 raise TooManyImports("You have three imports under way. Wait for one of them, or cancel it.")
             self.drop(min(idle, key=lambda job: job.touched_s))
         if len(self._jobs) >= MAX_JOBS:
-            raise TooManyImports("Many people are importing just now. Try again in a few minutes.")
+            over = [job for job in self._jobs.values() if job.stage.is_over]
+            if not over:
+                raise TooManyImports("Many people are importing just now. Try again in a few minutes.")
+            self.drop(min(over, key=lambda job: job.touched_s))
         job = Job(secrets.token_hex(8), wiki, user, origin, choices, root)
         self._jobs[job.id] = job
         self._tasks.start_soon(self._work, job, self._look)

@@ -18,7 +18,8 @@ import trio.testing
 from proxy.asgi import App, Message
 from proxy.guard import BodyRefused, BodyTooLarge
 from robot.access import grant_role, withdraw_role
-from robot.exports import Exports, Form
+from robot.exports import MAX_EXPORTS, Exports, Form
+from robot.hosting import delete_hosted_wiki
 from robot.imports import jobs
 from robot.imports.jobs import Imports, Job, Stage, TooManyImports
 from robot.imports.sources import LocalFile, RemoteRepository, label_of
@@ -29,6 +30,7 @@ from robot.wikis import find_wiki_by_slug
 from tests.robot.small_host import ADDRESS, UPLOAD_BYTES, Browser, SmallHost
 from wikihost.content import Content
 from wikihost.imports.values import Choices
+from wikihost.lifecycle import delete_wiki
 from wikihost.quota import Quota, write_quota
 
 PLATFORM = ADDRESS.platform_origin
@@ -275,6 +277,8 @@ async def test_an_address_inside_is_refused_on_its_page(site: Site) -> None:
     begun = await site.upload(ada, b"", "", url="https://127.0.0.1/notes.git")
     page = await site.wait(ada, begun.headers["location"])
     assert "not on the public internet" in page
+    begun = await site.upload(ada, b"", "", url="https://[::1")
+    assert "not an address that can be asked" in await site.wait(ada, begun.headers["location"])
 
 
 @pytest.mark.parametrize(
@@ -419,6 +423,77 @@ async def test_downloads(site: Site) -> None:
     assert not list(site.host.data.transfers.iterdir())
 
 
+@pytest.mark.parametrize("form", [Form.ZIP, Form.BUNDLE])
+async def test_an_export_ends_when_its_reader_leaves(site: Site, form: Form) -> None:
+    """One that stalled in the middle has its turn taken from it, and nothing of it stays."""
+    wiki, exports = await wiki_of(site), Exports(site.host.contents, site.host.data)
+    app = Downloads(cast(App, None), db=site.host.db, sessions=site.host.sessions, exports=exports)
+    ada = await site.host.signed_in(site.host.ada)
+    cookies = "; ".join(f"{name}={value}" for name, value in ada.jars[PLATFORM].items())
+    scope = {"method": "GET", "path": f"/app/wiki/notes/export/{form}", "headers": [(b"cookie", cookies.encode())]}
+    stalled, sent = trio.Event(), []
+
+    async def receive() -> Message:
+        await stalled.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            stalled.set()
+            await trio.sleep_forever()
+
+    with trio.fail_after(PATIENCE_S):
+        await app(scope, receive, send)
+        assert len(sent) == 2
+        whole: list[bytes] = []
+
+        async def write(piece: bytes) -> None:
+            whole.append(piece)
+
+        for _ in range(MAX_EXPORTS + 1):
+            await exports.stream(wiki, form, write)
+    assert not list(site.host.data.transfers.glob("*"))
+
+
+async def test_imports_that_are_over_stand_in_nobodys_way(host: SmallHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_JOBS", 2)
+    wiki = await host.make_wiki("notes")
+    async with running(host.imports):
+        done = [await begin(host, wiki, host.ada) for _ in range(2)]
+        for job in done:
+            await settled(job)
+        with pytest.raises(TooManyImports, match="Many people"):
+            await begin(host, wiki, host.eve)
+        host.imports.confirm(done[0])
+        await until(lambda: done[0].stage is Stage.DONE)
+        await begin(host, wiki, host.eve)
+    assert host.imports.find(host.ada, wiki, done[0].id) is None
+    assert host.imports.find(host.ada, wiki, done[1].id) is not None
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+async def test_a_wiki_that_is_deleted_meanwhile_does_not_come_back(
+    host: SmallHost, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    wiki = await host.make_wiki("notes")
+    home = host.data.wiki(wiki.id)
+    async with running(host.imports):
+        job = await begin(host, wiki, host.ada)
+        await settled(job)
+        if when == "before":
+            await delete_hosted_wiki(host.db, host.data, wiki)
+        else:
+            monkeypatch.setattr(jobs, "_tell", lambda job, done, total: delete_wiki(home))
+        host.imports.confirm(job)
+        await settled(job)
+    assert job.stage is Stage.FAILED
+    assert "Something broke" not in job.problem
+    assert not home.root.exists()
+    assert not list(host.data.transfers.iterdir())
+
+
 def test_labels_hold_no_secrets() -> None:
     assert label_of(RemoteRepository("https://user:secret@example.org/x.git?token=1")) == "example.org/x.git"
     assert label_of(LocalFile(Path("/tmp/upload"), "a\nb\u202e.zip")) == "a b .zip"
+    assert label_of(RemoteRepository("https://[")) == "an address"

@@ -1,4 +1,4 @@
-"""The names corpus through an import: legal names come as they are, others by rule or not at all, never as they were."""
+"""The names corpus through an import: legal names come as they are, others by rule or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An import and the wiki's quota: the report says what the writer will say, to the byte, and too much changes nothing."""
+"""An import and the wiki's quota: the report says what the writer will say, and too much changes nothing."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,11 +17,13 @@ from tests.wikihost.wikis import ADA, assert_sound, git, in_child, make_wiki, wa
 from wikihost.content import Content
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.imports.archives import Archive
+from wikihost.imports.building import build_commit
 from wikihost.imports.commits import CommitFiles
 from wikihost.imports.run import History, Order, plan_import, run_import
 from wikihost.imports.values import Choices, ImportRefused, LinkStyle, OnExisting, Report, SourceLimits
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository
+from wikihost.transfer import open_transfer
 
 LIMITS = SourceLimits(1024 * 1024)
 
@@ -301,6 +304,28 @@ def test_an_import_that_ends_early_leaves_nothing(stage: Stage, error: BaseExcep
     assert stage.content.head() == before
     assert sorted(stage.home.git_dir.rglob("*")) == objects
     assert not (stage.place / "made").exists()
+
+
+def test_what_ends_an_import_is_what_is_raised(stage: Stage) -> None:
+    """Not the pipe to git, which breaks when git is stopped while something waits to be written to it."""
+
+    def children() -> set[int]:
+        return {
+            int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
+        }
+
+    others = children()
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        yield "a.md", b"x"
+        for fast_import in children() - others:
+            os.kill(fast_import, signal.SIGKILL)
+            os.waitid(os.P_PID, fast_import, os.WEXITED | os.WNOWAIT)
+        raise KeyboardInterrupt
+
+    transfer = open_transfer(stage.home, stage.place / "made")
+    with pytest.raises(KeyboardInterrupt):
+        build_commit(transfer, files(), author=ADA, message="x")
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(stage: Stage) -> None:

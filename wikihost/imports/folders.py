@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wikihost.imports.sources import Listed, sift
+from wikihost.imports.sources import Listed, name_problem, sift
 from wikihost.imports.values import Refusal, SourceLimits, Unreadable
 
 
@@ -51,10 +51,4 @@ def _problem(path: str, mode: int) -> str | None:
         return "It is a symbolic link; a wiki has regular files only."
     if not stat.S_ISREG(mode):
         return "It is no regular file."
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "Its name is not UTF-8."
-    if "\\" in path:
-        return "Its name has a backslash."
-    return None
+    return name_problem(path)

@@ -158,7 +158,9 @@ class ImportPlan:
             if meant is None:
                 continue
             if not is_page(meant):
-                survey.users.setdefault(meant, []).append(path)
+                users = survey.users.setdefault(meant, [])
+                if users[-1:] != [path]:
+                    users.append(path)
             elif link.kind is Kind.EMBED and meant != path:
                 survey.included.add(meant)
 

@@ -87,6 +87,15 @@ def shown(path: str) -> str:
     return visible if len(visible) <= _SHOWN_CHARACTERS else visible[: _SHOWN_CHARACTERS - 1] + "…"
 
 
+def name_problem(path: str) -> str | None:
+    """Why a path of a file system or of git is none here: there a backslash is no slash, and bytes need be no text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "Its name is not UTF-8."
+    return "Its name has a backslash." if "\\" in path else None
+
+
 def _hidden_part(path: str) -> str | None:
     """The hidden file, or the outermost hidden folder on the way to it."""
     parts = path.split("/")

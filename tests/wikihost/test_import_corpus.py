@@ -64,12 +64,21 @@ def test_legal_names_come_and_go_as_they_are(stage: Stage, tmp_path: Path) -> No
     assert {name_of_file(path) for path in stage.files()} == {*names, "Mine"}
 
 
+@pytest.fixture(scope="module")
+def one_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    stage = Stage(tmp_path_factory.mktemp("corpus"))
+    stage.write()
+    yield stage
+    stage.content.close()
+
+
 @pytest.mark.parametrize("name", ENCODABLE, ids=ascii)
-def test_a_name_that_is_refused_elsewhere_is_refused_or_gets_another(stage: Stage, name: str) -> None:
+def test_a_name_that_is_refused_elsewhere_is_refused_or_gets_another(one_for_all: Stage, name: str) -> None:
+    stage = one_for_all
     with pytest.raises(InvalidPageName):
         parse_page_name(name)
     before = stage.files()
-    report = run(stage, [name])
+    report = run(stage, [name], OnExisting.RENAME)
     new = stage.files() - before
     assert f"{name}.md" not in new
     for path in new:

@@ -19,7 +19,7 @@ from tests.wikihost.wikis import in_child, wait_child
 from tests.wikihost.write_paths import import_files, make_stage
 from wikihost.content import Content
 from wikihost.layout import DataDir
-from wikihost.transfer import sweep_transfers
+from wikihost.transfer import held_directory, sweep_transfers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -54,8 +54,32 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         killed += status == signal.SIGKILL
         assert copy.tree in outcomes
         sweep_transfers(DataDir(copy.root))
-        assert not DataDir(copy.root).transfers.exists()
+        assert not list(DataDir(copy.root).transfers.iterdir())
         assert_usable(copy)
         import_files(copy)
         assert Content(copy.home).read_page("Deep/Note").text
     assert killed
+
+
+def test_a_host_that_starts_leaves_the_import_of_another_process_alone(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    root, left = data.transfers / "import-1", data.transfers / "import-2"
+    with held_directory(root):
+        left.mkdir()
+        sweep_transfers(data)
+        assert (root.exists(), left.exists()) == (True, False)
+    assert not root.exists()
+
+    def hold(pipe: int) -> None:
+        with held_directory(root):
+            os.write(pipe, b"!")
+            signal.pause()
+
+    process, pipe = in_child(hold)
+    select.select([pipe], [], [])
+    sweep_transfers(data)
+    assert root.exists()
+    os.kill(process, signal.SIGKILL)
+    wait_child(process, pipe)
+    sweep_transfers(data)
+    assert not root.exists()

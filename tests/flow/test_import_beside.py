@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from robot.commands.export import command as export_command
 from robot.commands.import_ import command as import_command
 from robot.commands.wiki import command as wiki_command
 from tests.flow.owner import signed_in_owner
@@ -73,3 +74,17 @@ def test_what_does_not_fit_is_refused_with_a_sentence_and_changes_nothing(robot:
         (tmp_path / "vault" / "Two.md").unlink()
         assert run(robot, import_command, "narrow", pages).exit_code == 0
         assert agent.get("/api/v1/pages").json()["total"] == held + 1
+
+
+def test_an_export_takes_the_place_of_no_other(robot: Robot, tmp_path: Path) -> None:
+    """Not of a finished one, nor of one that another process is at work on."""
+    with signed_in_owner(robot) as owner:
+        owner.make_wiki("twice")
+    for other in ("twice.zip", "twice.zip.part"):
+        (tmp_path / other).write_text("another's")
+        refused = run(robot, export_command, "twice", str(tmp_path / "twice.zip"))
+        assert refused.exit_code == 1
+        assert (tmp_path / other).read_text() == "another's"
+        (tmp_path / other).unlink()
+    assert run(robot, export_command, "twice", str(tmp_path / "twice.zip")).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["twice.zip"]

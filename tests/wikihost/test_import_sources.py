@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import stat
@@ -9,7 +10,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,23 @@ def test_a_tree_bomb_in_a_repository_is_seen_without_walking_it(
     objects.store_objects(repository.git, repository.git_dir, [*made, commit])
     with pytest.raises(ImportRefused, match=words):
         CommitFiles(repository, commit.digest().hex(), LIMITS)
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open" / "a.md").write_text("a")
+    (tmp_path / "closed" / "b.md").write_text("b")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
+        if os.path.basename(folder) == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    folder = Folder(tmp_path, LIMITS)
+    assert list(folder.files) == ["open/a.md"]
+    assert [(refusal.source, refusal.reason) for refusal in folder.refused] == [
+        ("closed", "It cannot be read: Permission denied.")
+    ]

@@ -37,13 +37,16 @@ class Folder:
 
 
 def _walk(root: Path) -> Iterator[Listed]:
-    for folder, folders, names in os.walk(root):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=closed.append):
         folders.sort()
         inside = os.path.relpath(folder, root)
         for name in sorted([*names, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]):
             path = name if inside == "." else f"{inside}/{name}"
             status = os.lstat(os.path.join(folder, name))
             yield Listed(path, status.st_size, _problem(path, status.st_mode))
+    for error in closed:
+        yield Listed(os.path.relpath(error.filename, root), 0, f"It cannot be read: {error.strerror}.")
 
 
 def _problem(path: str, mode: int) -> str | None:

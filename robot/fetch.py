@@ -34,8 +34,12 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA gives to hosts
-# What `is_global` lets pass and is no host of the public internet: 6to4 and its relays, Teredo, documentation.
-_REFUSED = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2002::/16", "2001::/23", "3fff::/20"))
+# What `is_global` lets pass and is no host of the public internet: 6to4 and its relays, Teredo, documentation,
+# and what is kept for protocols.
+_REFUSED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "2001::/23", "3fff::/20")
+)
 
 
 class FetchRefused(Exception):
@@ -116,8 +120,8 @@ class Door:
                 answer = await self._ask(pinned, wanted, max_bytes)
                 if isinstance(answer, Fetched):
                     return answer
-                url = urljoin(pinned.url, answer)
-            raise FetchRefused(f"{_host(url)} sends from one address to another without end.")
+                url = _joined(pinned, answer)
+            raise FetchRefused(f"{pinned.host} sends from one address to another without end.")
         raise FetchRefused(f"{_host(url)} did not answer within {deadline_s:g} seconds.")
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
@@ -220,5 +224,13 @@ def _check_answer(pinned: Pinned, status: int, content_type: str, encoding: str 
         raise FetchRefused(f"{pinned.host} answered in an encoding that was not asked for.")
 
 
+def _joined(pinned: Pinned, location: str) -> str:
+    try:
+        return urljoin(pinned.url, location)
+    except ValueError:
+        raise FetchRefused(f"{pinned.host} sends to an address that cannot be asked.") from None
+
+
 def _host(url: str) -> str:
+    """For sentences, of an address that was looked at before."""
     return urlsplit(url).hostname or "The host"

@@ -22,7 +22,7 @@ from wikihost.layout import WikiHome
 from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
-from wikihost.quota import read_quota
+from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.texts import encode_text, plan_text, replace_once
 from wikihost.usage import Ledger, disk_bytes
@@ -321,6 +321,11 @@ class Content:
             return attachments.plan_removal(snapshot, name, filename, base=base, message=message)
 
         return self._change(author, decide, dry_run)
+
+    def check_room(self, snapshot: Snapshot, grown: Usage) -> None:
+        """Raise `QuotaExceeded` when the wiki, as the snapshot has it, cannot grow by that much."""
+        held = self._ledger.usage(snapshot.repository, snapshot.head)
+        check_fit(held, held + grown, read_quota(self._home.quota))
 
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.

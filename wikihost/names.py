@@ -16,7 +16,7 @@ MAX_NAME_BYTES = 1024  # leaves room below PATH_MAX for the data directory
 MAX_PARTS = 64  # trees are walked by recursion, here and in Otter Wiki
 
 # Control characters, surrogates, line and paragraph separators: none can be typed, shown or sent safely.
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def parse_page_name(raw: str) -> str:
@@ -24,7 +24,7 @@ def parse_page_name(raw: str) -> str:
     name = unicodedata.normalize("NFC", raw)
     if not name:
         raise InvalidPageName("A page needs a name.")
-    if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in name):
+    if any(unicodedata.category(character) in REFUSED_CATEGORIES for character in name):
         raise InvalidPageName("A page name cannot contain control characters.")
     if "\\" in name:
         # Browsers take it for a slash, and git on Windows cannot check it out.

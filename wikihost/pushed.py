@@ -43,7 +43,7 @@ def check_push(repository: Repository, head: str, new: str, *, max_file_bytes: i
 
 def check_commits(repository: Repository, head: str | None, new: str, *, max_file_bytes: int) -> int:
     """Raise `PushRefused` unless a wiki may have each commit that `new` has and `head` has not; how many they are."""
-    weights = _Weights(repository)
+    weights = Weights(repository)
     changes = number = 0
     for number, commit in enumerate(repository.commits(head, new), start=1):
         if number > MAX_COMMITS:
@@ -59,7 +59,7 @@ def check_commits(repository: Repository, head: str | None, new: str, *, max_fil
     return number
 
 
-class _Weights:
+class Weights:
     """Refuses trees that are too deep or too large, by looking at each different tree once."""
 
     def __init__(self, repository: Repository) -> None:
@@ -67,6 +67,7 @@ class _Weights:
         self._known: dict[bytes, tuple[int, int]] = {}
 
     def check(self, root: bytes) -> None:
+        """Raise `PushRefused` for a tree that nobody should walk."""
         height, entries = self._weigh(root, 0)
         if height > MAX_PARTS:
             raise PushRefused(f"The path of a file can have at most {MAX_PARTS} parts.")

@@ -7,7 +7,11 @@ when it is refused or its process dies, the wiki's repository has not been touch
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +110,44 @@ def close_transfer(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
 
 
+@contextmanager
+def held_directory(root: Path) -> Iterator[None]:
+    """Make the directory `root`, which a host that starts meanwhile does not sweep; gone after the block.
+
+    Raises OSError.
+    """
+    root.mkdir(mode=0o700, parents=True)
+    try:
+        with _opened(root) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def sweep_transfers(data: DataDir) -> None:
-    """Remove what transfers left that died with their process; for the start, while there are none."""
-    shutil.rmtree(data.transfers, ignore_errors=True)
+    """Remove what transfers left that died with their process; for the start, while this process has none."""
+    for root in data.transfers.glob("*"):
+        if not _is_held(root):
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_held(root: Path) -> bool:
+    """Whether a process that lives is in `held_directory` with this one."""
+    try:
+        with _opened(root) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

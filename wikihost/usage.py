@@ -39,6 +39,12 @@ def difference(read: trees.ReadTree, size_of: SizeOf, old: bytes | None, new: by
     return Usage(pages, size_bytes)
 
 
+def growth(size_of: SizeOf, path: str, old: trees.Entry | None, size_bytes: int) -> Usage:
+    """How much more a wiki holds once a regular file of that size stands at `path` in place of `old`."""
+    pages = int(name_of_file(path) is not None) - _is_page(path, old)
+    return Usage(pages, size_bytes - _size(size_of, old))
+
+
 class Ledger:
     """The counts of one wiki. Thread- and process-safe."""
 

@@ -45,9 +45,10 @@ def command(config: Path | None, slug: str, dest: Path, form: str) -> None:
 async def _write_file(opened: Opened, wiki: Wiki, form: Form, dest: Path) -> None:
     # Under another name until it is whole: half an export is none.
     draft = dest.with_name(f"{dest.name}.part")
+    file = draft.open("xb")
     contents = Contents(opened.data)
     try:
-        with draft.open("xb") as file:
+        with file:
             await _stream(Exports(contents, opened.data), wiki, form, file)
         draft.rename(dest)
     except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from robot.model import Person, Role, Wiki
 from wikihost.content import Content
 from wikihost.imports.run import Order, plan_import, run_import
 from wikihost.imports.values import Choices, LinkStyle, OnExisting, Report, SourceLimits
+from wikihost.transfer import held_directory
 
 MAX_SHOWN = 100
 
@@ -62,13 +62,10 @@ def command(config: Path | None, slug: str, source: str, dry_run: bool, existing
     with open_platform(config) as opened:
         wiki = wiki_at(opened.db, slug)
         root = opened.data.transfers / f"import-{secrets.token_hex(8)}"
-        try:
-            root.mkdir(mode=0o700, parents=True)
+        with held_directory(root):
             prepared = trio.run(prepare, origin, _repositories(opened), root)
             choices = Choices(OnExisting(existing), LinkStyle(links))
             report = _work(opened, wiki, prepared, choices, root, dry_run=dry_run)
-        finally:
-            shutil.rmtree(root, ignore_errors=True)
     _show(report, dry_run=dry_run)
 
 
@@ -126,6 +123,8 @@ def _show(report: Report, *, dry_run: bool) -> None:
         click.echo(f"{report.history} commits of history come along.")
     if dry_run:
         click.echo("Nothing was written: this was a dry run.")
+        if report.no_room:
+            raise click.ClickException(f"The import would be refused. {report.no_room}")
     elif report.changes_something:
         click.echo(f"Commit {report.revision}")
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from robot.imports.repositories import Repositories
 from robot.imports.sources import Origin, Prepared, label_of, open_source, prepare
 from robot.model import Person, Role, User, Wiki
 from wikihost.content import Content
-from wikihost.errors import ContentError
+from wikihost.errors import ContentError, QuotaExceeded
 from wikihost.imports.run import Order, plan_import, run_import
 from wikihost.imports.values import Choices, Report, SourceLimits
 from wikihost.layout import DataDir
@@ -40,7 +40,7 @@ _REMOVE_S = 30.0
 
 
 class Stage(StrEnum):
-    """Where an import is, in order; `FAILED` can follow any but `DONE`."""
+    """Where an import is, in order; `FAILED` can follow any but `DONE`. Without room `IMPORTING` leads to `READY`."""
 
     LOOKING = "looking"
     READY = "ready"
@@ -51,6 +51,10 @@ class Stage(StrEnum):
     @property
     def is_busy(self) -> bool:
         return self in (Stage.LOOKING, Stage.IMPORTING)
+
+    @property
+    def is_over(self) -> bool:
+        return self in (Stage.DONE, Stage.FAILED)
 
 
 class TooManyImports(Exception):
@@ -126,7 +130,10 @@ class Imports:
                 raise TooManyImports("You have three imports under way. Wait for one of them, or cancel it.")
             self.drop(min(idle, key=lambda job: job.touched_s))
         if len(self._jobs) >= MAX_JOBS:
-            raise TooManyImports("Many people are importing just now. Try again in a few minutes.")
+            over = [job for job in self._jobs.values() if job.stage.is_over]
+            if not over:
+                raise TooManyImports("Many people are importing just now. Try again in a few minutes.")
+            self.drop(min(over, key=lambda job: job.touched_s))
         job = Job(secrets.token_hex(8), wiki, user, origin, choices, root)
         self._jobs[job.id] = job
         self._tasks.start_soon(self._work, job, self._look)
@@ -189,8 +196,14 @@ class Imports:
                 made = job.root / "made"
                 return run_import(content, home, made, source, order, lambda done, total: _tell(job, done, total))
 
-        # The thread ends early only where it asks whether it may go on, which is never after the commit.
-        job.report = await self._contents.run(job.wiki, carry_out, limiter=self._threads)
+        try:
+            # The thread ends early only where it asks whether it may go on, which is never after the commit.
+            job.report = await self._contents.run(job.wiki, carry_out, limiter=self._threads)
+        except QuotaExceeded as error:
+            # Kept as it was, so that whoever makes room need not bring the files again.
+            assert job.report is not None  # noqa: S101  (it was looked at)
+            job.report, job.stage = replace(job.report, no_room=str(error)), Stage.READY
+            return
         self._contents.changed(job.wiki.id)
         job.stage = Stage.DONE
 

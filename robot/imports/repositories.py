@@ -6,6 +6,7 @@ no redirects, no proxy, no credentials, nothing said of any wiki's objects. What
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ FETCH_S = 300.0
 _ADVERTISED = "application/x-git-upload-pack-advertisement"
 _MAX_ADVERTISED_BYTES = 4 * 1024 * 1024
 _ADVERTISED_S = 20.0
+_LOOK_EVERY_S = 0.5
 _REF = "refs/robot/fetched"
 _SERVICE = "/info/refs?service=git-upload-pack"
 
@@ -66,10 +68,36 @@ class Repositories:
         words = ["fetch", "--no-tags", "--no-write-fetch-head", "--quiet", pinned.url, f"+HEAD:{_REF}"]
         trusted = {} if self.door.ca_file is None else {"GIT_SSL_CAINFO": str(self.door.ca_file)}
         try:
-            await self._git([*_kept_to(pinned), *words], git_dir, environment=trusted)
+            await self._fetch_bounded([*_kept_to(pinned), *words], git_dir, trusted)
             return await _read_ref(git_dir)
         except GitFailed as error:
             raise ImportRefused(f"git could not fetch from {pinned.host}: {reason_of(str(error))}") from error
+
+    async def _fetch_bounded(self, words: list[str], git_dir: Path, environment: dict[str, str]) -> None:
+        """Run git, and stop it when more comes than a pack and its index may have: a server can give file after file.
+
+        Raises `GitFailed`, `ImportRefused`.
+        """
+        most = 2 * self.max_bytes
+        failed: GitFailed | None = None
+
+        async def watch(scope: trio.CancelScope) -> None:
+            while True:
+                await trio.sleep(_LOOK_EVERY_S)
+                if await trio.to_thread.run_sync(_bytes_below, git_dir) > most:
+                    scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch, nursery.cancel_scope)
+            try:
+                await self._git(words, git_dir, environment=environment)
+            except GitFailed as error:
+                failed = error
+            nursery.cancel_scope.cancel()
+        if await trio.to_thread.run_sync(_bytes_below, git_dir) > most:
+            raise ImportRefused(f"This repository is larger than {self.max_bytes:,} bytes.")
+        if failed is not None:
+            raise failed
 
     async def _git(
         self,
@@ -123,6 +151,16 @@ async def _read_ref(git_dir: Path) -> str:
         if await process.wait() != 0 or len(commit) != 40:
             raise GitFailed(words_said or "it has no branch")
     return commit
+
+
+def _bytes_below(folder: Path) -> int:
+    """What the files below a folder have now; git makes and removes some meanwhile."""
+    size = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.lstat(os.path.join(inside, name)).st_size
+    return size
 
 
 def _read_start(place: Path) -> bytes:

@@ -63,8 +63,11 @@ def label_of(origin: Origin) -> str:
         case LocalFile(name=name):
             return shown(name) or "a file"
         case RemoteRepository(url):
-            parts = urlsplit(url)
-            return shown(f"{parts.hostname or ''}{parts.path}")
+            try:
+                parts = urlsplit(url)
+            except ValueError:
+                return "an address"
+            return shown(f"{parts.hostname or ''}{parts.path}") or "an address"
 
 
 async def prepare(origin: Origin, repositories: Repositories, root: Path) -> Prepared:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+import trio
+
 from proxy.asgi import App, Receive, Scope, Send
 from robot.access import may, role_of
 from robot.answers import answer_html
@@ -17,6 +19,8 @@ from robot.wikis import find_wiki_by_slug
 from wikihost.errors import ContentError
 
 log = logging.getLogger(__name__)
+
+LONGEST_S = 3600.0
 
 
 class Downloads:
@@ -37,7 +41,7 @@ class Downloads:
             case "GET", ["", "app", "wiki", slug, "export", form] if form in list(Form):
                 wiki = self._readable(scope, slug)
                 if wiki is not None:
-                    await self._give(wiki, Form(form), send)
+                    await self._give(wiki, Form(form), receive, send)
                     return
         await self._platform(scope, receive, send)
 
@@ -48,7 +52,7 @@ class Downloads:
             return None
         return wiki if may(Person(user, role), Action.READ, wiki) else None
 
-    async def _give(self, wiki: Wiki, form: Form, send: Send) -> None:
+    async def _give(self, wiki: Wiki, form: Form, receive: Receive, send: Send) -> None:
         name = f"{wiki.slug}-{datetime.now(UTC):%Y-%m-%d}{form.ending}"
         headers = [
             (b"content-type", form.content_type.encode()),
@@ -57,7 +61,8 @@ class Downloads:
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"sandbox; default-src 'none'"),
         ]
-        started = False
+        started = ended = False
+        failure: ContentError | None = None
 
         async def write(piece: bytes) -> None:
             nonlocal started
@@ -66,12 +71,26 @@ class Downloads:
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": piece, "more_body": True})
 
-        try:
-            await self._exports.stream(wiki, form, write)
-        except ContentError as error:
-            log.warning("an export of wiki %s failed: %s", wiki.id, error)
-            if not started:
-                sentence = "The wiki could not be read, so nothing was sent."
-                await answer_html(send, 500, render_error(500, "The export failed", sentence))
-            return  # what was sent has no end then, so that nobody takes it for whole
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # Few exports are made at a time: one that nobody reads any more, or hardly, gives its place to others.
+        with trio.move_on_after(LONGEST_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_when_left, receive, nursery.cancel_scope)
+                try:
+                    await self._exports.stream(wiki, form, write)
+                    ended = True
+                except ContentError as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
+        if failure is not None:
+            log.warning("an export of wiki %s failed: %s", wiki.id, failure)
+        if ended:  # else what was sent has no end, so that nobody takes it for whole
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif failure is not None and not started:
+            sentence = "The wiki could not be read, so nothing was sent."
+            await answer_html(send, 500, render_error(500, "The export failed", sentence))
+
+
+async def _cancel_when_left(receive: Receive, scope: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -85,7 +85,7 @@ def import_pages(
         return redirect(f"/app/wiki/{wiki.slug}/import/{job.id}", 303)
 
     @pages.get("/<job_id>")
-    async def follow(slug: str, job_id: str) -> str | Response:
+    async def follow(slug: str, job_id: str) -> tuple[str, int] | Response:
         who = writer(slug)
         if who is None:
             return _not_you()
@@ -94,7 +94,8 @@ def import_pages(
         if job is None:
             return _no_such_import()
         reload_after_s = RELOAD_AFTER_S if job.stage.is_busy else None
-        return show(
+        waits_for_room = job.stage is Stage.READY and job.report is not None and bool(job.report.no_room)
+        page = show(
             "import_job.html",
             user,
             wiki,
@@ -105,6 +106,7 @@ def import_pages(
             reload_after_s=reload_after_s,
             most=MAX_LISTED,
         )
+        return page, 413 if waits_for_room else 200
 
     @pages.post("/<job_id>/confirm")
     async def confirm(slug: str, job_id: str) -> WerkzeugResponse | Response:

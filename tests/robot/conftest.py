@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.robot.import_site import Site, open_site
 from tests.robot.small_host import SmallHost, small_host
 
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[SmallHost]:
     async with small_host(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def site(host: SmallHost) -> AsyncIterator[Site]:
+    async with open_site(host) as made:
         yield made

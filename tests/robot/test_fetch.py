@@ -36,10 +36,11 @@ def test_public_addresses(address: str) -> None:
 
 
 INSIDE = """
-0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 127.0.0.1 127.8.8.8 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.170
-192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255
-:: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 64:ff9b::a00:1
-64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 5f00::1 fc00::1 fd12::1 fe80::1 fec0::1 ff02::1 fe80::1%1
+0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 127.0.0.1 127.8.8.8 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.9
+192.0.0.170 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.1.1 240.0.0.1
+255.255.255.255 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1
+64:ff9b::a00:1 64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 5f00::1 fc00::1 fd12::1 fe80::1 fec0::1
+ff02::1 fe80::1%1
 """
 
 
@@ -147,6 +148,7 @@ async def test_a_certificate_of_a_stranger_is_refused(server: Server) -> None:
 
 async def test_redirects_are_judged_anew(server: Server) -> None:
     targets = {"/1": server.url("/2", OTHER), "/2": "/3", "/bad": "https://127.0.0.1/", "/plain": "http://x.example/"}
+    targets["/odd"] = "//["
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path in targets:
@@ -163,6 +165,8 @@ async def test_redirects_are_judged_anew(server: Server) -> None:
         await get(only_here, server.url("/1"))
     with pytest.raises(FetchRefused, match="https"):
         await get(server.door(), server.url("/plain"))
+    with pytest.raises(FetchRefused, match="cannot be asked"):
+        await get(server.door(), server.url("/odd"))
     server.seen.clear()
     with pytest.raises(FetchRefused, match="without end"):
         await get(server.door(), server.url("/loop"))

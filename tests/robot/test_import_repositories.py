@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import trio
 
 from robot.fetch import Door, FetchRefused
 from robot.imports.repositories import Repositories
@@ -136,6 +138,36 @@ async def test_a_repository_that_is_too_large_is_refused(server: Server, git: Gi
     with pytest.raises(ImportRefused):
         await Repositories(server.door(), 100_000).fetch(server.url("/notes/.git"), tmp_path / "fetched")
     assert sum(path.stat().st_size for path in (tmp_path / "fetched").rglob("*") if path.is_file()) < 400_000
+
+
+async def test_objects_that_come_one_by_one_are_bounded_together(server: Server, git: Git, tmp_path: Path) -> None:
+    """When a server does not speak git's protocol the second time, git fetches file after file."""
+    for number in range(12):
+        git.write({f"{number}.bin": os.urandom(60_000)}, "More")
+    git("update-server-info")
+    behind, place, over = git_answer(tmp_path / "served"), git.place / ".git", threading.Event()
+    asked = given = 0
+
+    def dumb(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal asked, given
+        path, _, query = handler.path.removeprefix("/notes/.git/").partition("?")
+        asked += bool(query)
+        if query and asked == 1:
+            behind(handler)
+        elif (place / path).is_file():
+            given += (place / path).stat().st_size
+            if given > 660_000:
+                over.wait(60)  # nobody waits for the rest
+            reply(handler, 200, (place / path).read_bytes())
+        else:
+            reply(handler, 404)
+
+    server.answer = dumb
+    try:
+        with trio.fail_after(20), pytest.raises(ImportRefused, match="larger than"):
+            await Repositories(server.door(), 300_000).fetch(server.url("/notes/.git"), tmp_path / "fetched")
+    finally:
+        over.set()
 
 
 async def test_bundles(git: Git, tmp_path: Path) -> None:

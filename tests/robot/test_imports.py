@@ -1,159 +1,19 @@
-"""Imports that are begun in the dashboard: who may, what waits for whom, what is kept, and what is written."""
+"""Imports that are begun in the dashboard: who may, what is kept, what is shown, and what is written."""
 
 from __future__ import annotations
 
-import io
-import time
-import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
-import trio
-import trio.testing
 
-from proxy.asgi import App, Message
 from proxy.guard import BodyRefused, BodyTooLarge
 from robot.access import grant_role, withdraw_role
-from robot.exports import Exports, Form
-from robot.imports import jobs
-from robot.imports.jobs import Imports, Job, Stage, TooManyImports
 from robot.imports.sources import LocalFile, RemoteRepository, label_of
-from robot.model import Role, User, Wiki
-from robot.web.downloads import Downloads
-from robot.web.uploads import Uploads
-from robot.wikis import find_wiki_by_slug
-from tests.robot.small_host import ADDRESS, UPLOAD_BYTES, Browser, SmallHost
+from robot.model import Role
+from tests.robot.import_site import VAULT, Site, multipart, pages_of, until, wiki_of
+from tests.robot.small_host import UPLOAD_BYTES, Browser
 from wikihost.content import Content
-from wikihost.imports.values import Choices
-
-PLATFORM = ADDRESS.platform_origin
-PATIENCE_S = 20
-
-
-def zipped(files: Mapping[str, str | bytes]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return data.getvalue()
-
-
-VAULT = zipped({"New.md": "See [[Old]].", "-odd <b>.md": "x", "../up.md": "x", ".obsidian/a": "x"})
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
-@dataclass
-class Site:
-    """The platform as the front sees it, uploads and downloads before it, its imports running."""
-
-    host: SmallHost
-    app: App
-
-    async def send(
-        self, user: Browser, method: str, path: str, body: bytes = b"", content_type: str = "", pieces: int = 1
-    ) -> Answer:
-        cookies = "; ".join(f"{name}={value}" for name, value in user.jars.get(PLATFORM, {}).items())
-        headers = [(b"host", b"wiki.test"), (b"cookie", cookies.encode())]
-        if body:
-            headers += [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-        scope: dict[str, Any] = {
-            "type": "http",
-            "method": method,
-            "scheme": "https",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "http_version": "1.1",
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-        }
-        size = max(1, -(-len(body) // pieces))
-        left = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            if left:
-                return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
-            await trio.sleep_forever()
-            raise AssertionError
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self.app(scope, receive, send)
-        head = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:]))
-
-    async def upload(
-        self, user: Browser, data: bytes, name: str = "vault.zip", pieces: int = 3, /, **fields: str
-    ) -> Answer:
-        body, kind = multipart({"existing": "skip", "links": "auto", "url": ""} | fields, name, data)
-        return await self.send(user, "POST", "/app/wiki/notes/import", body, kind, pieces)
-
-    async def wait(self, user: Browser, path: str) -> str:
-        """The page of an import once it does not reload itself any more."""
-        since = time.monotonic()
-        while 'http-equiv="refresh"' in (page := (await self.send(user, "GET", path)).text):
-            assert time.monotonic() - since < PATIENCE_S
-            await trio.to_thread.run_sync(time.sleep, 0.01)
-        return page
-
-    def spooled(self) -> list[Path]:
-        return sorted(self.host.data.transfers.glob("import-*"))
-
-
-def multipart(fields: Mapping[str, str], name: str, data: bytes) -> tuple[bytes, str]:
-    parts = [f'--B\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
-    head = f'--B\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
-    return "".join(parts).encode() + head.encode() + data + b"\r\n--B--\r\n", "multipart/form-data; boundary=B"
-
-
-@pytest.fixture
-async def site(host: SmallHost) -> AsyncIterator[Site]:
-    await host.make_wiki("notes")
-    uploads = Uploads(
-        cast(App, host.platform), db=host.db, sessions=host.sessions, imports=host.imports, max_bytes=UPLOAD_BYTES
-    )
-    exports = Exports(host.contents, host.data)
-    app = Downloads(uploads, db=host.db, sessions=host.sessions, exports=exports)
-    async with running(host.imports):
-        yield Site(host, app)
-
-
-@asynccontextmanager
-async def running(imports: Imports) -> AsyncIterator[None]:
-    async with trio.open_nursery() as nursery:
-        await nursery.start(imports.run)
-        yield
-        nursery.cancel_scope.cancel()
-
-
-async def wiki_of(site: Site) -> Wiki:
-    wiki = find_wiki_by_slug(site.host.db, "notes")
-    assert wiki is not None
-    return wiki
-
-
-async def pages_of(site: Site) -> set[str]:
-    def read(content: Content) -> set[str]:
-        return {page.path for page in content.list_pages()}
-
-    return await site.host.contents.run(await wiki_of(site), read)
+from wikihost.quota import Quota, write_quota
 
 
 async def test_an_upload_is_looked_at_then_confirmed(site: Site) -> None:
@@ -191,6 +51,28 @@ async def test_an_upload_is_looked_at_then_confirmed(site: Site) -> None:
         return commit.author, commit.email
 
     assert await site.host.contents.run(await wiki_of(site), last) == ("Ada Lovelace", "ada@users.wiki.test")
+
+
+async def test_an_import_without_room_waits_for_it(site: Site) -> None:
+    ada, wiki = await site.host.signed_in(site.host.ada), await wiki_of(site)
+    quota = site.host.data.wiki(wiki.id).quota
+    write_quota(quota, Quota(pages=1))
+    path = (await site.upload(ada, VAULT)).headers["location"]
+    page = await site.wait(ada, path)
+    for _ in ("looked at", "tried"):
+        assert "What would be done" in page
+        assert "There is no room for this import" in page
+        assert "and it may have 1: remove pages" in page
+        assert (await site.send(ada, "GET", path)).status == 413
+        await site.send(ada, "POST", f"{path}/confirm")
+        page = await site.wait(ada, path)
+        assert "New" not in await pages_of(site)
+    write_quota(quota, Quota())
+    await site.send(ada, "POST", f"{path}/confirm")
+    assert "What was done" in await site.wait(ada, path)
+    assert (await site.send(ada, "GET", path)).status == 200
+    assert "New" in await pages_of(site)
+    await until(lambda: not site.spooled())
 
 
 async def test_only_who_may_write_imports(site: Site) -> None:
@@ -252,6 +134,8 @@ async def test_an_address_inside_is_refused_on_its_page(site: Site) -> None:
     begun = await site.upload(ada, b"", "", url="https://127.0.0.1/notes.git")
     page = await site.wait(ada, begun.headers["location"])
     assert "not on the public internet" in page
+    begun = await site.upload(ada, b"", "", url="https://[::1")
+    assert "not an address that can be asked" in await site.wait(ada, begun.headers["location"])
 
 
 @pytest.mark.parametrize(
@@ -288,114 +172,7 @@ async def test_a_file_arrives_whole_however_it_is_cut(site: Site) -> None:
         assert "What would be done" in page
 
 
-async def begin(host: SmallHost, wiki: Wiki, user: User) -> Job:
-    root = host.imports.new_root()
-    root.mkdir(parents=True)
-    (root / "upload").write_bytes(VAULT)
-    return host.imports.begin(user, wiki, LocalFile(root / "upload", "vault.zip"), Choices(), root)
-
-
-async def settled(job: Job) -> None:
-    await until(lambda: not job.stage.is_busy)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for what threads do, whatever the clock of the test says."""
-    since = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - since < PATIENCE_S
-        await trio.to_thread.run_sync(time.sleep, 0.01)
-
-
-async def test_a_fourth_import_takes_the_place_of_the_oldest(site: Site) -> None:
-    wiki, begun = await wiki_of(site), []
-    for _ in range(4):
-        begun.append(await begin(site.host, wiki, site.host.ada))
-        await settled(begun[-1])
-    imports = site.host.imports
-    assert [imports.find(site.host.ada, wiki, job.id) is not None for job in begun] == [False, True, True, True]
-
-
-async def test_imports_at_work_are_counted(host: SmallHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    wiki = await host.make_wiki("notes")
-
-    async def stuck(*arguments: object) -> None:
-        await trio.sleep_forever()
-
-    monkeypatch.setattr(jobs, "prepare", stuck)
-    with pytest.raises(TooManyImports, match="starting"):
-        await begin(host, wiki, host.ada)
-    async with running(host.imports):
-        found = [await begin(host, wiki, host.ada) for _ in range(3)]
-        with pytest.raises(TooManyImports, match="three imports"):
-            await begin(host, wiki, host.ada)
-        await begin(host, wiki, host.eve)
-        host.imports.drop(found[0])
-        await begin(host, wiki, host.ada)
-    assert all(job.stage is Stage.LOOKING for job in found)
-    # The next run of the part knows that nobody works on them any more.
-    async with running(host.imports):
-        assert found[1].stage is Stage.FAILED
-        assert "begin again" in found[1].problem
-
-
-async def test_what_nobody_confirms_is_swept(host: SmallHost, mock_clock: trio.testing.MockClock) -> None:
-    wiki = await host.make_wiki("notes")
-    async with running(host.imports):
-        job = await begin(host, wiki, host.ada)
-        await settled(job)
-        assert job.stage is Stage.READY
-        mock_clock.jump(jobs.KEPT_S - 1)
-        await trio.testing.wait_all_tasks_blocked()
-        assert host.imports.find(host.ada, wiki, job.id) is job
-        mock_clock.jump(120)
-        await until(lambda: not job.root.exists())
-        assert host.imports.find(host.ada, wiki, job.id) is None
-
-
-async def test_a_dropped_import_at_work_writes_nothing(host: SmallHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    wiki = await host.make_wiki("notes")
-    async with running(host.imports):
-        job = await begin(host, wiki, host.ada)
-        await settled(job)
-
-        def dropped_meanwhile(at: Job, done: int, total: int) -> None:
-            trio.from_thread.run_sync(host.imports.drop, at)
-            trio.from_thread.check_cancelled()
-
-        monkeypatch.setattr(jobs, "_tell", dropped_meanwhile)
-        host.imports.confirm(job)
-        await until(lambda: not job.root.exists())
-
-    def read(content: Content) -> set[str]:
-        return {page.path for page in content.list_pages()}
-
-    assert "New" not in await host.contents.run(wiki, read)
-
-
-async def test_downloads(site: Site) -> None:
-    ada, eve = await site.host.signed_in(site.host.ada), await site.host.signed_in(site.host.eve)
-    for form in Form:
-        path = f"/app/wiki/notes/export/{form}"
-        assert (await site.send(eve, "GET", path)).status == 404
-        answer = await site.send(ada, "GET", path)
-        assert answer.status == 200
-        assert answer.headers["content-disposition"].startswith('attachment; filename="notes-')
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        if form is Form.BUNDLE:
-            assert answer.body.startswith(b"# v2 git bundle\n")
-        else:
-            with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
-                assert archive.testzip() is None
-                assert ("Home.md" if form is Form.ZIP else "pages/Home.html") in archive.namelist()
-    await grant_role(site.host.db, site.host.eve, await wiki_of(site), Role.VIEWER)
-    assert (await site.send(eve, "GET", "/app/wiki/notes/export/zip")).status == 200
-    assert (await site.send(eve, "GET", "/app/wiki/notes/export")).status == 200
-    assert (await site.send(ada, "GET", "/app/wiki/notes/export/tar")).status == 404
-    assert (await site.send(Browser(site.host), "GET", "/app/wiki/notes/export/zip")).status in (303, 404)
-    assert not list(site.host.data.transfers.iterdir())
-
-
 def test_labels_hold_no_secrets() -> None:
     assert label_of(RemoteRepository("https://user:secret@example.org/x.git?token=1")) == "example.org/x.git"
     assert label_of(LocalFile(Path("/tmp/upload"), "a\nb\u202e.zip")) == "a b .zip"
+    assert label_of(RemoteRepository("https://[")) == "an address"

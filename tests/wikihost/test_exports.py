@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.names_corpus import LEGAL
 from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.content import Content
 from wikihost.exports.archives import zip_pieces
@@ -184,3 +185,27 @@ def test_any_text_is_rendered_and_makes_no_script(text: str) -> None:
     seen = _Seen(html)
     assert "script" not in seen.tags
     assert not seen.handlers
+
+
+def test_every_legal_name_can_be_written_to_a_disk(tmp_path: Path) -> None:
+    content = Content(make_wiki(tmp_path / "wiki", {name: "x" for name in LEGAL}))
+    content.write_attachment("Home", "x" * 251 + ".png", b"x", author=ADA)
+    content.write_attachment("Home", "y." + "y" * 250, b"x", author=ADA)
+    with content.snapshot() as snapshot:
+        site = list(site_files(snapshot, "W"))
+    content.close()
+    for path, data in site:
+        place = tmp_path / "site" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as file:
+            file.write(data)
+    assert len(site) == len(LEGAL) + 4
+
+
+def test_long_names_that_begin_alike_stay_apart() -> None:
+    names = [f"{'ü' * 125}{number}" for number in range(12)]
+    layout = lay_out(names, [f"{name}/{name}.png" for name in names])
+    paths = [*layout.pages.values(), *layout.files.values()]
+    assert len(set(paths)) == 24
+    assert max(len(part.encode()) for path in paths for part in path.split("/")) <= 255
+    assert all(path.endswith(".png") for path in layout.files.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import stat
@@ -9,15 +10,20 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.wikihost.wikis import ADA, make_wiki
+from wikihost import objects, trees
 from wikihost.imports.archives import Archive
+from wikihost.imports.commits import CommitFiles
 from wikihost.imports.folders import Folder
 from wikihost.imports.texts import read_text
 from wikihost.imports.values import ImportRefused, SourceLimits, Unreadable
+from wikihost.repo import Repository
+from wikihost.writer import commit_object
 
 LIMITS = SourceLimits(2 * 1024 * 1024, total_bytes=8 * 1024 * 1024, files=100)
 
@@ -203,3 +209,39 @@ def test_texts(data: bytes, text: str, noted: bool) -> None:
 def test_what_is_no_text(data: bytes) -> None:
     with pytest.raises(Unreadable):
         read_text(data)
+
+
+@pytest.mark.parametrize(("width", "depth", "words"), [(10, 20, "200,000 files"), (2, 70, "64 parts")])
+def test_a_tree_bomb_in_a_repository_is_seen_without_walking_it(
+    tmp_path: Path, width: int, depth: int, words: str
+) -> None:
+    """A few hundred bytes of git objects can say 10^20 files, or as many empty folders."""
+    repository = Repository(make_wiki(tmp_path / "wiki").repo)
+    made = [trees.NewObject(b"tree", b"")]
+    for _ in range(depth):
+        below = (trees.DIRECTORY, made[-1].digest())
+        made.append(trees.NewObject(b"tree", trees.encode_tree({b"d%d" % n: below for n in range(width)})))
+    commit = commit_object(made[-1].digest(), (), ADA, "Bomb", when=1)
+    objects.store_objects(repository.git, repository.git_dir, [*made, commit])
+    with pytest.raises(ImportRefused, match=words):
+        CommitFiles(repository, commit.digest().hex(), LIMITS)
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open" / "a.md").write_text("a")
+    (tmp_path / "closed" / "b.md").write_text("b")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
+        if os.path.basename(folder) == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    folder = Folder(tmp_path, LIMITS)
+    assert list(folder.files) == ["open/a.md"]
+    assert [(refusal.source, refusal.reason) for refusal in folder.refused] == [
+        ("closed", "It cannot be read: Permission denied.")
+    ]

@@ -11,6 +11,9 @@ from tests.wikihost.wikis import ADA, make_wiki
 from wikihost import objects, trees
 from wikihost.child.storage import RobotStorage
 from wikihost.content import Content
+from wikihost.imports.folders import Folder
+from wikihost.imports.run import Order, run_import
+from wikihost.imports.values import Choices, OnExisting, SourceLimits
 from wikihost.layout import DataDir, WikiHome
 from wikihost.repo import Repository
 from wikihost.transfer import open_transfer
@@ -25,11 +28,12 @@ PAGES = {
     "Log": "one\n",
 }
 _PICTURE = bytes(range(256)) * 8
+_VAULT = {"Home.md": b"[[Note]]", "Deep/Note.md": b"![[shot.png]]", "files/shot.png": _PICTURE}
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A wiki, and beside it the unpacked objects of a push that waits to be taken in."""
+    """A wiki, and beside it the objects of a push that waits to be taken in, and a folder to be imported."""
 
     root: Path
     pushed: str
@@ -67,6 +71,9 @@ def make_stage(root: Path) -> Stage:
     commit = commit_object(tree, (transfer.head,), ADA, "Pushed", when=1_800_000_000)
     objects.store_objects(repository.git, transfer.git_dir, [blob, *made, commit])
     repository.git.free()
+    for path, data in _VAULT.items():
+        (root / "vault" / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / "vault" / path).write_bytes(data)
     return Stage(root, commit.digest().hex())
 
 
@@ -95,6 +102,15 @@ def delete(stage: Stage) -> None:
 def take_in(stage: Stage) -> None:
     content = Content(stage.home)
     content.take_in(DataDir(stage.root).transfers / "t1" / ".git" / "objects", onto=content.head(), new=stage.pushed)
+
+
+def import_files(stage: Stage) -> None:
+    """Pages and files of a folder, one of them in place of a page that is there."""
+    limits, home = SourceLimits(1024 * 1024), stage.home
+    order = Order("vault", Choices(OnExisting.REPLACE), limits, ADA)
+    source, place = Folder(stage.root / "vault", limits), DataDir(stage.root).transfers / "import-1" / "made"
+    content = Content(home)
+    run_import(content, home, place, source, order, lambda done, total: None)
 
 
 def browser_save(stage: Stage) -> None:
@@ -133,6 +149,7 @@ WRITE_PATHS: dict[str, Callable[[Stage], None]] = {
         attach,
         delete,
         take_in,
+        import_files,
         browser_save,
         browser_upload,
         browser_rename,

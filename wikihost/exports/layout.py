@@ -1,7 +1,7 @@
 """Where the pages and files of a wiki lie in a static site. Pure.
 
-Paths work on every file system: no two differ by upper and lower case alone, and none has a character that Windows
-refuses. So they are not always the names; links go by this map.
+Paths work on every file system: no two differ by upper and lower case alone, none has a character that Windows
+refuses, and no part is too long. So they are not always the names; links go by this map.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from wikihost.names import page_key
 
 PAGES = "pages"
 FILES = "files"
+_MAX_PART_BYTES = 240  # of the 255 that file systems take; a number and `.html` may follow
+_MAX_ENDING_BYTES = 20
 _REFUSED = re.compile(r'[<>:"\\|?*]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
@@ -57,13 +59,14 @@ def _place(top: str, name: str, ending: str, taken: set[str]) -> str:
     """A free path for `name`, which is taken from now on; folders are noted with a slash at their end."""
     *folders, last = (_plain(part) for part in name.split("/"))
     path = top
-    for folder in folders:
+    for folder in (_cut(folder, _MAX_PART_BYTES) for folder in folders):
         # Where a file has the folder's name, the folder gets a number.
         path = next(other for other in _numbered(f"{path}/{folder}", "") if other.casefold() not in taken)
         taken.add(f"{path.casefold()}/")
     stem, dot, own_ending = last.rpartition(".") if not ending else (last, "", "")
-    if not stem:
+    if not stem or len(own_ending.encode()) > _MAX_ENDING_BYTES:
         stem, dot, own_ending = last, "", ""
+    stem = _cut(stem, _MAX_PART_BYTES - len(own_ending.encode()))
     free = (
         other
         for other in _numbered(f"{path}/{stem}", f"{dot}{own_ending}{ending}")
@@ -77,6 +80,11 @@ def _place(top: str, name: str, ending: str, taken: set[str]) -> str:
 def _numbered(start: str, end: str) -> Iterator[str]:
     yield f"{start}{end}"
     yield from (f"{start} {number}{end}" for number in count(2))
+
+
+def _cut(part: str, room: int) -> str:
+    data = part.encode()
+    return part if len(data) <= room else data[:room].decode("utf-8", "ignore").rstrip(" .")
 
 
 def _plain(part: str) -> str:

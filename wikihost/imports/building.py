@@ -5,6 +5,7 @@ Stream format: git-fast-import(1).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from types import TracebackType
+from typing import IO
 
 import pygit2
 
@@ -86,13 +88,19 @@ class _FastImport:
         with self._said, self._process:
             if error is not None and not isinstance(error, BrokenPipeError):
                 self._process.kill()
+                with contextlib.suppress(BrokenPipeError):
+                    self._stdin.close()  # what waits to be written goes nowhere, which is no news
                 return
             self._finish()
 
     def write(self, *pieces: bytes) -> None:
-        assert self._process.stdin is not None  # noqa: S101  (made as a pipe)
         for piece in pieces:
-            self._process.stdin.write(piece)
+            self._stdin.write(piece)
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # noqa: S101  (made as a pipe)
+        return self._process.stdin
 
     def _finish(self) -> None:
         try:

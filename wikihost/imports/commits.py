@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from wikihost import trees
 from wikihost.errors import StorageFailed
-from wikihost.imports.sources import Listed, sift
-from wikihost.imports.values import Refusal, SourceLimits, Unreadable
+from wikihost.imports.sources import Listed, name_problem, sift
+from wikihost.imports.values import ImportRefused, Refusal, SourceLimits, Unreadable
+from wikihost.pushed import PushRefused, Weights
 from wikihost.repo import Repository
 
 
 class CommitFiles:
-    """The files of `commit`. Raises `ImportRefused` when they are too many or too large together."""
+    """The files of `commit`. Raises `ImportRefused` when they are too many, too deep, or too large together."""
 
     def __init__(self, repository: Repository, commit: str, limits: SourceLimits) -> None:
         self._repository = repository
+        try:
+            # A few trees that name each other often are more files than can ever be listed.
+            Weights(repository).check(repository.tree_of(commit))
+        except PushRefused as error:
+            raise ImportRefused(str(error)) from error
         self._entries = dict(repository.files(commit))
         sizes = {path: _size(repository, entry) for path, entry in self._entries.items()}
         listed = (Listed(path, sizes[path], _problem(path, entry)) for path, entry in self._entries.items())
@@ -42,10 +48,4 @@ def _problem(path: str, entry: trees.Entry) -> str | None:
         return "It is a submodule; a wiki has regular files only."
     if entry[0] not in (trees.FILE, trees.EXECUTABLE):
         return "It is no regular file."
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "Its name is not UTF-8."
-    if "\\" in path:
-        return "Its name has a backslash."
-    return None
+    return name_problem(path)

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wikihost.imports.sources import Listed, sift
+from wikihost.imports.sources import Listed, name_problem, sift
 from wikihost.imports.values import Refusal, SourceLimits, Unreadable
 
 
@@ -37,13 +37,16 @@ class Folder:
 
 
 def _walk(root: Path) -> Iterator[Listed]:
-    for folder, folders, names in os.walk(root):
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=closed.append):
         folders.sort()
         inside = os.path.relpath(folder, root)
         for name in sorted([*names, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]):
             path = name if inside == "." else f"{inside}/{name}"
             status = os.lstat(os.path.join(folder, name))
             yield Listed(path, status.st_size, _problem(path, status.st_mode))
+    for error in closed:
+        yield Listed(os.path.relpath(error.filename, root), 0, f"It cannot be read: {error.strerror}.")
 
 
 def _problem(path: str, mode: int) -> str | None:
@@ -51,10 +54,4 @@ def _problem(path: str, mode: int) -> str | None:
         return "It is a symbolic link; a wiki has regular files only."
     if not stat.S_ISREG(mode):
         return "It is no regular file."
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "Its name is not UTF-8."
-    if "\\" in path:
-        return "Its name has a backslash."
-    return None
+    return name_problem(path)

@@ -9,11 +9,10 @@ from itertools import count
 
 from wikihost.attachments import parse_attachment_name
 from wikihost.errors import InvalidAttachment, InvalidPageName
-from wikihost.names import MAX_SEGMENT_BYTES, SUFFIX, page_key, parse_page_name
+from wikihost.names import MAX_SEGMENT_BYTES, REFUSED_CATEGORIES, SUFFIX, page_key, parse_page_name
 
 PAGE_ENDINGS = (SUFFIX, ".markdown")
 _SUFFIX_ROOM = 12  # for " 2", for the hash of a name that was cut, and for `.md`
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def is_page(path: str) -> bool:
@@ -89,7 +88,7 @@ def _legal_segment(segment: str) -> str:
     visible = "".join(
         character
         for character in unicodedata.normalize("NFC", segment.encode("utf-8", "replace").decode())
-        if unicodedata.category(character) not in _REFUSED_CATEGORIES
+        if unicodedata.category(character) not in REFUSED_CATEGORIES
     )
     plain = _trimmed(visible) or "Untitled"
     told = "".join(character for character in plain if unicodedata.category(character) != "Cf")

@@ -111,7 +111,7 @@ class ImportPlan:
             self._found.attachments.append(path)
             yield path, data
 
-    def report(self, *, revision: str = "", history: int = 0) -> Report:
+    def report(self, *, revision: str = "", history: int = 0, no_room: str = "") -> Report:
         found = self._found
         return Report(
             style=self.style,
@@ -127,6 +127,7 @@ class ImportPlan:
             links=found.links,
             history=history,
             revision=revision,
+            no_room=no_room,
         )
 
     def note(self, sentence: str) -> None:
@@ -157,7 +158,9 @@ class ImportPlan:
             if meant is None:
                 continue
             if not is_page(meant):
-                survey.users.setdefault(meant, []).append(path)
+                users = survey.users.setdefault(meant, [])
+                if users[-1:] != [path]:
+                    users.append(path)
             elif link.kind is Kind.EMBED and meant != path:
                 survey.included.add(meant)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wikihost import trees
 from wikihost.content import Content
-from wikihost.errors import StorageFailed
+from wikihost.errors import QuotaExceeded, StorageFailed
 from wikihost.imports.building import build_commit
 from wikihost.imports.planning import ImportPlan
 from wikihost.imports.sources import Source
@@ -19,8 +19,10 @@ from wikihost.imports.values import Choices, ImportRefused, Progress, Report, So
 from wikihost.layout import WikiHome
 from wikihost.plans import Snapshot
 from wikihost.pushed import PushRefused, check_commits, check_push
+from wikihost.quota import Usage
 from wikihost.repo import Repository
 from wikihost.transfer import Transfer, make_empty, show_wiki
+from wikihost.usage import growth, sizes_in
 from wikihost.values import Author
 from wikihost.writer import HeadMoved, storage_errors
 
@@ -51,9 +53,16 @@ def plan_import(content: Content, source: Source, order: Order, progress: Progre
     with content.snapshot() as snapshot:
         wiki = _Wiki(snapshot)
         plan = ImportPlan(source, wiki, order.choices, progress)
-        for _ in plan.changes():
-            pass
-        return plan.report(history=_judge_history(order, wiki, plan))
+        grown, size_of = Usage(0, 0), sizes_in(snapshot.repository)
+        for path, data in plan.changes():
+            grown += growth(size_of, path, wiki.entry(path), len(data))
+        try:
+            content.check_room(snapshot, grown)
+        except QuotaExceeded as error:
+            no_room = str(error)
+        else:
+            no_room = ""
+        return plan.report(history=_judge_history(order, wiki, plan), no_room=no_room)
 
 
 def run_import(
@@ -66,8 +75,8 @@ def run_import(
 ) -> Report:
     """Import, in one commit, by way of the directory `root`. Planned anew when somebody else wrote meanwhile.
 
-    Raises what `plan_import` does, `StorageFull`, and the `ContentError`s with which the wiki refuses the commit;
-    nothing was written then.
+    Raises what `plan_import` does, `StorageFull`, `QuotaExceeded`, and the other `ContentError`s with which the wiki
+    refuses the commit; nothing was written then.
     """
     for _ in range(_ATTEMPTS):
         try:

@@ -11,7 +11,7 @@ from typing import Protocol
 from wikihost.imports.values import ImportRefused, Refusal, SourceLimits
 from wikihost.names import MAX_PARTS
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"[A-Za-z]:/")
 _OF_PROGRAMS = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _SHOWN_CHARACTERS = 300
 
@@ -85,6 +85,15 @@ def shown(path: str) -> str:
     """A path as a report shows it: one line, bounded, nothing that cannot be stored."""
     visible = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in path)
     return visible if len(visible) <= _SHOWN_CHARACTERS else visible[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def name_problem(path: str) -> str | None:
+    """Why a path of a file system or of git is none here: there a backslash is no slash, and bytes need be no text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "Its name is not UTF-8."
+    return "Its name has a backslash." if "\\" in path else None
 
 
 def _hidden_part(path: str) -> str | None:

@@ -76,7 +76,8 @@ class Report:
     """What an import did, or with `revision` "" would do. Pages are named without `.md`; sources are paths as given.
 
     `history` counts the commits that came along; `links` those that were rewritten; `hidden` names what begins with a
-    dot or belongs to a program, as folders where a whole folder was left out.
+    dot or belongs to a program, as folders where a whole folder was left out. `no_room` says why all of it would be
+    refused, when it is more than the wiki's quota leaves room for.
     """
 
     style: LinkStyle
@@ -92,6 +93,7 @@ class Report:
     links: int = 0
     history: int = 0
     revision: str = ""
+    no_room: str = ""
 
     @property
     def changes_something(self) -> bool:

@@ -1,10 +1,10 @@
 """One client's connection: Hypercorn's HTTP/1.1 protocol, with a deadline on everything that a client can hold up.
 
-Four things differ from Hypercorn's TCP server. It switches to HTTP/2 when a client asks; here nothing is spoken but
+Five things differ from Hypercorn's TCP server. It switches to HTTP/2 when a client asks; here nothing is spoken but
 HTTP/1.1. It shields each send without a deadline; one stalled reader would keep the server from ever stopping. It
-closes at once on a client that still sends, whereupon TCP discards the answer too. And its messages to the
-application pass through a bounded queue that the end of the response waits for as well: an application that answers
-a large upload without reading it would wait for itself.
+closes at once on a client that still sends, whereupon TCP discards the answer too, and the answer does not say that it
+closes. And its messages to the application pass through a bounded queue that the end of the response waits for as
+well: an application that answers a large upload without reading it would wait for itself.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ STALLED_READER_S: Final = 30
 LINGER_S: Final = 1.0
 """Until a connection closes on a client that still sends."""
 _RESET: Final = struct.pack("ii", 1, 0)
+_CLOSING: Final = (b"connection", b"close")
 
 
 class _Inbox:
@@ -87,6 +88,9 @@ class _Applications(TaskGroup):
 class _PlainH11(H11Protocol):
     """HTTP/1.1 and nothing that it could be upgraded to.
 
+    A response that begins before its request's body has ended says that the connection closes after it: Hypercorn
+    closes it anyway, and a client that was not told sends its next request into nothing (RFC 9112, 9.3 and 9.6).
+
     The head of a response that says its length waits for the first piece of its body, which is at hand, so that a
     small response is one packet. A head without length goes out at once: it may begin a stream of events.
     """
@@ -94,6 +98,8 @@ class _PlainH11(H11Protocol):
     _held_head = b""
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response) and self.connection.their_state is h11.SEND_BODY:
+            event = h11.Response(status_code=event.status_code, headers=[*event.headers, _CLOSING])
         try:
             data = self._held_head + (self.connection.send(event) or b"")
         except h11.LocalProtocolError:

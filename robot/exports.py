@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 
 import trio
 
 from robot.contents import Contents
 from robot.git.process import git_process, said
+from robot.git.view import git_view
 from robot.model import Wiki
 from wikihost.content import Content
 from wikihost.errors import StorageFailed
@@ -19,11 +18,9 @@ from wikihost.exports.archives import zip_pieces
 from wikihost.exports.files import head_time, wiki_files
 from wikihost.exports.site import site_files
 from wikihost.layout import DataDir
-from wikihost.transfer import Transfer, close_transfer, open_transfer
 
 MAX_EXPORTS = 2
 _PIECE_BYTES = 64 * 1024
-_CLOSE_S = 10.0
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -65,7 +62,7 @@ class Exports:
 
     async def _stream_bundle(self, wiki: Wiki, write: Write) -> None:
         async with (
-            self._transfer(wiki) as transfer,
+            git_view(self._data, self._data.wiki(wiki.id)) as transfer,
             git_process(
                 ["bundle", "create", "--quiet", "-", "HEAD", transfer.branch],
                 stdin=subprocess.DEVNULL,
@@ -79,15 +76,6 @@ class Exports:
             words = await said(process)
             if await process.wait() != 0:
                 raise StorageFailed(f"git could not make the bundle: {words[:300]}")
-
-    @asynccontextmanager
-    async def _transfer(self, wiki: Wiki) -> AsyncIterator[Transfer]:
-        root = self._data.transfers / secrets.token_hex(8)
-        try:
-            yield await trio.to_thread.run_sync(open_transfer, self._data.wiki(wiki.id), root)
-        finally:
-            with trio.move_on_after(_CLOSE_S, shield=True):
-                await trio.to_thread.run_sync(close_transfer, root)
 
 
 def _pieces(content: Content, wiki: Wiki, form: Form) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ from robot.crash_policy import Part, Policy, run_under
 from robot.datadir import DataDirLock
 from robot.db import Database
 from robot.front import BodySizes, Front
+from robot.garbage import keep_what_is_loaded
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
 from robot.quotas import apply_quotas, default_quota
@@ -207,7 +208,9 @@ def _load_doors(core: Core) -> LoadedDoors:
     """Import and build what answers behind the front: about a second, so in a thread."""
     from robot.doors import load_doors  # noqa: PLC0415  (the import is the work)
 
-    return load_doors(core)
+    loaded = load_doors(core)
+    keep_what_is_loaded()
+    return loaded
 
 
 def _fleet_options(settings: Settings) -> FleetOptions:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from dataclasses import dataclass
 
 import trio
 
 from robot.git.process import GitFailed, run_git
+from robot.git.view import git_view
 from wikihost.errors import ContentError
 from wikihost.layout import DataDir, WikiHome
 from wikihost.packing import Removed, adopt_pack, count_loose, link_large_packs
-from wikihost.transfer import Transfer, close_transfer, open_transfer
+from wikihost.transfer import Transfer
 from wikihost.writer import storage_errors
 
 log = logging.getLogger(__name__)
-
-CLOSE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +94,11 @@ class Upkeep:
 
 async def pack(data: DataDir, home: WikiHome, deadline_s: float) -> Removed:
     """Put what the branch reaches into one pack, but for what is in large ones. Raises `ContentError`, `GitFailed`."""
-    root = data.transfers / secrets.token_hex(8)
-    try:
-        transfer = await trio.to_thread.run_sync(open_transfer, home, root)
-        keep = await trio.to_thread.run_sync(link_large_packs, home, transfer.objects)
-        await _make_pack(transfer, keep, deadline_s)
+    async with git_view(data, home) as view:
+        keep = await trio.to_thread.run_sync(link_large_packs, home, view.objects)
+        await _make_pack(view, keep, deadline_s)
         # Not left half way: each step is a rename or a removal, and the loop does not wait for it.
-        return await trio.to_thread.run_sync(adopt_pack, home, transfer.objects)
-    finally:
-        with trio.move_on_after(CLOSE_S, shield=True):
-            await trio.to_thread.run_sync(close_transfer, root)
+        return await trio.to_thread.run_sync(adopt_pack, home, view.objects)
 
 
 async def _make_pack(transfer: Transfer, keep: list[str], deadline_s: float) -> None:

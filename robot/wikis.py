@@ -81,6 +81,17 @@ def check_visibility(visibility: str) -> Visibility:
         raise InvalidWiki("visibility", "Choose who may read the wiki: private, unlisted or public.") from None
 
 
+def find_errors(*checked: tuple[Callable[[str], object], str]) -> dict[str, str]:
+    """What these checks say of the values, by field, all of it at once."""
+    errors = {}
+    for check, value in checked:
+        try:
+            check(value)
+        except InvalidWiki as error:
+            errors[error.field] = str(error)
+    return errors
+
+
 def refuse_taken_slug(one: ReadOne, slug: str, user: User, now: float) -> None:
     """Raise `InvalidWiki` when `slug` is in use, or was freed by somebody else in the last 30 days."""
     if one("SELECT 1 FROM wikis WHERE slug = ?", (slug,)):

@@ -7,6 +7,7 @@ with the last acknowledged write, whichever process made it. A missing, damaged 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import sqlite3
@@ -20,13 +21,16 @@ from typing import TypeVar
 from wikihost.derive import follow
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
+from wikihost.progress import Report
 from wikihost.repo import Repository
 from wikihost.writer import storage_errors
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 # Raise when the tables, or what is written into them, change.
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change
@@ -46,10 +50,14 @@ class _Session:
 
 
 class Catalog:
-    """The catalog of one wiki. Thread- and process-safe."""
+    """The catalog of one wiki. Thread- and process-safe.
 
-    def __init__(self, home: WikiHome) -> None:
+    `report` hears each second how far a long `sync` is, in commits and files; by default the log does.
+    """
+
+    def __init__(self, home: WikiHome, *, report: Report | None = None) -> None:
         self._home = home
+        self._report = report or self._log_progress
         self._idle: list[_Session] = []
         self._lock = Lock()
 
@@ -58,7 +66,7 @@ class Catalog:
         head = repository.head()
         if self._mending(catalogued_commit) == head:
             return head
-        return self._mending(lambda connection: _catch_up(connection, repository))
+        return self._mending(lambda connection: _catch_up(connection, repository, self._report))
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one snapshot of the catalog, as of the last `sync` or later."""
@@ -75,6 +83,9 @@ class Catalog:
             for session in self._idle:
                 session.connection.close()
             self._idle.clear()
+
+    def _log_progress(self, done: int, total: int) -> None:
+        _log.info("%s follows git: %d of %d commits and files", self._home.catalog_db, done, total)
 
     def _mending(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`; when the catalog turns out to be damaged, throw it away and run it on a new one."""
@@ -217,13 +228,13 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _catch_up(connection: sqlite3.Connection, repository: Repository) -> str:
+def _catch_up(connection: sqlite3.Connection, repository: Repository, report: Report) -> str:
     with _transaction(connection, "IMMEDIATE"):
         # Read again: the head may have moved, and another process may have followed it, while we waited.
         head = repository.head()
         at = catalogued_commit(connection)
         if at != head:
-            follow(connection, repository, at, head)
+            follow(connection, repository, at, head, report)
             connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('commit', ?)", (head,))
     return head
 

@@ -10,6 +10,7 @@ from wikihost import trees
 from wikihost.excerpts import without_controls
 from wikihost.markdown import Outline, outline
 from wikihost.names import name_of_file, page_key
+from wikihost.progress import Progress, Report
 from wikihost.redirects import target_of
 from wikihost.repo import CommitRecord, Repository
 
@@ -32,11 +33,12 @@ _REMEMBER_PAGE = """
 """
 
 
-def follow(connection: sqlite3.Connection, repository: Repository, old: str | None, new: str) -> None:
+def follow(connection: sqlite3.Connection, repository: Repository, old: str | None, new: str, report: Report) -> None:
     """Bring all derived tables from commit `old` (None: empty tables) to `new`, in the caller's transaction.
 
     Costs as much as there are changed files and new commits, unless `new` does not build on `old` (a forced push):
-    then the history is read anew, while pages whose text is the same keep their rows.
+    then the history is read anew, while pages whose text is the same keep their rows. `report` hears of each second how
+    many commits and files are done, and of how many.
     """
     if old is not None and not repository.has_commit(old):
         # Pruned: nothing tells which pages are still the same.
@@ -47,9 +49,12 @@ def follow(connection: sqlite3.Connection, repository: Repository, old: str | No
     if not builds_on_old:
         connection.execute("DELETE FROM page_commit")
         connection.execute("DELETE FROM commits")
-    touched = _learn_history(connection, repository, old if builds_on_old else None, new)
+    known = old if builds_on_old else None
     changes = repository.changes(old, new)
+    progress = Progress(repository.count_commits(known, new) + len(changes), report)
+    touched = _learn_history(connection, repository, known, new, progress)
     for change in changes:
+        progress.step()
         name = name_of_file(change.path)
         if name is None:
             continue
@@ -61,11 +66,14 @@ def follow(connection: sqlite3.Connection, repository: Repository, old: str | No
     _date_pages(connection, touched | {change.path for change in changes})
 
 
-def _learn_history(connection: sqlite3.Connection, repository: Repository, old: str | None, new: str) -> set[str]:
+def _learn_history(
+    connection: sqlite3.Connection, repository: Repository, old: str | None, new: str, progress: Progress
+) -> set[str]:
     """Store the new commits; the files that they touched."""
     touched: set[str] = set()
     generations: dict[str, int] = {}
     for record in repository.commits(old, new):
+        progress.step()
         generation = 1 + max((_generation(connection, generations, parent) for parent in record.parents), default=0)
         generations[record.oid] = generation
         commit_id = _remember_commit(connection, record, generation)

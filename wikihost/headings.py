@@ -82,6 +82,12 @@ def headings(body: str) -> list[Heading]:
     ]
 
 
+def heading_lines(lines: Sequence[str]) -> list[str] | None:
+    """Those of a body's lines that are headings; None for a body that cannot be read line by line."""
+    found = _read_lines(lines)
+    return None if found is None else [lines[number] for _, _, number, _ in found]
+
+
 def block_tokens(text: str) -> list[Token]:
     """The blocks of a body whose lines end in line feeds; what is in them is left alone."""
     return _block_parser().parse(text.replace("\0", "\ufffd"))
@@ -109,7 +115,9 @@ def _read_lines(lines: Sequence[str]) -> list[_Found] | None:
     for number, line in enumerate(lines):
         if fence:
             # Closed by at least as many of the same character and nothing else on the line (CommonMark 4.5).
-            if line.startswith(fence) and not line.strip(" \t").strip(fence[0]):
+            if line.lstrip(" \t").startswith(fence) and not line.strip(" \t").strip(fence[0]):
+                if line[0] != fence[0]:
+                    return None
                 fence = ""
             continue
         if _NOT_PLAIN.match(line) or (above.strip(" \t") and _UNDERLINE.fullmatch(line)):

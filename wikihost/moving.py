@@ -45,12 +45,12 @@ def plan_rename(
     if new == row.path:
         raise InvalidPageName("The new name is the same as the old one.")
     _check_free(snapshot, row, new)
-    leave_redirect = redirect and page_key(new) != page_key(row.path)
+    left = redirect_left(row.path, new) if redirect else None
     texts = _relinked(snapshot, row, new)  # by old file, (before, after)
     before, after = texts.pop(row.file)
     texts.pop(file_of(new), None)  # a redirect to the page, in whose place it comes
     files: dict[str, bytes | trees.Entry | None] = {file: text for file, (_, text) in texts.items()}
-    files[row.file] = redirect_text(new).encode() if leave_redirect else None
+    files[row.file] = left
     files[file_of(new)] = after
     for filename, entry in snapshot.attachments(row.path).items():
         files[f"{row.path}/{filename}"] = None
@@ -64,8 +64,33 @@ def plan_rename(
     return Plan(
         files,
         message or f"[api] Rename: {row.path} -> {new}",
-        lambda done: Renamed(row.path, new, done.head, updated, leave_redirect, diff()),
+        lambda done: Renamed(row.path, new, done.head, updated, left is not None, diff()),
     )
+
+
+def redirect_left(old: str, new: str) -> bytes | None:
+    """The page that stays at the name of one that moved; None where both names mean the same page."""
+    return redirect_text(new).encode() if page_key(new) != page_key(old) else None
+
+
+def leads_to(row: query.PageRow, name: str) -> bool:
+    """Whether a page stands for the page of that name, which may then come in its place."""
+    return row.redirect is not None and page_key(row.redirect) == page_key(name)
+
+
+def redirects_left_for(snapshot: Snapshot, name: str) -> list[query.PageRow]:
+    """The pages that renames left behind and that lead to the page of this name."""
+
+    def look_up(connection: Connection) -> list[query.PageRow | None]:
+        return [query.find_page(connection, path) for path in _redirects_to(connection, page_key(name))]
+
+    rows = [row for row in snapshot.ask(look_up) if row is not None]
+    return [row for row in rows if was_left(row, snapshot.repository.read_blob(row.blob))]
+
+
+def was_left(row: query.PageRow, data: bytes) -> bool:
+    """Whether a page with these bytes was left behind by a rename, and not changed by anybody since."""
+    return row.redirect is not None and data == redirect_text(row.redirect).encode()
 
 
 def source_of(repository: Repository, changes: Mapping[str, trees.FileChange], file: str) -> str | None:
@@ -98,10 +123,8 @@ def _read(repository: Repository, entry: trees.Entry) -> str:
 def _check_free(snapshot: Snapshot, row: query.PageRow, new: str) -> None:
     """Raise `PageExists` if a page or an attachment is in the way; a redirect to the page itself is not."""
     there = snapshot.find_page(new)
-    if there is not None and there.path != row.path:
-        leads_here = there.redirect is not None and page_key(there.redirect) == page_key(row.path)
-        if there.path != new or not leads_here:
-            raise PageExists(f"{there.path} exists already; choose another name, or remove that page first.")
+    if there is not None and there.path != row.path and (there.path != new or not leads_to(there, row.path)):
+        raise PageExists(f"{there.path} exists already; choose another name, or remove that page first.")
     in_the_way = snapshot.attachments(new).keys() & snapshot.attachments(row.path).keys()
     if in_the_way:
         raise PageExists(f"Files of another page are in the way: {', '.join(sorted(in_the_way))}.")
@@ -112,7 +135,7 @@ def _relinked(snapshot: Snapshot, row: query.PageRow, new: str) -> dict[str, tup
 
     def look_up(connection: Connection) -> tuple[list[query.PageRow], list[str], set[str]]:
         key = page_key(row.path)
-        redirects = [path for (path,) in connection.execute("SELECT path FROM page WHERE redirect_key = ?", (key,))]
+        redirects = _redirects_to(connection, key)
         paths = dict.fromkeys([*query.links_to(connection, row.path), *redirects])
         sources = (query.find_page(connection, path) for path in paths)
         found = connection.execute("SELECT DISTINCT target FROM link WHERE key = ?", (key,))
@@ -132,9 +155,13 @@ def _relinked(snapshot: Snapshot, row: query.PageRow, new: str) -> dict[str, tup
         except UnicodeDecodeError:
             rewritten = data  # not ours to guess an encoding
         else:
-            leads_here = source.path in redirects and text == redirect_text(source.redirect or "")
+            leads_here = source.path in redirects and was_left(source, data)
             retargeted = redirect_text(new) if leads_here else retarget_links(text, targets.__contains__, new)
             rewritten = retargeted.encode()
         if rewritten != data or source.id == row.id:
             changed[source.file] = (data, rewritten)
     return changed
+
+
+def _redirects_to(connection: Connection, key: str) -> list[str]:
+    return [path for (path,) in connection.execute("SELECT path FROM page WHERE redirect_key = ?", (key,))]

@@ -10,9 +10,9 @@ import contextlib
 import os
 import time
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pygit2
@@ -42,7 +42,7 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
     A failure leaves at most `tmp_obj_*` files, which `git gc` sweeps, and unreachable objects.
     """
     folders: set[Path] = set()
-    pending: list[tuple[Path, Path]] = []
+    pending: list[tuple[NewObject, Path, Path]] = []
     try:
         # Equal files are one object.
         for digest, new in {new.digest(): new for new in objects}.items():
@@ -54,20 +54,19 @@ def store_objects(repository: pygit2.Repository, git_dir: Path, objects: Iterabl
                     folders |= {folder, folder.parent}
                 continue
             temporary = git_dir / "objects" / f"tmp_obj_{name}"
-            pending.append((temporary, folder / name[2:]))
-            _write(temporary, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
+            pending.append((new, temporary, folder / name[2:]))
             folders.add(folder)
-        _sync_all([temporary for temporary, _ in pending])
-        for temporary, final in pending:
+        _together([partial(_write_object, new, temporary) for new, temporary, _ in pending])
+        for _, temporary, final in pending:
             if not final.parent.is_dir():
                 final.parent.mkdir(exist_ok=True)
                 folders.add(final.parent.parent)
             os.rename(temporary, final)
     except OSError:
-        for temporary, _ in pending:
+        for _, temporary, _ in pending:
             temporary.unlink(missing_ok=True)
         raise
-    _sync_all(folders)
+    _together([partial(sync, folder) for folder in folders])
 
 
 def adopt_objects(source: Path, git_dir: Path) -> None:
@@ -87,7 +86,7 @@ def adopt_objects(source: Path, git_dir: Path) -> None:
         for file in folder.iterdir():
             os.rename(file, into / file.name)
         folders.add(into)
-    _sync_all(folders)
+    _together([partial(sync, folder) for folder in folders])
 
 
 def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expected: str | None, new: str) -> None:
@@ -103,8 +102,7 @@ def move_ref(repository: pygit2.Repository, git_dir: Path, name: str, *, expecte
         # A writer of ours died between taking the lock and the swap; we hold the write lock, so it is gone.
         lock.unlink()
     temporary.unlink(missing_ok=True)
-    _write(temporary, new.encode() + b"\n", mode=0o644)
-    sync(temporary)
+    _write_durably(temporary, new.encode() + b"\n", mode=0o644)
     ref.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(ref.parent, os.O_RDONLY | os.O_DIRECTORY)  # now: no descriptor may be left once the ref is moved
     try:
@@ -162,7 +160,11 @@ def _confirm(folder: int) -> None:
         raise NotSynced(error.errno, error.strerror) from error
 
 
-def _write(path: Path, data: bytes, *, mode: int) -> None:
+def _write_object(new: NewObject, path: Path) -> None:
+    _write_durably(path, zlib.compress(new.framed, _COMPRESSION), mode=0o444)
+
+
+def _write_durably(path: Path, data: bytes, *, mode: int) -> None:
     path.unlink(missing_ok=True)  # left by a writer that was killed; it may be read-only
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
@@ -170,16 +172,17 @@ def _write(path: Path, data: bytes, *, mode: int) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fchmod(descriptor, mode)
+        os.fsync(descriptor)  # the descriptor that wrote is the one that surely hears of a failure (fsync(2))
     finally:
         os.close(descriptor)
 
 
-def _sync_all(places: Collection[Path]) -> None:
-    """As `sync`, several at a time: a file system brings what waits together to the disk in one go."""
-    if len(places) == 1:
-        sync(*places)
+def _together(steps: Sequence[Callable[[], None]]) -> None:
+    """Do all, several at a time: a file system brings what waits together to the disk in one go. The first failure."""
+    if len(steps) == 1:
+        steps[0]()
         return
-    running = [_syncers(os.getpid()).submit(sync, place) for place in places]
+    running = [_syncers(os.getpid()).submit(step) for step in steps]
     wait(running)
     for each in running:
         each.result()

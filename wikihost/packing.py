@@ -87,7 +87,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_superfluous(index: Path, packed: set[bytes]) -> bool:
-    return not _is_left_alone(index.with_suffix(".pack")) and packed.issuperset(_ids(index))
+    if _is_left_alone(index.with_suffix(".pack")):
+        return False
+    ids = [*_ids(index)]
+    return bool(ids) and packed.issuperset(ids)
 
 
 def _is_left_alone(pack: Path) -> bool:

@@ -174,11 +174,19 @@ class Repository:
     def commits(self, hidden: str | None, tip: str) -> Iterator[CommitRecord]:
         """The commits that `tip` has and `hidden` has not, parents before children."""
         with _translated():
-            walker = self.git.walk(tip, SortMode.TOPOLOGICAL | SortMode.REVERSE)
-            if hidden:
-                walker.hide(hidden)
-            for commit in walker:
+            for commit in self._walk(hidden, tip, SortMode.TOPOLOGICAL | SortMode.REVERSE):
                 yield _record(commit)
+
+    def count_commits(self, hidden: str | None, tip: str) -> int:
+        """How many commits `tip` has that `hidden` has not."""
+        with _translated():
+            return sum(1 for _ in self._walk(hidden, tip, SortMode.NONE))
+
+    def _walk(self, hidden: str | None, tip: str, order: SortMode) -> pygit2.Walker:
+        walker = self.git.walk(tip, order)
+        if hidden:
+            walker.hide(hidden)
+        return walker
 
     def commit(self, oid: str) -> CommitRecord:
         with _translated():

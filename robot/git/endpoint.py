@@ -7,9 +7,6 @@ asked for. Reading needs what reading the wiki needs, pushing what writing needs
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import trio
@@ -24,17 +21,16 @@ from robot.git.challenge import refuse_credentials
 from robot.git.fetch import advertise_fetch, serve_fetch
 from robot.git.packets import Malformed, advertise_push
 from robot.git.push import PushLimits, serve_push
+from robot.git.view import git_view
 from robot.model import Action, Anonymous, Wiki, WikiRequest
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import DataDir
-from wikihost.transfer import Transfer, close_transfer, open_transfer
 
 log = logging.getLogger(__name__)
 
 MAX_FETCHES = 32
 MAX_FETCH_REQUEST_BYTES = 16 * 1024 * 1024
 TURN_S = 20.0
-CLOSE_S = 30.0
 
 _FETCH, _PUSH = "git-upload-pack", "git-receive-pack"
 _PROTOCOLS = (b"version=1", b"version=2")
@@ -101,7 +97,7 @@ class GitDoor:
         if call.service == _FETCH:
             await self._fetch(wiki, call, scope, receive, send)
             return
-        async with self._transfer(wiki) as transfer:
+        async with git_view(self._data, self._data.wiki(wiki.id)) as transfer:
             if call.advertise:
                 told = advertise_push(transfer.head, transfer.branch)
             else:
@@ -119,7 +115,7 @@ class GitDoor:
             await answer_text(send, 503, "Too many clones at once; try again.", (b"retry-after", b"10"))
             return
         try:
-            async with self._transfer(wiki) as transfer:
+            async with git_view(self._data, self._data.wiki(wiki.id)) as transfer:
                 if call.advertise:
                     await advertise_fetch(transfer, send, call.headers, protocol)
                 else:
@@ -127,16 +123,6 @@ class GitDoor:
                     await serve_fetch(transfer, body, send, call.headers, protocol)
         finally:
             self._fetches.release()
-
-    @asynccontextmanager
-    async def _transfer(self, wiki: Wiki) -> AsyncIterator[Transfer]:
-        """A view of the wiki as it is now, in a directory that is gone afterwards."""
-        root = self._data.transfers / secrets.token_hex(8)
-        try:
-            yield await trio.to_thread.run_sync(open_transfer, self._data.wiki(wiki.id), root)
-        finally:
-            with trio.move_on_after(CLOSE_S, shield=True):
-                await trio.to_thread.run_sync(close_transfer, root)
 
 
 def _is_switched_off(request: WikiRequest) -> bool:

@@ -9,6 +9,7 @@ from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from robot.garbage import keep_what_is_loaded
 from robot.search.chunk import CHUNKER_VERSION
 from robot.search.values import EmbeddingFailed, ModelUnavailable
 
@@ -69,10 +70,12 @@ class BundledMiniLM:
         _verify(model, MODEL_SHA256)
         _verify(TOKENIZER_DIR / "tokenizer.json", TOKENIZER_SHA256)
         try:
-            return MiniLM(model)
+            opened = MiniLM(model)
         except Exception as error:
             # fastembed, onnxruntime and tokenizers each raise their own kinds; to us they are one: it does not load.
             raise ModelUnavailable("The embedding model does not load.") from error
+        keep_what_is_loaded()
+        return opened
 
 
 class MiniLM:

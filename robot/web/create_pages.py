@@ -21,6 +21,7 @@ from robot.wikis import (
     check_name,
     check_slug,
     check_visibility,
+    find_errors,
     find_slug_objection,
 )
 from wikihost.layout import DataDir
@@ -64,7 +65,12 @@ def create_pages(
         user = signed_in(sessions)
         sent = await request.form
         typed = _Typed(*(sent.get(field, "") for field in ("name", "slug", "description", "visibility")))
-        errors = _find_errors(typed)
+        errors = find_errors(
+            (check_name, typed.name),
+            (check_slug, typed.slug),
+            (check_description, typed.description),
+            (check_visibility, typed.visibility),
+        )
         if errors:
             return form(user, typed, errors), 400
         try:
@@ -95,19 +101,3 @@ def create_pages(
         return {"free": objection is None, "sentence": objection or f"The address {slug} is free."}
 
     return pages
-
-
-def _find_errors(typed: _Typed) -> dict[str, str]:
-    """All that is wrong with the form at once, by field."""
-    errors = {}
-    for check, value in (
-        (check_name, typed.name),
-        (check_slug, typed.slug),
-        (check_description, typed.description),
-        (check_visibility, typed.visibility),
-    ):
-        try:
-            check(value)
-        except InvalidWiki as error:
-            errors[error.field] = str(error)
-    return errors

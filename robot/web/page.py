@@ -33,6 +33,12 @@ def render(template: str, **context: object) -> str:
     return _ENVIRONMENT.get_template(template).render(context)
 
 
+def compile_templates() -> None:
+    """Compile all templates, a tenth of a second, so that no request does it on the event loop."""
+    for name in _ENVIRONMENT.list_templates(extensions=["html"]):
+        _ENVIRONMENT.get_template(name)
+
+
 def file_size(count_bytes: int) -> str:
     """A size for people: `812 bytes`, `3.4 MiB`."""
     size, unit = float(count_bytes), 0

@@ -25,7 +25,7 @@ from robot.web.handoff_page import handoff_page
 from robot.web.import_pages import import_pages
 from robot.web.landing import landing_pages
 from robot.web.link_pages import link_pages
-from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT
+from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT, compile_templates
 from robot.web.revoke_pages import revoke_pages
 from robot.web.settings_pages import settings_pages
 from robot.web.signin_pages import signin_pages
@@ -63,6 +63,7 @@ def create_platform_app(
     max_upload_bytes: int,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
+    compile_templates()
     app = new_app("robot.platform", address)
     for pages in (
         landing_pages(db=db, address=address, sessions=sessions),

@@ -18,7 +18,7 @@ from robot.web.choices import VISIBILITIES
 from robot.web.facts import gather_facts
 from robot.web.page import render
 from robot.web.visitor import open_wiki, signed_in
-from robot.wikis import InvalidWiki, change_wiki, check_description, check_name, check_visibility
+from robot.wikis import change_wiki, check_description, check_name, check_visibility, find_errors
 
 _SAVED = "The settings are saved, and in force."
 
@@ -71,7 +71,11 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         sent = await request.form
         name, description, visibility = (sent.get(field, "") for field in ("name", "description", "visibility"))
         typed = _Typed(name, description, visibility, "git" in sent)
-        errors = _find_errors(typed)
+        errors = find_errors(
+            (check_name, typed.name),
+            (check_description, typed.description),
+            (check_visibility, typed.visibility),
+        )
         if errors:
             return await form(user, wiki, role, typed, errors), 400
         await change_wiki(
@@ -89,18 +93,3 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
 
 def _owners_only() -> Response:
     return error_page(403, "You may not do this", "Only the owner of a wiki changes its settings.")
-
-
-def _find_errors(typed: _Typed) -> dict[str, str]:
-    """All that is wrong with the form at once, by field."""
-    errors = {}
-    for check, value in (
-        (check_name, typed.name),
-        (check_description, typed.description),
-        (check_visibility, typed.visibility),
-    ):
-        try:
-            check(value)
-        except InvalidWiki as error:
-            errors[error.field] = str(error)
-    return errors

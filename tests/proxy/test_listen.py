@@ -229,6 +229,31 @@ async def test_a_large_body_that_nobody_reads_does_not_hide_the_answer(patience_
     assert body_of(response) == b"too large"
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 8\r\n\r\nhalf", b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
+)
+async def test_an_answer_before_the_bodys_end_says_that_the_connection_closes(framing: bytes) -> None:
+    """A client that may believe that it can go on sends its next request into a closed connection."""
+    response = await _put(framing)
+    assert body_of(response) == b"ok"
+    assert b"\r\nconnection: close\r\n" in response.lower()
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 4\r\n\r\nfull", b"Transfer-Encoding: chunked\r\n\r\n4\r\nfull\r\n0\r\n\r\n"]
+)
+async def test_a_body_that_came_whole_keeps_the_connection_although_nobody_read_it(framing: bytes) -> None:
+    response = await _put(framing, HELLO)
+    assert response.count(b"HTTP/1.1 200") == 2
+    assert b"connection: close" not in response.lower()
+
+
+async def _put(framing: bytes, next_request: bytes = b"") -> bytes:
+    """All that a client hears of an application that reads no body."""
+    async with listening(kept, head_s=0.3) as port:
+        return await talk(port, b"PUT / HTTP/1.1\r\nHost: a.test\r\n" + framing + next_request)
+
+
 async def test_a_client_that_leaves_during_an_unread_body_is_noticed() -> None:
     """The queue of messages is full, and still the application hears of the end when it reads on."""
     seen: list[Message] = []

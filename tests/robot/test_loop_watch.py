@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 
 import pytest
@@ -27,3 +29,13 @@ def test_only_a_long_step_is_told(caplog: pytest.LogCaptureFixture, seconds: flo
 def test_waiting_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     trio.run(trio.sleep, LIMIT_S * 1.5, instruments=[LoopWatch()])
     assert caplog.text == ""
+
+
+def test_a_full_collection_does_not_walk_through_the_model() -> None:
+    """Such a walk takes longer than the loop may be held."""
+    program = (
+        "import gc; from robot.search.embed import BundledMiniLM; model = BundledMiniLM().open();"
+        " print(len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert int(done.stdout) < 5_000

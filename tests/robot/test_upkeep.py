@@ -84,6 +84,17 @@ async def test_what_the_branch_does_not_reach_stays(data: DataDir, home: WikiHom
     assert_sound(home)
 
 
+async def test_a_pack_with_an_index_of_the_old_format_stays(data: DataDir, home: WikiHome) -> None:
+    """What is in it cannot be told, and may be reached by no branch."""
+    other = git(home, "commit-tree", "HEAD^{tree}", "-m", "of no branch")
+    made = git(home, "pack-objects", "--index-version=1", str(home.git_dir / "objects/pack/pack"), text=f"{other}\n")
+    (home.git_dir / "objects" / other[:2] / other[2:]).unlink()
+    removed = await pack(data, home, HABITS.deadline_s)
+    assert removed.packs == 0
+    assert f"pack-{made}.pack" in packs_of(home)
+    assert git(home, "cat-file", "-t", other) == "commit"
+
+
 async def test_large_packs_are_left_alone(data: DataDir, home: WikiHome, monkeypatch: pytest.MonkeyPatch) -> None:
     git(home, "repack", "-q", "-d")
     (large,) = packs_of(home)

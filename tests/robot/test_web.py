@@ -4,6 +4,7 @@ import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from quart import Response
@@ -15,10 +16,10 @@ from robot.search.values import ReindexRunning
 from robot.tokens import create_token, list_tokens, verify_token
 from robot.web.ask import is_served, may_ask
 from robot.web.errors import STANDALONE_CSP, render_error, render_notice, render_waking
-from robot.web.page import file_size, time_ago
+from robot.web.page import _ENVIRONMENT, file_size, time_ago
 from robot.web.setups import agent_setups
 from robot.wikis import find_wiki_by_slug
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
 from wikihost.values import Author
 
 PLATFORM = ADDRESS.platform_origin
@@ -26,6 +27,16 @@ PLATFORM = ADDRESS.platform_origin
 
 async def text_of(answer: Response) -> str:
     return str(await answer.get_data(as_text=True))
+
+
+async def test_no_template_is_compiled_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _ENVIRONMENT.cache is not None
+    _ENVIRONMENT.cache.clear()  # of tests before
+    async with small_host(tmp_path) as host:
+        monkeypatch.setattr(_ENVIRONMENT, "compile", None)
+        assert (await Browser(host).get(PLATFORM, "/")).status_code == 200
+        browser = await host.signed_in(host.ada)
+        assert (await browser.get(PLATFORM, "/app/create")).status_code == 200
 
 
 async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(host: SmallHost) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import random
 import sqlite3
@@ -14,6 +15,7 @@ from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.catalog import Catalog, CatalogDamaged
 from wikihost.content import Content
 from wikihost.layout import WikiHome
+from wikihost.progress import Progress
 from wikihost.query import last_commit
 from wikihost.quota import Usage
 from wikihost.repo import Repository
@@ -316,3 +318,40 @@ def test_processes_that_find_no_catalog_build_one_together(home: WikiHome) -> No
         futures = [pool.submit(list_names, home) for _ in range(12)]
         assert [future.result(60) for future in futures] == [["A/B", "Home"]] * 12
     assert synced(home) == rebuilt(home)
+
+
+def test_a_catalog_that_is_built_tells_how_far_it_is(home: WikiHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wikihost.progress.EVERY_S", 0.0)
+    Writer(home).commit({"One.md": b"one", "Two.png": b"two"}, author=ADA, message="more")
+    for left in home.root.glob("catalog.db*"):
+        left.unlink()
+    heard: list[tuple[int, int]] = []
+    catalog = Catalog(home, report=lambda done, total: heard.append((done, total)))
+    everything = 2 + 4  # commits, and files at the head
+    catalog.sync(Repository(home.repo))
+    assert heard == [(done, everything) for done in range(1, everything + 1)]
+    heard.clear()
+    Writer(home).commit({"One.md": b"1"}, author=ADA, message="little")
+    catalog.sync(Repository(home.repo))
+    catalog.sync(Repository(home.repo))
+    assert heard == [(1, 2), (2, 2)]
+
+
+def test_the_log_says_which_catalog_is_being_built(
+    home: WikiHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "wikihost.catalog")
+    synced(home)
+    assert caplog.messages == []
+    monkeypatch.setattr("wikihost.progress.EVERY_S", 0.0)
+    rebuilt(home)
+    assert caplog.messages[-1] == f"{home.catalog_db} follows git: 3 of 3 commits and files"
+
+
+def test_progress_is_told_once_a_second() -> None:
+    now, heard = 0.0, list[tuple[float, int, int]]()
+    progress = Progress(10, lambda done, total: heard.append((now, done, total)), clock=lambda: now)
+    for step in range(10):
+        now = step * 0.5
+        progress.step()
+    assert heard == [(1.0, 3, 10), (2.0, 5, 10), (3.0, 7, 10), (4.0, 9, 10)]

@@ -12,6 +12,7 @@ from tests.wikihost.test_child_saving import areas, hidden, open_editor, send
 from tests.wikihost.wikis import ADA, assert_sound
 from wikihost.fleet import HostedWiki, Worker
 from wikihost.quota import Quota, write_quota
+from wikihost.redirects import redirect_text
 from wikihost.writer import Writer
 
 PAGES = {"Home": "# Home\n\n[[Plan]]\n", "Plan": "# Plan\n\n" + "x" * 91 + "\n"}
@@ -97,11 +98,16 @@ async def test_an_upload_that_does_not_fit_leaves_no_part_of_it(
 async def test_a_rename_says_why_it_does_not_fit(fleet: FleetInThread, tmp_path: Path) -> None:
     wiki, worker = await full_wiki(fleet, tmp_path)
     before = repository(wiki).head()
-    form = {"new_pagename": "A much longer plan", "message": "", "update_backlinks": "1"}
+    form = {"new_pagename": "Plot", "message": "", "update_backlinks": "1"}
     refused = await ask(worker, "/Plan/rename", form=form)
-    assert (refused.status, "needs 14 bytes more" in refused.text) == (413, True)
+    assert (refused.status, "would have 3 pages" in refused.text) == (413, True)
+    needed = len(redirect_text("Plot"))
+    write_quota(wiki.home.quota, Quota(pages=3, size_bytes=HELD))
+    refused = await ask(worker, "/Plan/rename", form=form)
+    assert (refused.status, f"needs {needed} bytes more" in refused.text) == (413, True)
     assert repository(wiki).head() == before
-    assert (await ask(worker, "/Plan/rename", form=form | {"new_pagename": "Plot"})).status == 302
+    write_quota(wiki.home.quota, Quota(pages=3, size_bytes=HELD + needed))
+    assert (await ask(worker, "/Plan/rename", form=form)).status == 302
     assert text_at_head(wiki, "Home.md") == "# Home\n\n[[Plot]]\n"
     assert_sound(wiki.home)
 

@@ -7,11 +7,14 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
+from flask import Flask, request
 
 from tests.wikihost.fleets import OWNER, PATIENCE_S, READER, FleetInThread, ask, hosted, repository, save
+from wikihost.child import repeatable
 from wikihost.child.repeatable import ENDPOINTS, Changes
 from wikihost.worker_protocol import MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
 from wikihost.writer import Writer
@@ -112,6 +115,16 @@ def test_otterwiki_looks_at_no_other_part_of_a_request() -> None:
     }
 
 
+def test_nor_do_we() -> None:
+    """But for what core itself adds."""
+    ours = Path(repeatable.__file__).parent.glob("*.py")
+    parts = re.compile(r"request\.(cookies|headers|referrer|user_agent|remote_addr|environ|accept\w+)")
+    assert {(file.name, part) for file in ours for part in parts.findall(file.read_text("utf-8"))} == {
+        ("logs.py", "headers"),  # the request's number
+        ("recent.py", "headers"),
+    }
+
+
 def test_times_that_pass_are_shown_only_where_nothing_is_kept() -> None:
     shown = {name for name, text in sources("*.html") if "deltanow" in text}
     assert shown == {f"templates/{name}.html" for name in ("changelog", "diff", "draft", "history", "rename")}
@@ -197,6 +210,26 @@ async def test_while_a_change_is_under_way_nothing_is_kept(fleet: FleetInThread,
                     pass  # each question is a turn of the loop
             assert "Welcome home" in (await ask(worker, "/Home")).text
     assert MADE_AT_HEADER in (await ask(worker, "/Home")).headers
+
+
+def test_an_answer_made_while_the_wiki_is_described_anew_is_not_kept() -> None:
+    """Such a page may hold the old name and the new one."""
+    app = Flask(__name__)
+    repeatable.install(app, SimpleNamespace(settled_head=lambda: "a" * 40))
+
+    @app.get("/-/about", endpoint="about")
+    def about() -> str:
+        if "now" in request.args:
+            with repeatable.changing(app):
+                pass
+        return "About"
+
+    client = app.test_client()
+    assert MADE_AT_HEADER in client.get("/-/about").headers
+    assert MADE_AT_HEADER not in client.get("/-/about?now").headers
+    with repeatable.changing(app):
+        assert MADE_AT_HEADER not in client.get("/-/about").headers
+    assert MADE_AT_HEADER in client.get("/-/about").headers
 
 
 async def test_the_owners_new_preferences_are_heeded_by_what_is_kept(fleet: FleetInThread, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.wikihost.fleets import ask, eventually, hosted, running_fleet
 from tests.wikihost.histories import Step, grow
 from tests.wikihost.test_child_sidebar import Opened, in_otter_wiki
+from tests.wikihost.test_child_skeleton import ODD as ODD_TEXTS
 from tests.wikihost.wikis import ADA, git, make_wiki
 from wikihost.catalog import Catalog
 from wikihost.child.storage import RobotStorage
@@ -179,7 +180,12 @@ def test_headings_are_those_of_the_shown_page(home: WikiHome) -> None:
     odd = (
         "# Code `x` in <b>it</b>\n\n```python\n# no heading\n```\n\n<script>## x</script>\n\n## $a$ [[Link]] <u>open\n"
     )
-    Writer(home).commit({"Odd.md": odd.encode()}, author=ADA, message="Odd")
+    note = "# Noted[^1]\n\nText[^2].\n\n[^1]: note\n[^2]: more\n\n    # In a note\n"
+    task = "- [ ] task\n\n  # In a *task*\n\n| a |\n|---|\n| # b |\n"
+    texts = dict(enumerate([odd, note, task, *ODD_TEXTS]))
+    Writer(home).commit(
+        {f"Odd {number}.md": text.encode() for number, text in texts.items()}, author=ADA, message="Odd"
+    )
 
     def work(opened: Opened) -> None:
         from otterwiki import helper, renderer
@@ -192,6 +198,35 @@ def test_headings_are_those_of_the_shown_page(home: WikiHome) -> None:
                 assert [tuple(heading) for heading in helper.get_ftoc(file)] == expected, file
             # Only while headings are looked for is code left out.
             assert "no heading" in render(odd)[0]
+
+    in_otter_wiki(home, work)
+
+
+def test_an_index_of_pages_that_nobody_saw_renders_none_and_writes_once(home: WikiHome) -> None:
+    def work(opened: Opened) -> None:
+        from sqlalchemy import event
+
+        commits: list[object] = []
+        with opened.server.app.app_context():
+            event.listen(opened.server.db.engine, "commit", commits.append)
+        cold = show(opened, "/-/index")
+        assert len(commits) == 1
+        with opened.opening(0):
+            assert show(opened, "/-/index") == cold
+        assert len(commits) == 1
+        with as_stock(opened):
+            assert show(opened, "/-/index") == cold
+
+    in_otter_wiki(home, work)
+
+
+def test_a_page_that_shows_an_index_has_headings_of_its_own(home: WikiHome) -> None:
+    Writer(home).commit({"Deep.md": b"# Above\n\n{{PageIndex|toc=true}}\n\n# Below\n"}, author=ADA, message="Index")
+
+    def work(opened: Opened) -> None:
+        first = show(opened, "/Deep")
+        assert [name in first[1] for name in ('href="#above"', 'href="#below"')] == [True, True]
+        assert show(opened, "/Deep") == first
 
     in_otter_wiki(home, work)
 

@@ -28,6 +28,7 @@ from tests.wikihost.wikis import assert_sound
 from wikihost.content import Content
 from wikihost.errors import Conflict
 from wikihost.fleet import HostedWiki, Worker
+from wikihost.redirects import redirect_text
 from wikihost.values import Author
 from wikihost.writer import Writer
 
@@ -212,10 +213,10 @@ async def test_a_page_that_was_moved_meanwhile(fleet: FleetInThread, tmp_path: P
     assert 'action="/K%C3%B6ln/Plan%20B%3F/save"' in asked.text
     draft = areas(asked)[0]
     assert draft == "# Plan\n\n1\n\ntwo\n\n3\n"
-    assert text_at_head(wiki, "Plan.md") is None
+    assert text_at_head(wiki, "Plan.md") == redirect_text("Köln/Plan B?")
     assert (await send(worker, draft, head, page="K%C3%B6ln/Plan%20B%3F")).status == 302
     assert text_at_head(wiki, "Köln/Plan B?.md") == draft
-    assert text_at_head(wiki, "Plan.md") is None
+    assert text_at_head(wiki, "Plan.md") == redirect_text("Köln/Plan B?")
 
 
 @pytest.mark.parametrize("base", ["unknown", "", "0" * 40, "--output=x", "HEAD", "x" * 5000])

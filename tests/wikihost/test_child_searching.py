@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tests.wikihost.fleets import OWNER, READER, FleetInThread, ask, hosted, save
+from tests.wikihost.fleets import OWNER, PATIENCE_S, READER, FleetInThread, ask, hosted, save
 from wikihost.child import scanning
 from wikihost.child.scanning import Pattern, scan
 from wikihost.redirects import redirect_text
@@ -156,6 +157,18 @@ def test_only_one_pattern_is_looked_for_at_a_time(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(scanning, "WAITED_FOR_TURN_S", 0.01)
     with scanning._turn:
         assert scan(tmp_path, [], Pattern("a", is_regex=True, is_case_sensitive=False)).end == "busy"
+
+
+def test_searches_that_wait_leave_threads_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may wait for its turn; the next is told at once."""
+    monkeypatch.setattr(scanning, "WAITED_FOR_TURN_S", 2 * PATIENCE_S)
+    pattern = Pattern("a", is_regex=True, is_case_sensitive=False)
+    with ThreadPoolExecutor() as threads:
+        with scanning._places, scanning._turn:
+            asked = [threads.submit(scan, tmp_path, [], pattern) for _ in range(3)]
+            first = as_completed(asked, timeout=PATIENCE_S)
+            assert [next(first).result().end for _ in range(2)] == ["busy", "busy"]
+        assert next(first).result().end == "all"
 
 
 async def test_a_reader_is_led_to_the_page_that_is_meant(fleet: FleetInThread, tmp_path: Path) -> None:

@@ -65,8 +65,14 @@ def test_a_heading_knows_where_it_stands(line_end: str) -> None:
     assert [body[heading.start :].splitlines()[0] for heading in found] == ["# One", "> # Two", "Three"]
 
 
+@pytest.mark.parametrize("closing", [" ```", "   ````", "\t```", "    ```", "``", "```x"])
+def test_a_fence_ends_where_it_does(closing: str) -> None:
+    found = headings(f"```\n{closing}\n# a\n")
+    assert [heading.title for heading in found] == (["a"] if closing in (" ```", "   ````") else [])
+
+
 _PIECES = [
-    *("#", "##", "#x", "##_", "a", "b", "-", "---", "===", "```", "~~~", "````", "`", ">", "-", "1."),
+    *("#", "##", "#x", "##_", "a", "b", "-", "---", "===", "```", "\n ```", "~~~", "````", "`", ">", "-", "1."),
     *("<", "<b>", "|", "\\", "*", "_", "0", ")", "+", *" \t\n\n\r", "\n\n", "\r\n", "\x0c", "\u2028", "\xa0"),
 ]
 

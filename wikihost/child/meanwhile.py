@@ -8,7 +8,9 @@ from itertools import islice
 
 from pygit2.enums import SortMode
 
-from wikihost.names import name_of_file
+from wikihost.markdown import split_frontmatter
+from wikihost.names import file_of, name_of_file
+from wikihost.redirects import redirect_text, target_of
 from wikihost.repo import CommitRecord, Repository
 from wikihost.trees import FileChange
 
@@ -36,13 +38,27 @@ def find_page(repository: Repository, head: str, path: str, *, since: str | None
         blob = repository.blob_of(head, path)
         found = None if since is None else _last_change(repository, head, since, path)
         by = found[0].author if found else by
-        if blob is not None:
+        stands_for = None if since is None else _stands_for(repository, blob, repository.blob_of(since, path))
+        if blob is not None and stands_for is None:
             return Meanwhile(path, blob, by)
-        moved_to = _moved_to(repository, *found) if found else None
+        moved_to = stands_for or (_moved_to(repository, *found) if found else None)
         if moved_to is None:
             break
         path = moved_to
     return Meanwhile(path, None, by)
+
+
+def _stands_for(repository: Repository, blob: str | None, before: str | None) -> str | None:
+    """The file of the page that a page was renamed to, when that left a redirect where something else was before."""
+    target = _redirect(repository, blob)
+    return None if target is None or _redirect(repository, before) is not None else file_of(target)
+
+
+def _redirect(repository: Repository, blob: str | None) -> str | None:
+    """The name that a page leads to which is as a rename leaves it."""
+    data = b"" if blob is None else repository.read_blob(blob)
+    target = target_of(split_frontmatter(data.decode("utf-8", "replace"))[0])
+    return target if target is not None and data == redirect_text(target).encode() else None
 
 
 def _last_change(repository: Repository, head: str, since: str, path: str) -> tuple[CommitRecord, FileChange] | None:

@@ -77,8 +77,10 @@ def bind(server: Any, spec: WorkerSpec) -> None:
 
 def describe(server: Any, described: Described) -> None:
     """Let the bound wiki be called otherwise, as far as its owner's own preferences do not say it already."""
-    server.app.config.update(described_settings(described))
-    with server.app.app_context():
+    from wikihost.child.repeatable import changing  # noqa: PLC0415 -- with Flask comes much of Otter Wiki
+
+    with changing(server.app), server.app.app_context():
+        server.app.config.update(described_settings(described))
         server.update_app_config()
 
 
@@ -104,6 +106,7 @@ def _extend(server: Any) -> None:
 
     from wikihost.child import (  # noqa: PLC0415
         identity,
+        moves,
         naming,
         plugin,
         recent,
@@ -121,6 +124,7 @@ def _extend(server: Any) -> None:
     redirecting.install(app, server.storage)
     searching.install(app, server.storage)
     saving.install(app, server.storage)
+    moves.install(server.storage)
     work_with_storage(server)
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
@@ -135,6 +139,7 @@ def work_with_storage(server: Any) -> None:
     import otterwiki.helper  # noqa: PLC0415
     import otterwiki.pageindex  # noqa: PLC0415
     import otterwiki.renderer  # noqa: PLC0415
+    import otterwiki.renderer_plugins  # noqa: PLC0415
     import otterwiki.sidebar  # noqa: PLC0415
     import otterwiki.wiki  # noqa: PLC0415
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
@@ -149,8 +154,12 @@ def work_with_storage(server: Any) -> None:
     page_index.remember_pages(otterwiki.pageindex.PageIndex, app, storage)
     changelog.describe_shown_commits_only(storage)
     rendering.remember_clean_html(otterwiki.renderer)
-    rendering.find_headings_only(otterwiki.renderer, otterwiki.helper, otterwiki.pageindex, otterwiki.wiki)
-    threads.guard_headings_cache(server, otterwiki.helper, otterwiki.wiki)
+    rendering.find_headings_only(
+        otterwiki.renderer,
+        otterwiki.renderer_plugins,
+        server.app_renderer,
+        *(otterwiki.helper, otterwiki.pageindex, otterwiki.wiki),
+    )
     threads.lock_renderer(server.app_renderer)
     threads.separate_embeddings(plugin_manager.get_plugins())
 

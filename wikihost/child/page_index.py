@@ -6,26 +6,21 @@ per branch head, and headings are looked up for all pages at once, when somebody
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from otterwiki.util import join_path, split_path
 
+from wikihost.child.tables_of_contents import TableOfContents, TablesOfContents
 from wikihost.names import SUFFIX
 
 Heading = tuple[int, str, str]  # its level, its text, its address
-# Otter Wiki's own: number, HTML, level, text, anchor.
-TableOfContents = Sequence[tuple[int, str, int, str, str]]
 
 # What Flask leaves as it is in an anchor.
 _ANCHOR_SAFE: Final = "%!#$&'()*+,/:;=?@"
-# SQLite's oldest bound on the variables of a statement is 999.
-_ASKED_AT_ONCE: Final = 500
 _MOST_ADDRESSES: Final = 10_000
 
 
@@ -79,10 +74,10 @@ def remember_pages(kind: Any, app: Any, storage: Any) -> None:
             rows = list(_Builder(storage, self.path, display_page_path, addresses).rows())
             if storage.settled_head() == head:
                 storage.page_indexes.keep(head, key, rows, len(rows))
-        headings = _Headings(storage, head, [row.file for row in rows if row.file])
+        contents = TablesOfContents(storage, head, [row.file for row in rows if row.file])
         self.toc = {}
         for row in rows:
-            self.toc.setdefault(row.letter, []).append(Entry(row, headings.of))
+            self.toc.setdefault(row.letter, []).append(Entry(row, contents.of))
 
     kind.__init__ = remembered
 
@@ -153,46 +148,6 @@ class _Builder:
         if known is None:
             known = self._addresses[name] = self._otter.url_for("view", path=name)
         return known
-
-
-class _Headings:
-    """Tables of contents of the pages of one index: all of them are looked up when the first is asked for."""
-
-    def __init__(self, storage: Any, head: str, files: Sequence[str]) -> None:
-        self._storage = storage
-        self._head = head
-        self._files = files
-        self._found: Mapping[str, TableOfContents] | None = None
-
-    def of(self, file: str) -> TableOfContents:
-        from otterwiki import pageindex  # noqa: PLC0415  (as in `_describe`)
-
-        if self._found is None:
-            self._found = dict(self._look_up())
-        found: TableOfContents | None = self._found.get(file)
-        return pageindex.get_ftoc(file) if found is None else found
-
-    def _look_up(self) -> Iterator[tuple[str, TableOfContents]]:
-        """Those that Otter Wiki's cache has, made since the page's file was written."""
-        from otterwiki.helper import sha256sum  # noqa: PLC0415  (as in `_describe`)
-        from otterwiki.models import Cache  # noqa: PLC0415
-        from otterwiki.server import db  # noqa: PLC0415
-
-        blob_of = self._storage.blobs(self._head)
-        keys = {sha256sum(f"ftoc://{file}"): file for file in self._files}
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
-            some = [*keys][start : start + _ASKED_AT_ONCE]
-            asked = db.select(Cache.key, Cache.value, Cache.datetime).where(Cache.key.in_(some))
-            for key, value, made in db.session.execute(asked):
-                file = keys[key]
-                if made >= self._written(file, is_regular=blob_of(file) is not None):
-                    yield file, json.loads(value)["ftoc"]
-
-    def _written(self, file: str, *, is_regular: bool) -> datetime:
-        # A regular file of the head needs no look at where links lead, which costs a call for each folder.
-        if is_regular:
-            return datetime.fromtimestamp(os.path.getmtime(os.path.join(self._storage.path, file)), UTC)
-        return self._storage.mtime(file).astimezone(UTC)  # type: ignore[no-any-return]
 
 
 def _slashes(name: str) -> Iterator[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import Response, current_app, g, redirect, request
 from flask_login import current_user
@@ -87,6 +87,7 @@ class RobotPlugin:
 def install(app: Any) -> None:
     """Add refusals to the application; before its first request."""
     app.before_request(_refuse_blocked)
+    app.url_defaults(_lead_back)
     app.after_request(_say_why)
     _note_why_renaming_fails()
     app.register_error_handler(ContentError, _refused)
@@ -117,13 +118,19 @@ def _say_why(answer: Response) -> Any:
 
 def sign_in_url() -> str:
     """Where the front signs people in, with the way back to the page at hand."""
-    return SIGN_IN + quote(request.full_path.rstrip("?"), safe="")
+    return SIGN_IN + quote(_here(), safe="")
+
+
+def _here() -> str:
+    """The address of the page at hand, as the browser knows it."""
+    query = request.query_string.decode("latin-1")
+    return quote(request.path, safe="/") + (f"?{query}" if query else "")
 
 
 def _refuse_blocked() -> Any:
     if request.endpoint == "login":
         # Otter Wiki sends here whoever may not read; it passes on where they wanted to go.
-        return redirect(SIGN_IN + quote(_local_path(request.args.get("next") or _referring_path()), safe=""))
+        return redirect(SIGN_IN + quote(_local_path(request.args.get("next", "/")), safe=""))
     if request.endpoint in BLOCKED_ENDPOINTS:
         return plain_page(404, "Not here", "People, access, mail and remotes of this wiki are managed on its own page.")
     if request.endpoint == "settings" and request.method == "POST":
@@ -131,12 +138,10 @@ def _refuse_blocked() -> Any:
     return None
 
 
-def _referring_path() -> str:
-    """The page of this wiki whose link was followed, else the wiki's start."""
-    referrer = urlsplit(request.referrer or "")
-    if referrer.netloc != request.host:
-        return "/"
-    return f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
+def _lead_back(endpoint: str, values: dict[str, Any]) -> None:
+    """Otter Wiki's own links to sign in say where they are: who follows one is known by nothing else (`repeatable`)."""
+    if endpoint == "login" and request:
+        values.setdefault("next", _here())
 
 
 def _local_path(path: str) -> str:

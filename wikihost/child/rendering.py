@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from wikihost.child.kept import Kept
+from wikihost.child.skeleton import skeleton
 
 # In characters, mostly of one byte each.
 _ROOM = 2_000_000
+
+# What Otter Wiki's renderers have learnt of the page at hand.
+_OF_THE_TEXT = ("requires_mermaid", "requires_mathjax")
+_OF_THE_HEADINGS = ("toc_count", "toc_tree", "toc_anchors")
 
 
 def remember_clean_html(renderer: Any) -> None:
@@ -47,20 +52,63 @@ def remember_clean_html(renderer: Any) -> None:
     renderer.BeautifulSoup = RememberedSoup
 
 
-def find_headings_only(renderer: Any, *modules: Any) -> None:
-    """Make `get_ftoc`, which these modules have copied, do no more than it needs; after `remember_clean_html`."""
-    get_ftoc, colour = modules[0].get_ftoc, renderer.pygments_render
+def find_headings_only(renderer: Any, plugins: Any, app_renderer: Any, *modules: Any) -> None:
+    """Make `get_ftoc`, which these modules have copied, do no more than it needs; after `remember_clean_html`.
+
+    `plugins` is Otter Wiki's module of Markdown plugins.
+    """
+    get_ftoc, render = modules[0].get_ftoc, app_renderer.markdown
 
     def find_headings(*arguments: Any, **options: Any) -> Any:
-        with _headings_only():
+        with headings_only():
             return get_ftoc(*arguments, **options)
+
+    def render_what_is_wanted(text: str, *arguments: Any, **options: Any) -> Any:
+        if not _wanted.headings_only:
+            return render(text, *arguments, **options)
+        with _set_aside(app_renderer, _OF_THE_TEXT), _set_aside(app_renderer.md_renderer, _OF_THE_HEADINGS):
+            return render(skeleton(text), *arguments, **options)
+
+    app_renderer.markdown = render_what_is_wanted
+    _leave_out_what_is_no_heading(renderer, plugins)
+    for module in modules:
+        module.get_ftoc = find_headings
+
+
+def _leave_out_what_is_no_heading(renderer: Any, plugins: Any) -> None:
+    """While headings are looked for, code is not coloured, nothing embedded, and no other text read than theirs."""
+    colour, embed, parser = renderer.pygments_render, plugins.call_hook, renderer.OtterwikiMdParser
+    iterate = parser._iter_render
 
     def colour_what_is_shown(*arguments: Any, **options: Any) -> Any:
         return "" if _wanted.headings_only else colour(*arguments, **options)
 
+    def embed_what_is_shown(*arguments: Any, **options: Any) -> Any:
+        return "" if _wanted.headings_only else embed(*arguments, **options)
+
+    def iterate_headings(self: Any, tokens: Any, state: Any) -> Iterator[Any]:
+        # Text refers to footnotes, which may have headings.
+        if _wanted.headings_only and not state.env.get("def_footnotes"):
+            tokens = [_without_text(token) for token in tokens]
+        yield from iterate(self, tokens, state)
+
     renderer.pygments_render = colour_what_is_shown
-    for module in modules:
-        module.get_ftoc = find_headings
+    plugins.call_hook = embed_what_is_shown
+    parser._iter_render = iterate_headings
+
+
+def _without_text(token: dict[str, Any]) -> dict[str, Any]:
+    return token if token["type"] == "heading" or "text" not in token else {**token, "text": ""}
+
+
+@contextmanager
+def _set_aside(thing: Any, names: Sequence[str]) -> Iterator[None]:
+    """Keep what these attributes are: headings are also looked for in the midst of a page that is being rendered."""
+    before = {name: getattr(thing, name) for name in names}
+    try:
+        yield
+    finally:
+        vars(thing).update(before)
 
 
 class _Wanted(threading.local):
@@ -73,7 +121,8 @@ _wanted = _Wanted()
 
 
 @contextmanager
-def _headings_only() -> Iterator[None]:
+def headings_only() -> Iterator[None]:
+    """Whatever this thread renders in the block is to tell the page's headings, and nothing else."""
     before = _wanted.headings_only
     _wanted.headings_only = True
     try:

@@ -10,6 +10,8 @@ files after it, and preferences are stored a moment before they are heeded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final
 
@@ -40,6 +42,7 @@ ENDPOINTS: Final = frozenset(
     }
 )
 _READING: Final = ("GET", "HEAD")
+_CHANGES: Final = "robot_changes"
 
 
 class Changes:
@@ -67,7 +70,7 @@ class Changes:
 
 def install(app: Any, storage: Any) -> None:
     """Mark answers; before the first request."""
-    changes = Changes()
+    changes = app.extensions[_CHANGES] = Changes()
 
     def state() -> tuple[str | None, int | None]:
         return storage.settled_head(), changes.quiet_since()
@@ -92,6 +95,17 @@ def install(app: Any, storage: Any) -> None:
     app.before_request(begin)
     app.after_request(mark)
     app.teardown_request(end)
+
+
+@contextmanager
+def changing(app: Any) -> Iterator[None]:
+    """Change in the block, without any request, what pages are made from."""
+    changes: Changes = app.extensions[_CHANGES]
+    changes.begin()
+    try:
+        yield
+    finally:
+        changes.end()
 
 
 def note_personal() -> None:

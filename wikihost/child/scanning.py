@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any, Literal, cast
 
 from wikihost.excerpts import Excerpt
@@ -21,10 +21,11 @@ MAX_PAGES = 200
 SECONDS = 3.0
 # The program minds `SECONDS` itself; what it is doing when it does not is nobody's guess.
 KILLED_AFTER_S = 5.0
-# Turns are short, and a thread that waits is one that answers nobody.
+# Turns are short, and a thread that waits is one that answers nobody: one at a time may.
 WAITED_FOR_TURN_S = 1.0
 
 _turn = Lock()
+_places = BoundedSemaphore(2)
 
 End = Literal["all", "many", "late", "large", "invalid", "busy", "broken"]
 
@@ -71,13 +72,23 @@ def scan(repo: Path, names: Sequence[str], pattern: Pattern) -> Scan:
         "most": MAX_PAGES,
         "pages": [(name, str(repo / file_of(name))) for name in names],
     }
-    if not _turn.acquire(timeout=WAITED_FOR_TURN_S):
-        return Scan("busy")
+    output = _run_in_turn(json.dumps(task).encode())
+    return Scan("busy") if output is None else _read(output)
+
+
+def _run_in_turn(task: bytes) -> bytes | None:
+    """As `_run`, one at a time; None when others are in the way."""
+    if not _places.acquire(blocking=False):
+        return None
     try:
-        output = _run(json.dumps(task).encode())
+        if not _turn.acquire(timeout=WAITED_FOR_TURN_S):
+            return None
+        try:
+            return _run(task)
+        finally:
+            _turn.release()
     finally:
-        _turn.release()
-    return _read(output)
+        _places.release()
 
 
 def _run(task: bytes) -> bytes:

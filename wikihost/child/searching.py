@@ -83,7 +83,7 @@ def install(app: Any, storage: Any) -> None:
     def search(query: str | None = None) -> Any:  # the argument's name is the route's
         if not has_permission("READ"):
             if not current_user.is_authenticated:
-                return redirect(url_for("login", next=request.full_path))
+                return redirect(url_for("login"))
             abort(403)
         asked = _asked(query)
         results = None

@@ -46,6 +46,8 @@ DECIDED: Final[Mapping[str, Setting]] = {
     "SESSION_COOKIE_NAME": SESSION_COOKIE,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_SAMESITE": "Lax",
+    # A name that no browser can send: where this cookie comes, flask-login does not ask core's headers who it is.
+    "REMEMBER_COOKIE_NAME": "; none",
     "DEBUG": False,
     "TESTING": False,
 }

@@ -17,11 +17,13 @@ from otterwiki.gitstorage import StorageError, StorageNotFound
 from otterwiki.plugins import plugin_manager
 
 from wikihost.attachments import parse_attachment_name
+from wikihost.child.moves import gives_way, with_redirects
 from wikihost.child.reading import Names, ReadingStorage
 from wikihost.child.undecodable import is_text, shown
 from wikihost.child.undo import undone
 from wikihost.content import Content
 from wikihost.names import SUFFIX, file_of, name_of_file, parse_page_name
+from wikihost.plans import Snapshot
 from wikihost.repo import Repository
 from wikihost.values import Author
 from wikihost.writer import HeadMoved, Held, Moved, Writer
@@ -40,6 +42,7 @@ class _Staged:
     held: Held
     release: ExitStack
     changes: Changes = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)  # new files by old ones
 
 
 class RobotStorage(ReadingStorage):
@@ -120,7 +123,7 @@ class RobotStorage(ReadingStorage):
         staged = self._staged
         if no_add and staged is not None:
             try:
-                self._acknowledge(self._commit_held(staged.held, lambda _: staged.changes, message, author))
+                self._acknowledge(self._commit_held(staged.held, lambda _: self._decided(staged), message, author))
             finally:
                 self.release()
             return
@@ -165,6 +168,14 @@ class RobotStorage(ReadingStorage):
         except BaseException:
             self.release()
             raise
+
+    def make_way(self, old: str, new: str) -> None:
+        """For a page that is to be renamed: decide that a page at `new` goes away that only stands for it."""
+        staged = self._stage()
+        if gives_way(self._snapshot(staged), new, old):
+            staged.changes[new] = None
+        else:
+            self.release()
 
     def update(self, filename: str, content: str | bytes, mode: str = "w") -> bool:
         """Change a file along with a rename; True when that changes it. What is no text stays as it is."""
@@ -230,14 +241,26 @@ class RobotStorage(ReadingStorage):
             raise StorageError(f"Renaming {old} to {new} failed: there is no {old}.")
         if old in files and not old.endswith(SUFFIX):
             parse_attachment_name(os.path.basename(new))
-        if _below(new, files):
+        there = _below(new, files)
+        if there and not all(gives_way(self._snapshot(staged), path, old + path.removeprefix(new)) for path in there):
             raise StorageError(f'The filename "{new}" already exist. Please choose a new filename.')
         for path in moved:
             mode, oid = files[path]
             if mode == _SYMLINK:
                 raise StorageError(f"{path} is a symbolic link; only git can move it.")
+            target = staged.moved[path] = new + path.removeprefix(old)
             staged.changes[path] = None
-            staged.changes[new + path.removeprefix(old)] = staged.held.repository.read_blob(oid.hex())
+            staged.changes[target] = staged.held.repository.read_blob(oid.hex())
+
+    def _decided(self, staged: _Staged) -> Changes:
+        """What is to be committed, with the redirects that moved pages leave."""
+        if not any(name_of_file(path) for path in staged.moved):
+            return staged.changes
+        return with_redirects(self._snapshot(staged), staged.moved, staged.changes)
+
+    def _snapshot(self, staged: _Staged) -> Snapshot:
+        catalog, repository = self.content.catalog, staged.held.repository
+        return Snapshot(repository, catalog, catalog.sync(repository))
 
     def _commit(self, decide: Callable[[Repository], Mapping[str, bytes | None]], message: str, author: Any) -> bool:
         if self._turn is not None:

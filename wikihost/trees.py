@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from wikihost.errors import InvalidPageName
+from wikihost.errors import InvalidPageName, PageExists
 from wikihost.names import MAX_PARTS, is_safe_path
 
 DIRECTORY = b"40000"
@@ -119,8 +119,8 @@ def replace_files(
     """Set or remove (None) files; the new root's id, and the tree objects to store for it, deepest first.
 
     Only the trees on the way to a changed file are read and made. A folder that becomes empty goes. Raises
-    `InvalidPageName` for a path that leaves the work tree or is too deep, and where a file stands in a folder's place
-    or a folder in a file's.
+    `InvalidPageName` for a path that leaves the work tree or is too deep, and `PageExists` where a file stands in a
+    folder's place or a folder in a file's.
     """
     for path in changes:
         if not is_safe_path(path):
@@ -146,7 +146,7 @@ def _replace(
         elif entry is None:
             tree.pop(name, None)
         elif tree.get(name, entry)[0] == DIRECTORY:
-            raise InvalidPageName(f"A folder stands in the place of {_shown(name)}.")
+            raise PageExists(f"A folder stands in the place of {_shown(name)}.")
         else:
             tree[name] = entry
     for name, inner in below.items():
@@ -154,7 +154,7 @@ def _replace(
         if mode != DIRECTORY:
             if all(entry is None for entry in inner.values()):
                 continue
-            raise InvalidPageName(f"A file stands in the place of the folder {_shown(name)}.")
+            raise PageExists(f"A file stands in the place of the folder {_shown(name)}.")
         new_child, made_below = _replace(read, child, inner)
         made += made_below
         if new_child is None:

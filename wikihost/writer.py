@@ -85,8 +85,8 @@ class Held:
     def commit(self, changes: FileChanges, *, author: Author, message: str, onto: str | None = None) -> Committed:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
-        Raises `QuotaExceeded`, `HeadMoved` when the branch is no longer there, `StorageFull` or `StorageFailed` when
-        the disk refused; nothing is written then, unless the message says otherwise.
+        Raises `QuotaExceeded`, `PageExists`, `HeadMoved` when the branch is no longer there, `StorageFull` or
+        `StorageFailed` when the disk refused; nothing is written then, unless the message says otherwise.
         """
         head = onto or self.head()
         with storage_errors():
@@ -99,7 +99,7 @@ class Held:
         return Committed(new, changed=True)
 
     def check(self, changes: FileChanges, *, onto: str) -> None:
-        """Raise what `commit` would raise before it writes anything: `QuotaExceeded`, `InvalidPageName`."""
+        """Raise what `commit` raises before it writes anything: `QuotaExceeded`, `PageExists`, `InvalidPageName`."""
         with storage_errors():
             draft = _draft(self.repository, onto, changes)
             if draft is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,13 +22,13 @@ from robot.rest import refusals
 from robot.rest.answers import Json, answer
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.conditions import etag
+from robot.rest.operations import KEY
 from robot.rest.refusals import Refused
 from wikihost.content import Content
 from wikihost.errors import ContentError, QuotaExceeded
 from wikihost.replays import Claim, KeptAnswer, Replays
 from wikihost.values import Author
 
-_MAX_KEY_CHARS = 255
 _MAX_KEPT_CHARS = 64 * 1024  # a longer answer is kept without its texts
 
 
@@ -60,8 +61,9 @@ class Changing:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return _response(await self._contents.change(wiki_request().wiki, lambda content: work(content, author)))
-        if not key or len(key) > _MAX_KEY_CHARS or not key.isprintable():
-            raise Refused(422, "invalid_idempotency_key", f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} characters.")
+        if re.fullmatch(KEY, key) is None:
+            sentence = "An Idempotency-Key has 1 to 255 printable ASCII characters."
+            raise Refused(422, "invalid_idempotency_key", sentence)
         asked = (request.method.encode(), request.scope["raw_path"], request.query_string, said)
         reply, replayed = await self._contents.change(
             wiki_request().wiki,

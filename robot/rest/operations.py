@@ -87,6 +87,7 @@ def add_routes(app: Quart, operations: Sequence[Operation], handlers: object) ->
 
 
 _HEX = "[0-9a-f]{40}"
+KEY = "[!-~]([ -~]{0,253}[!-~])?"  # of `Idempotency-Key`
 _SOME_ETAG = '"3f2a9c0d1e4b5a69788796a5b4c3d2e1f0a9b8c7"'
 
 ETAG = Header("ETag", "The revision, in quotes.", {"type": "string", "pattern": f'^"{_HEX}"$'})
@@ -113,7 +114,7 @@ IF_MATCH = Header(
 IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
     "Of your own making. The same request with the same key is done once in a day, and answered the same.",
-    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    {"type": "string", "pattern": f"^{KEY}$"},
     "nightly-report-2026-11-20",
 )
 RANGE = Header("Range", "With `raw=1`: a part of the file.", {"type": "string"}, "bytes=0-1023")

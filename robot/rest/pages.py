@@ -85,6 +85,7 @@ WRITE = Operation(
         *CHANGING,
         *GUARDED,
         "revision_required",
+        "page_exists",
         "page_too_large",
         "quota_exceeded",
         "invalid_page_text",

@@ -33,7 +33,7 @@ PROBLEMS: Mapping[str, Problem] = {
         " `current_revision`.",
     ),
     "revision_required": Problem(409, "The page exists. Read it, and send the revision that you read."),
-    "page_exists": Problem(409, "The new name is taken. Choose another, or remove that page first."),
+    "page_exists": Problem(409, "Something stands where it is to go. Choose another name, or remove that first."),
     "idempotency_in_progress": Problem(409, "The first request with this key is at work. Ask again in a moment."),
     "reindex_running": Problem(409, "A re-index is running. Wait for it, or cancel it."),
     "page_too_large": Problem(413, "A page can have at most 1,000,000 characters. Split it."),
@@ -50,7 +50,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "invalid_attachment": Problem(422, "The file's name or size is not possible. Look at the sentence."),
     "invalid_base64": Problem(422, "`content` is not strict base64. Encode it without line breaks."),
     "invalid_if_match": Problem(422, "`If-Match` is not the ETag of what you read. Send that one alone."),
-    "invalid_idempotency_key": Problem(422, "A key has 1 to 255 printable characters. Make another."),
+    "invalid_idempotency_key": Problem(422, "A key has 1 to 255 printable ASCII characters. Make another."),
     "idempotency_key_reused": Problem(422, "The key came with another request before. Make one for each request."),
     "edit_not_applicable": Problem(
         422, "`old_string` does not occur exactly once. Copy it from the page, with more of what is around it."

@@ -194,8 +194,13 @@ class ListChanges(Query):
     cursor: Annotated[str, Field(description="The `cursor` of the answer before; counts in place of `since`.")] = ""
 
 
+# In the words of every kind of regular expressions: what `str.strip` leaves something of.
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 Question = Annotated[
-    str, Field(description="What to find.", examples=["seal oil"], json_schema_extra={"minLength": 1, "pattern": "\\S"})
+    str,
+    Field(
+        description="What to find.", examples=["seal oil"], json_schema_extra={"minLength": 1, "pattern": _NOT_BLANK}
+    ),
 ]
 
 

@@ -27,7 +27,7 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     """Give each request that has a good `Idempotency-Key` one of its own, as the document asks."""
     headers: MutableMapping[str, Any] = case.headers if case.headers else {}
     key = headers.get("Idempotency-Key", "")
-    if isinstance(key, str) and 0 < len(key) < 200 and key.isascii() and key.isprintable() and " " not in key:
+    if isinstance(key, str) and 0 < len(key) < 200 and key.isascii() and key.isprintable() and key.strip() == key:
         headers["Idempotency-Key"] = f"{key}-{uuid4()}"
     good = case.meta is not None and case.meta.generation.mode.is_positive
     if good and headers.get("If-Match") == "0":

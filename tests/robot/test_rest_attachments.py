@@ -169,3 +169,17 @@ async def test_of_parallel_overwrites_with_one_revision_one_wins(doors: Doors) -
             for number in range(8):
                 nursery.start_soon(write, number)
     assert sorted(statuses) == [201] + [409] * 7
+
+
+async def test_a_file_in_the_place_of_a_folder_is_a_conflict(doors: Doors) -> None:
+    """The name is as good as any; it is the wiki that has no room for it."""
+    async with script(doors) as http:
+        assert (await http.put(f"{FILES}/Notes", content=b"x")).status_code == 201
+        assert (await http.put("pages/Other", json={"content": "x"})).status_code == 201
+        for method, path, body in (
+            ("PUT", "pages/Welcome%2FNotes%2FDay", {"content": "x"}),
+            ("POST", "pages/Other/rename", {"new_path": "Welcome/Notes/Day"}),
+        ):
+            refused = await http.request(method, path, json=body)
+            assert (refused.status_code, refused.json()["code"]) == (409, "page_exists")
+            assert "'Notes'" in refused.json()["error"]

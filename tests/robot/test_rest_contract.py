@@ -15,6 +15,7 @@ from robot.rest.bodies import IN_MEMORY_BYTES
 from tests.robot.agent_doors import Doors, open_doors
 from tests.robot.test_rest import script
 from wikihost.attachments import MAX_ATTACHMENT_BYTES
+from wikihost.layout import DataDir
 
 FILES = "pages/Welcome/attachments"
 ETAG_OF_NOTHING = f'"{"0" * 40}"'
@@ -95,7 +96,15 @@ async def test_a_tag_may_be_one_of_many(doors: Doors) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["pages?sort=size", "pages?orphans=yes", "pages?limit=2&limit=3", "pages?updated_since=x", "search?q=%20"]
+    "query",
+    [
+        "pages?sort=size",
+        "pages?orphans=yes",
+        "pages?limit=2&limit=3",
+        "pages?updated_since=x",
+        "search?q=%20",
+        "find?q=%1D",
+    ],
 )
 async def test_a_parameter_that_cannot_be_is_refused(doors: Doors, query: str) -> None:
     async with script(doors) as http:
@@ -252,3 +261,12 @@ async def test_a_file_is_whole_however_it_arrives(doors: Doors, tmp_path: Path) 
         refused = await http.put(f"{FILES}/g.bin", content=one_more(), timeout=30)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_attachment")
     assert [name for name in os.listdir(tmp_path) if name != "wikis"] == []
+
+
+async def test_an_answer_names_no_file_of_the_machine(doors: Doors, tmp_path: Path) -> None:
+    """What git or the disk said is for the operator's log."""
+    async with script(doors) as http:
+        (DataDir(tmp_path).wiki("w1").git_dir / "HEAD").unlink()
+        broken = await http.get("pages/Welcome")
+        assert (broken.status_code, broken.json()["code"]) == (500, "storage_failed")
+        assert "/" not in broken.json()["error"]

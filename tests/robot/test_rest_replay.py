@@ -50,8 +50,10 @@ async def test_a_request_that_is_sent_again_is_done_once(doors: Doors) -> None:
             done = [await http.request(method, path, json=body, headers=header) for _ in range(2)]
             assert done[0].is_success
             assert done[0].json() == done[1].json()
-        for odd in ("x" * 256, ""):
-            answer = await http.put("pages/New", json={"content": "x"}, headers={"Idempotency-Key": odd})
+        for odd in ("x" * 256, "", "\xe9"):
+            answer = await http.put(
+                "pages/New", json={"content": "x"}, headers={"Idempotency-Key": odd.encode("latin-1")}
+            )
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
 from wikihost.content import Content
-from wikihost.errors import InvalidPageName, StorageFailed
+from wikihost.errors import InvalidPageName, PageExists, StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.values import Author
 from wikihost.writer import HeadMoved, Moved, Writer, commit_object
@@ -73,7 +73,7 @@ def test_trees_sort_as_git_wants(home: WikiHome, writer: Writer) -> None:
 @pytest.mark.parametrize("changes", [{"Home.md/x.md": b""}, {"A": b""}])
 def test_a_file_and_a_folder_cannot_share_a_name(home: WikiHome, writer: Writer, changes: dict[str, bytes]) -> None:
     before = git(home, "rev-parse", "HEAD")
-    with pytest.raises(InvalidPageName, match="stands in the place"):
+    with pytest.raises(PageExists, match="stands in the place"):
         writer.commit(changes, author=ADA, message="x")
     assert git(home, "rev-parse", "HEAD") == before
     assert_sound(home)

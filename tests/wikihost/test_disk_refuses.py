@@ -24,8 +24,8 @@ FAILURES = [(errno.EIO, 1), (errno.ENOSPC, 1_000)]
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return make_stage(tmp_path_factory.mktemp("stage") / "data")
+def stage(memory: Path) -> Stage:
+    return make_stage(memory / "stage" / "data")
 
 
 def failure_of(write: Any, stage: Stage, step: int, error: int, steps: int) -> Exception | None:
@@ -40,14 +40,14 @@ def failure_of(write: Any, stage: Stage, step: int, error: int, steps: int) -> E
 
 @pytest.mark.parametrize(("error", "many"), FAILURES, ids=["EIO once", "ENOSPC from then on"])
 @pytest.mark.parametrize("path", WRITE_PATHS)
-def test_what_is_said_is_true(stage: Stage, tmp_path: Path, path: str, error: int, many: int) -> None:
+def test_what_is_said_is_true(stage: Stage, memory_path: Path, path: str, error: int, many: int) -> None:
     write = WRITE_PATHS[path]
-    whole = stage.copy(tmp_path / "whole")
+    whole = stage.copy(memory_path / "whole")
     steps = count_steps(lambda: write(whole))
     before, after = stage.tree, whole.tree
     refused = 0
     for step in range(len(path) % STRIDE, steps, STRIDE):
-        copy = stage.copy(tmp_path / "copy")
+        copy = stage.copy(memory_path / "copy")
         failed = failure_of(write, copy, step, error, many)
         if failed is None:
             assert copy.tree == after, f"step {step}"
@@ -71,9 +71,9 @@ def assert_goes_on(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("path", ["update", "take_in", "browser_save"])
-def test_a_branch_that_moved_is_not_called_unsaved(stage: Stage, tmp_path: Path, path: str) -> None:
+def test_a_branch_that_moved_is_not_called_unsaved(stage: Stage, memory_path: Path, path: str) -> None:
     """fsync of the branch's folder fails: readers see the change already, and a power loss may take it back."""
-    copy = stage.copy(tmp_path / "copy")
+    copy = stage.copy(memory_path / "copy")
     refs, moved = copy.home.git_dir / "refs" / "heads", False
 
     def break_last_sync(step: Step, call: Any) -> Any:

@@ -25,8 +25,8 @@ STRIDE = 1 if os.environ.get("ROBOT_TEST_EACH_STEP") else 3
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return make_stage(tmp_path_factory.mktemp("stage") / "data")
+def stage(memory: Path) -> Stage:
+    return make_stage(memory / "stage" / "data")
 
 
 def copies(stage: Stage, place: Path) -> Iterator[Stage]:
@@ -38,8 +38,8 @@ def copies(stage: Stage, place: Path) -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize("path", WRITE_PATHS)
-def test_a_write_is_done_or_not_done(stage: Stage, tmp_path: Path, path: str) -> None:
-    write, fresh = WRITE_PATHS[path], copies(stage, tmp_path)
+def test_a_write_is_done_or_not_done(stage: Stage, memory_path: Path, path: str) -> None:
+    write, fresh = WRITE_PATHS[path], copies(stage, memory_path)
     whole = next(fresh)
     steps = count_steps(lambda: write(whole))
     before, after = stage.tree, whole.tree

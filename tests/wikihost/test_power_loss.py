@@ -100,28 +100,30 @@ class Disk:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    return make_stage(tmp_path_factory.mktemp("stage") / "data")
+def stage(memory: Path) -> Stage:
+    return make_stage(memory / "stage" / "data")
 
 
 @pytest.mark.parametrize("path", ["create", "rename", "attach", "take_in", "browser_save", "browser_rename"])
-def test_the_disk_keeps_a_whole_wiki(stage: Stage, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_keeps_a_whole_wiki(
+    stage: Stage, memory_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = WRITE_PATHS[path]
-    whole, copy = stage.copy(tmp_path / "whole"), stage.copy(tmp_path / "copy")
+    whole, copy = stage.copy(memory_path / "whole"), stage.copy(memory_path / "copy")
     steps = count_steps(lambda: write(whole))
     before, after = stage.tree, whole.tree
     disk = Disk(copy.root)
 
     def look_now_and_then(step: Step, call: Any) -> Any:
         if step.number % STRIDE == len(path) % STRIDE:
-            images_of(disk, tmp_path / f"step {step.number:03}")
+            images_of(disk, memory_path / f"step {step.number:03}")
         return disk.watch(step, call)
 
     with each_step(look_now_and_then):
         write(copy)
-    images_of(disk, tmp_path / f"step {steps:03} done")
+    images_of(disk, memory_path / f"step {steps:03} done")
     monkeypatch.setattr("wikihost.worktree._boot_id", lambda: "another boot")
-    images = sorted(tmp_path.glob("step */*"))
+    images = sorted(memory_path.glob("step */*"))
     assert len(images) >= 2 * (steps // STRIDE)
     seen = set()
     for image in images:
@@ -136,9 +138,9 @@ class Killed(BaseException):
     """Stands for `kill -9`: nothing that is written handles it."""
 
 
-def test_objects_of_a_killed_writer_are_as_safe_as_ones_own(stage: Stage, tmp_path: Path) -> None:
+def test_objects_of_a_killed_writer_are_as_safe_as_ones_own(stage: Stage, memory_path: Path) -> None:
     """They are there, so they are not stored again; but it may have died before their folder was synced."""
-    copy, image = stage.copy(tmp_path / "copy"), tmp_path / "image"
+    copy, image = stage.copy(memory_path / "copy"), memory_path / "image"
     disk = Disk(copy.root)
 
     def die_after_the_first_object(step: Step, call: Any) -> Any:

@@ -46,14 +46,13 @@ async def test_a_request_that_is_sent_again_is_done_once(doors: Doors) -> None:
             ("DELETE", "pages/Newer/attachments/f", None),
             ("DELETE", "pages/Newer", None),
         ):
-            header = {"Idempotency-Key": f"{method} {path}"}
-            done = [await http.request(method, path, json=body, headers=header) for _ in range(2)]
+            once = {"Idempotency-Key": f"{method} {path}"}
+            done = [await http.request(method, path, json=body, headers=once) for _ in range(2)]
             assert done[0].is_success
             assert done[0].json() == done[1].json()
         for odd in ("x" * 256, "", "\xe9"):
-            answer = await http.put(
-                "pages/New", json={"content": "x"}, headers={"Idempotency-Key": odd.encode("latin-1")}
-            )
+            header = {b"Idempotency-Key": odd.encode("latin-1")}
+            answer = await http.put("pages/New", json={"content": "x"}, headers=header)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
 
 

@@ -42,11 +42,13 @@ system-packages:
 
 test: system-packages $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -q
+	@$(MAKE) --no-print-directory test-unit
+	$(BIN)/pytest -q -m "flow or fault or caddy or browser"
 	@$(MAKE) --no-print-directory test-otterwiki
 
+# Two at a time: most of them wait for disks and processes.
 test-unit: $(VENV)/.dev ## tests that start no server
-	$(BIN)/pytest -q -m "not flow and not fault and not browser and not caddy"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow and not fault and not browser and not caddy"
 
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
 	$(BIN)/pytest -q -m "flow or fault or caddy"

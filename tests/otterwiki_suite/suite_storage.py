@@ -44,12 +44,12 @@ class SuiteStorage(RobotStorage):
         return [entry for entry in super().log(*arguments, **options) if entry["author_email"] != _BEGIN.email]
 
     def commit(self, filenames: Any, message: str = "", author: Any = ("", ""), no_add: bool = False) -> None:
-        """Files that a test wrote by itself count as uploaded."""
+        """Files that a test wrote by itself count as uploaded, pages too, which no upload may bring."""
         names: Names = [filenames] if isinstance(filenames, str) else filenames
         for name in [] if no_add else names:
-            path = Path(self.path, name)
-            if self._path_in_repo(name) not in self._uploads and path.is_file() and not path.is_symlink():
-                self.stage_upload(str(path), path.read_bytes())
+            path, place = Path(self.path, name), self._path_in_repo(name)
+            if place not in self._uploads and path.is_file() and not path.is_symlink():
+                self._uploads[place] = path.read_bytes()
         super().commit(filenames, message, author, no_add)
 
     def update(self, filename: str, content: str | bytes, mode: str = "w") -> bool:

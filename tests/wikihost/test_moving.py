@@ -88,7 +88,11 @@ def test_files_that_git_brought_are_shown_moved_and_removed(content: Content, ho
     assert {name for name in left if not name.endswith(".md")} == {"A/link.png", "A/sub/deep.bin"}
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", os.urandom(1_000_000), b"\0" * 3_000_000, b"ab" * 262_144])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\0", os.urandom(1_000_000), b"\0" * 3_000_000, b"ab" * 262_144],
+    ids=["empty", "one", "random", "zeros", "pairs"],
+)
 def test_a_file_comes_whole_in_pieces(content: Content, home: WikiHome, data: bytes) -> None:
     content.write_attachment("Home", "f.bin", data, author=ADA)
     blob = content.find_attachment("Home", "f.bin").blob

@@ -6,7 +6,9 @@
 | viewer | yes | | |
 | editor | yes | yes | |
 | owner | yes | yes | yes |
-| agent | what its person may, and its token says | the same | never |
+| agent | what its person may, and its credential says | the same | never |
+
+Nobody writes in a frozen wiki.
 """
 
 from __future__ import annotations
@@ -27,13 +29,15 @@ _SCOPE_FOR = {Action.READ: Scope.READ, Action.WRITE: Scope.WRITE}
 
 def may(actor: Actor, action: Action, wiki: Wiki) -> bool:
     """Whether `actor` may do `action` in `wiki`. Pure: roles and scopes were looked up when the actor was made."""
+    if wiki.is_frozen and action is Action.WRITE:
+        return False
     match actor:
         case Anonymous():
             return _anyone_may(action, wiki)
         case Person(role=role):
             return role in _ROLES_THAT_MAY[action] or _anyone_may(action, wiki)
-        case Agent(role=role, token=token):
-            if token.wiki_id != wiki.id or _SCOPE_FOR.get(action) not in token.scopes:
+        case Agent(role=role, credential=credential):
+            if credential.wiki_id != wiki.id or _SCOPE_FOR.get(action) not in credential.scopes:
                 return False
             return role in _ROLES_THAT_MAY[action] or _anyone_may(action, wiki)
 

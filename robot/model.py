@@ -53,7 +53,7 @@ class User:
 class Wiki:
     """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed.
 
-    A quota of None is the host's default.
+    A quota of None is the host's default. `guidance` is what the owner tells agents; a frozen wiki can only be read.
     """
 
     id: str
@@ -65,11 +65,16 @@ class Wiki:
     git_enabled: bool = True
     quota_pages: int | None = None
     quota_bytes: int | None = None
+    guidance: str = ""
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An agent's credential, as listed; the secret itself is shown once and never stored."""
+    """A credential that a person made for an agent, as listed; the secret itself is shown once and never stored.
+
+    `prefix` is the folder that its bearer is confined to, with a slash at its end; None is the whole wiki.
+    """
 
     id: str
     wiki_id: str
@@ -79,6 +84,25 @@ class Token:
     created: datetime
     expires: datetime | None
     last_used: datetime | None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a person consented to (OAuth): the client `client_id` acts for them in one wiki, called `name`."""
+
+    id: str
+    wiki_id: str
+    user_id: str
+    client_id: str
+    name: str
+    scopes: frozenset[Scope]
+    created: datetime
+    last_used: datetime | None
+    prefix: str | None = None
+
+
+Credential = Token | Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +120,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A program acting for a person with a token of the wiki at hand; `client` is its own name for itself."""
+    """A program acting for a person with a credential of the wiki at hand; `client` is its own name for itself."""
 
     user: User
     role: Role | None
-    token: Token
+    credential: Credential
     client: str
 
 

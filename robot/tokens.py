@@ -23,7 +23,7 @@ LAST_USED_EVERY_S = 60
 
 _COLUMNS = (
     "tokens.id, tokens.wiki_id, tokens.user_id, tokens.name, tokens.scopes, tokens.created_at, tokens.expires_at,"
-    " tokens.last_used_at"
+    " tokens.last_used_at, tokens.prefix"
 )
 _MAX_NAME_CHARS = 60
 _MAX_SECRET_CHARS = 200
@@ -49,6 +49,7 @@ async def create_token(
     scopes: Iterable[Scope],
     *,
     expires: datetime | None = None,
+    prefix: str | None = None,
     clock: Clock = wall_clock,
 ) -> tuple[str, Token]:
     """Make a token; returns its secret, which is nowhere else, and the token as listed. Write includes read."""
@@ -61,13 +62,14 @@ async def create_token(
         created=moment(int(clock())),
         expires=expires,
         last_used=None,
+        prefix=prefix,
     )
     secret = TOKEN_PREFIX + new_secret()
 
     def insert(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "INSERT INTO tokens (id, secret_hash, wiki_id, user_id, name, scopes, created_at, expires_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens (id, secret_hash, wiki_id, user_id, name, scopes, created_at, expires_at, prefix)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 token.id,
                 hash_secret(secret),
@@ -77,6 +79,7 @@ async def create_token(
                 " ".join(sorted(token.scopes)),
                 int(token.created.timestamp()),
                 None if expires is None else int(expires.timestamp()),
+                prefix,
             ),
         )
 
@@ -172,7 +175,7 @@ class TokenUses:
 
 def _token_of_values(values: tuple[Any, ...]) -> Token:
     """A `Token` from the values of `_COLUMNS`."""
-    token_id, wiki_id, user_id, name, scopes, created_at, expires_at, last_used_at = values
+    token_id, wiki_id, user_id, name, scopes, created_at, expires_at, last_used_at, prefix = values
     return Token(
         id=token_id,
         wiki_id=wiki_id,
@@ -182,4 +185,5 @@ def _token_of_values(values: tuple[Any, ...]) -> Token:
         created=moment(created_at),
         expires=None if expires_at is None else moment(expires_at),
         last_used=None if last_used_at is None else moment(last_used_at),
+        prefix=prefix,
     )

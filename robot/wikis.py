@@ -16,7 +16,7 @@ from robot.model import Role, User, Visibility, Wiki
 
 WIKI_COLUMNS = (
     "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at, wikis.git_enabled,"
-    " wikis.quota_pages, wikis.quota_bytes"
+    " wikis.quota_pages, wikis.quota_bytes, wikis.guidance, wikis.frozen_at"
 )
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
@@ -169,9 +169,20 @@ async def change_wiki(
 
 
 def wiki_of_row(row: Row) -> Wiki:
-    """A `Wiki` from a row that holds `WIKI_COLUMNS` in its first nine columns."""
-    wiki_id, slug, name, description, visibility, created_at, git_enabled, quota_pages, quota_bytes = row[:9]
-    made = moment(created_at)
+    """A `Wiki` from a row that begins with `WIKI_COLUMNS`."""
+    wiki_id, slug, name, description, visibility, created_at, git_enabled, pages, size_bytes, guidance, frozen_at = row[
+        :11
+    ]
     return Wiki(
-        wiki_id, slug, name, description, Visibility(visibility), made, bool(git_enabled), quota_pages, quota_bytes
+        id=wiki_id,
+        slug=slug,
+        name=name,
+        description=description,
+        visibility=Visibility(visibility),
+        created=moment(created_at),
+        git_enabled=bool(git_enabled),
+        quota_pages=pages,
+        quota_bytes=size_bytes,
+        guidance=guidance,
+        is_frozen=frozen_at is not None,
     )

@@ -10,10 +10,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any
 
 import anyio
 import httpx2
@@ -21,22 +21,25 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
+from bench.make_wiki import LARGE, SMALL
+
 TIMEOUT_S = 60.0
+# Words of the corpus, common and rare, one and several, so that no answer is the last one again.
+QUERIES = ("function", "search index", "thread lock", "wheel", "socket timeout error", "return the value", "encoding")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """What one process of agents does: `sessions` clients with `calls` calls each.
 
-    `first` numbers the first session: it names the pages that session writes.
+    `work` is one of `WORKS`. `first` numbers the first session: it names the pages that session writes.
     """
 
     url: str
     token: str
-    work: Literal["read", "write"]
+    work: str
     sessions: int
     calls: int
-    page: str
     first: int = 0
 
 
@@ -123,12 +126,12 @@ class _ToLoopback(httpx2.AsyncHTTPTransport):
 
 
 @asynccontextmanager
-async def connected(load: Load) -> AsyncIterator[Client]:
+async def connected(load: Load, mode: str = "auto") -> AsyncIterator[Client]:
     """One session."""
     http = httpx2.AsyncClient(
         transport=_ToLoopback(), headers={"Authorization": f"Bearer {load.token}"}, timeout=TIMEOUT_S
     )
-    async with http, Client(streamable_http_client(load.url, http_client=http)) as client:
+    async with http, Client(streamable_http_client(load.url, http_client=http), mode=mode) as client:
         yield client
 
 
@@ -137,19 +140,74 @@ def written_page(session: int, call: int) -> tuple[str, str]:
     return f"Bench/Writer {session} Page {call}", f"# Page {call} of writer {session}\n\nKept.\n"
 
 
-async def _call(client: Client, load: Load, session: int, call: int) -> CallToolResult:
-    if load.work == "read":
-        return await client.call_tool("read_note", {"path": load.page})
-    path, content = written_page(session, call)
-    return await client.call_tool("write_note", {"path": path, "content": content})
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One call of one session: what a piece of work is given. `last` is the answer of the turn before."""
+
+    client: Client
+    load: Load
+    session: int
+    call: int
+    last: CallToolResult | None
+
+
+async def _meet(turn: Turn) -> CallToolResult | None:
+    """A new session, the handshake that today's clients make, and the list of tools."""
+    async with connected(turn.load, mode="legacy") as client:
+        await client.list_tools()
+    return None
+
+
+def _calling(tool: str, arguments: Callable[[Turn], dict[str, Any]]) -> Callable[[Turn], Awaitable[CallToolResult]]:
+    async def call(turn: Turn) -> CallToolResult:
+        return await turn.client.call_tool(tool, arguments(turn))
+
+    return call
+
+
+def _query(turn: Turn) -> dict[str, Any]:
+    """Another query each time; a number makes each text one that was not embedded before."""
+    return {"query": f"{QUERIES[turn.call % len(QUERIES)]} {turn.session * 1000 + turn.call}"}
+
+
+def _written(turn: Turn) -> dict[str, Any]:
+    path, content = written_page(turn.session, turn.call)
+    return {"path": path, "content": content}
+
+
+async def _edit(turn: Turn) -> CallToolResult:
+    """An edit of the session's own page, which its first turn writes."""
+    path = f"Bench/Edited {turn.session}"
+    if turn.last is None:
+        return await turn.client.call_tool("write_note", {"path": path, "content": "# Edited\n\nNumber 0 of them.\n"})
+    assert turn.last.structured_content is not None
+    arguments = {
+        "path": path,
+        "revision": turn.last.structured_content["revision"],
+        "old_string": f"Number {turn.call - 1} of",
+        "new_string": f"Number {turn.call} of",
+    }
+    return await turn.client.call_tool("edit_note", arguments)
+
+
+WORKS: dict[str, Callable[[Turn], Awaitable[CallToolResult | None]]] = {
+    "meet": _meet,
+    "read": _calling("read_note", lambda _: {"path": SMALL}),
+    "read large": _calling("read_note", lambda _: {"path": LARGE}),
+    "search": _calling("search_notes", lambda turn: {"query": QUERIES[turn.call % len(QUERIES)]}),
+    "semantic": _calling("semantic_search", _query),
+    "write": _calling("write_note", _written),
+    "edit": _edit,
+}
 
 
 async def _session(client: Client, load: Load, number: int, outcome: Outcome) -> None:
+    work, last = WORKS[load.work], None
     for call in range(load.calls):
         began = time.perf_counter()
-        result = await _call(client, load, number, call)
-        if result.is_error:
-            outcome.failures.append(str(result.content)[:500])
+        last = await work(Turn(client, load, number, call, last))
+        if last is not None and last.is_error:
+            outcome.failures.append(str(last.content)[:500])
         else:
             outcome.seconds.append(time.perf_counter() - began)
 
@@ -160,7 +218,7 @@ async def _main() -> None:
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(load)) for _ in range(load.sessions)]
         for client in clients:
-            await client.call_tool("read_note", {"path": load.page})
+            await client.call_tool("read_note", {"path": SMALL})
         print("ready", flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
         async with anyio.create_task_group() as group:

@@ -164,7 +164,7 @@ def cached(effort: Effort, say: Say) -> list[Figure]:
 def over_mcp(effort: Effort, say: Say) -> list[Figure]:
     """Reading and writing by agents."""
     with hosted(effort.large_wiki, say, indexed=True) as (host, wiki, _):
-        return [*agents.measure_reading(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
+        return [*agents.measure_calls(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
 
 
 def over_rest(effort: Effort, say: Say) -> list[Figure]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+# A program on a person's own machine (RFC 8252, section 7.3), over plain http: host, and all that follows the port.
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]{1,5})?([/?].*)?")
 
 
 def same_redirect(registered: str, asked: str) -> bool:
@@ -14,19 +15,10 @@ def same_redirect(registered: str, asked: str) -> bool:
     """
     if registered == asked:
         return True
-    return is_loopback(registered) and is_loopback(asked) and _without_port(registered) == _without_port(asked)
+    ours, theirs = _LOOPBACK.fullmatch(registered), _LOOPBACK.fullmatch(asked)
+    return ours is not None and theirs is not None and ours.groups() == theirs.groups()
 
 
 def is_loopback(uri: str) -> bool:
-    """Whether an address is of a program on the person's own machine, over plain http."""
-    try:
-        parts = urlsplit(uri)
-        return parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-
-
-def _without_port(uri: str) -> str:
-    parts = urlsplit(uri)
-    port = "" if parts.port is None else f":{parts.port}"
-    return uri.replace(parts.netloc, parts.netloc.removesuffix(port), 1)
+    """Whether an address is of a program on the person's own machine."""
+    return _LOOPBACK.fullmatch(uri) is not None

@@ -1,7 +1,7 @@
 """Clients whose id is the https address of a document about them (OAuth Client ID Metadata Document).
 
 Whoever names an id makes us ask its host, so: through the one guarded door, without redirects, a small document within
-a few seconds, few at a time, each host so often an hour, and both what was found and what was not are kept for a while.
+a few seconds, few at a time, no host too often, and both what was found and what was not are kept for a while.
 """
 
 from __future__ import annotations
@@ -74,13 +74,9 @@ class ClientDocuments:
 
     async def _ask(self, client_id: str, before: _Kept | None) -> _Kept:
         """Fetch and keep; whoever asks for the same meanwhile waits."""
-        host = urlsplit(client_id).hostname or ""
-        if len(self._under_way) >= MAX_WAITING or self._rates.take(host):
-            raise ClientDocumentFailed(f"{host} was asked about clients too often; try again in a few minutes.")
         done = self._under_way[client_id] = trio.Event()
         try:
-            async with self._turn:
-                kept = await self._fetch(client_id, before)
+            kept = await self._fetch(client_id, before)
         finally:
             del self._under_way[client_id]
             done.set()
@@ -93,13 +89,7 @@ class ClientDocuments:
     async def _fetch(self, client_id: str, before: _Kept | None) -> _Kept:
         now = self._clock()
         try:
-            answer = await self._door.get(
-                client_id,
-                types=["application/json"],
-                max_bytes=MAX_DOCUMENT_BYTES,
-                deadline_s=DEADLINE_S,
-                max_redirects=0,
-            )
+            answer = await self._get(client_id)
             return _Kept(read_document(client_id, answer.body), now, now + kept_for_s(answer))
         except FetchRefused as refused:
             # Agents that work are not cut off because their maker's site is down for an hour.
@@ -109,6 +99,19 @@ class ClientDocuments:
         except MetadataRefused as refused:
             failure = ClientDocumentFailed(f"The document about this client is not right. {refused}")
         return _Kept(failure, now, now + FAILURE_KEPT_S)
+
+    async def _get(self, client_id: str) -> Fetched:
+        host = urlsplit(client_id).hostname or ""
+        if len(self._under_way) > MAX_WAITING or self._rates.take(host):
+            raise FetchRefused(f"{host} was asked about clients too often; try again in a few minutes.")
+        async with self._turn:
+            return await self._door.get(
+                client_id,
+                types=["application/json"],
+                max_bytes=MAX_DOCUMENT_BYTES,
+                deadline_s=DEADLINE_S,
+                max_redirects=0,
+            )
 
 
 def is_document_id(client_id: str) -> bool:

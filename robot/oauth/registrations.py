@@ -21,7 +21,7 @@ MAX_UNUSED = 2_000
 UNUSED_REST_S = 24 * 3600
 """How long a client may wait for the first person who consents to it."""
 IDLE_REST_S = 90 * 24 * 3600
-"""How long one that was used is kept after its last use; a grant's refresh token lives shorter than that."""
+"""How long one that was used is kept after that: its program remembers its id, and asks for a new consent with it."""
 SWEEP_EVERY_S = 3600
 USE_NOTED_EVERY_S = 3600
 
@@ -31,7 +31,7 @@ class Registrations:
 
     def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
         self._db = db
-        self._clock = clock
+        self.clock = clock
 
     def find(self, client_id: str) -> Client | None:
         """The client of that id, in place."""
@@ -63,7 +63,7 @@ class Registrations:
             secret_hash=None if secret is None else hash_secret(secret),
             is_document=False,
         )
-        now = int(self._clock())
+        now = int(self.clock())
 
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -92,7 +92,7 @@ class Registrations:
         """Remember that the client took part in a grant just now; one with a document has no row to keep."""
         if client.is_document:
             return
-        now = int(self._clock())
+        now = int(self.clock())
 
         def update(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -103,12 +103,16 @@ class Registrations:
         await self._db.write(update)
 
     async def sweep(self) -> int:
-        """Remove clients that nobody consented to in time, or that were not used for long; returns how many."""
-        now = int(self._clock())
+        """Remove clients that nobody consented to in time, or that are connected to nothing and unused for long.
+
+        Returns how many.
+        """
+        now = int(self.clock())
 
         def delete(connection: sqlite3.Connection) -> int:
             return connection.execute(
-                "DELETE FROM oauth_clients WHERE (used_at IS NULL AND created_at <= ?) OR used_at <= ?",
+                "DELETE FROM oauth_clients WHERE ((used_at IS NULL AND created_at <= ?) OR used_at <= ?)"
+                " AND NOT EXISTS (SELECT 1 FROM connections WHERE connections.client_id = oauth_clients.id)",
                 (now - UNUSED_REST_S, now - IDLE_REST_S),
             ).rowcount
 

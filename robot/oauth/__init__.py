@@ -4,4 +4,5 @@ Layers, each importing only those above it:
 
     redirects   addresses that a client may have answers sent to (pure)
     clients     who a client is, by its id
+    connections what people consented to: listed, found, taken back
 """

@@ -15,6 +15,7 @@ from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.mcp.endpoint import McpEndpoint
+from robot.oauth.registrations import Registrations
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -40,10 +41,12 @@ class LoadedDoors:
     mcp: McpEndpoint
     imports: Imports
     page_cache: PageCache
+    registrations: Registrations
 
 
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
+    door = Door()
     search = SearchService(core.contents, partial(find_wiki, core.db))
     mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
@@ -52,8 +55,9 @@ def load_doors(core: Core) -> LoadedDoors:
         data=core.data,
         domain=core.address.domain,
         limits=SourceLimits(core.settings.max_body_bytes),
-        repositories=Repositories(Door(), max_bytes=core.settings.max_push_bytes),
+        repositories=Repositories(door, max_bytes=core.settings.max_push_bytes),
     )
+    registrations = Registrations(core.db)
     pages = create_platform_app(
         db=core.db,
         data=core.data,
@@ -65,6 +69,8 @@ def load_doors(core: Core) -> LoadedDoors:
         reindexer=search,
         imports=imports,
         max_upload_bytes=core.settings.max_body_bytes,
+        registrations=registrations,
+        registrations_per_hour=core.settings.oauth_registrations_per_hour,
     )
     with_uploads = Uploads(
         cast(App, pages),
@@ -90,4 +96,4 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, imports, page_cache)
+    return LoadedDoors(doors, search, mcp, imports, page_cache, registrations)

@@ -92,7 +92,7 @@ class ClientDocuments:
             answer = await self._get(client_id)
             return _Kept(read_document(client_id, answer.body), now, now + kept_for_s(answer))
         except FetchRefused as refused:
-            # Agents that work are not cut off because their maker's site is down for an hour.
+            # Nobody is kept out because a site is down for an hour, or because somebody made us ask it too often.
             if before and isinstance(before.outcome, Client) and now < before.fetched + LONGEST_KEPT_S:
                 return _Kept(before.outcome, before.fetched, now + FAILURE_KEPT_S)
             failure = ClientDocumentFailed(f"The document about this client cannot be had. {refused}")

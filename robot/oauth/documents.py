@@ -15,7 +15,7 @@ import trio
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header
 
-from robot.clock import Clock, wall_clock
+from robot.clock import Clock, steady_clock
 from robot.fetch import Door, Fetched, FetchRefused
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client, ClientDocumentFailed
@@ -53,7 +53,7 @@ class _Kept:
 class ClientDocuments:
     """Finds clients by their documents."""
 
-    def __init__(self, door: Door, *, clock: Clock = wall_clock) -> None:
+    def __init__(self, door: Door, *, clock: Clock = steady_clock) -> None:
         self._door = door
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()

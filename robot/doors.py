@@ -15,6 +15,10 @@ from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.mcp.endpoint import McpEndpoint
+from robot.oauth.documents import ClientDocuments
+from robot.oauth.finding import Clients
+from robot.oauth.registrations import Registrations
+from robot.oauth.tokens import Lives
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -65,6 +69,8 @@ def load_doors(core: Core) -> LoadedDoors:
         reindexer=search,
         imports=imports,
         max_upload_bytes=core.settings.max_body_bytes,
+        clients=Clients(Registrations(core.db), ClientDocuments(Door())),
+        lives=Lives(core.settings.access_token_life, core.settings.refresh_token_life),
     )
     with_uploads = Uploads(
         cast(App, pages),

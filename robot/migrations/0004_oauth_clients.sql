@@ -7,9 +7,8 @@ CREATE TABLE oauth_clients (
     redirect_uris TEXT NOT NULL,
     auth_method   TEXT NOT NULL CHECK (auth_method IN ('none', 'client_secret_post', 'client_secret_basic')),
     secret_hash   BLOB,
-    scopes        TEXT NOT NULL CHECK (scopes IN ('read', 'read write')),
     created_at    BIGINT NOT NULL,
     used_at       BIGINT,
     CHECK ((auth_method = 'none') = (secret_hash IS NULL))
 );
-CREATE INDEX oauth_clients_by_use ON oauth_clients (coalesce(used_at, created_at));
+CREATE INDEX oauth_clients_by_use ON oauth_clients (used_at, created_at);

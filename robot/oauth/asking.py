@@ -133,8 +133,6 @@ def _find_wiki(sent: Sent, client: Client, address: PublicAddress, back: ReturnT
         scopes = parse_scopes(_one(sent, "scope") or "")
     except ScopeUnknown as error:
         return Refusal(back, "invalid_scope", str(error))
-    if not scopes <= client.scopes:
-        return Refusal(back, "invalid_scope", "This client registered for fewer scopes than it asks for.")
     return Asked(client, back.redirect_uri, back.state, _one(sent, "code_challenge") or "", slug, scopes)
 
 

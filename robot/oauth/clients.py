@@ -1,14 +1,10 @@
-"""Who a client is, by the id that it gives."""
+"""What is known of a client: a program that asks people for access to their wikis."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-from robot.db import Database
-from robot.fetch import Door
-from robot.model import Scope
 from robot.oauth.redirects import same_redirect
 
 
@@ -30,10 +26,10 @@ class ClientDocumentFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program that asks people for access. `scopes` is the most that it may ask for.
+    """A client. Which scopes it gets is between it and each person: registering decides nothing about that.
 
-    One with `is_document` is described at the address that is its id, and proves itself by the redirect alone; any
-    other registered itself, and all that it says of itself may be untrue.
+    One with `is_document` is described at the https address that is its id, so that the host in there is proven; any
+    other registered itself, and nothing that it says of itself is proven.
     """
 
     id: str
@@ -42,32 +38,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     auth_method: AuthMethod
     secret_hash: bytes | None
-    scopes: frozenset[Scope]
     is_document: bool
-
-
-class Clients:
-    """Finds clients: those that registered in the database, others by the document at their id."""
-
-    def __init__(self, db: Database, door: Door) -> None:
-        self._db = db
-        self._door = door
-
-    async def find_client(self, client_id: str) -> Client:
-        """The client of that id. Raises `ClientUnknown` or `ClientDocumentFailed`."""
-        row = self._db.one("SELECT * FROM oauth_clients WHERE id = ?", (client_id,))
-        if row is None:
-            raise ClientUnknown("No client has this id; it may have been unused for too long. Register again.")
-        return Client(
-            id=row["id"],
-            name=row["name"],
-            uri=row["uri"],
-            redirect_uris=tuple(json.loads(row["redirect_uris"])),
-            auth_method=AuthMethod(row["auth_method"]),
-            secret_hash=row["secret_hash"],
-            scopes=frozenset(Scope(scope) for scope in row["scopes"].split()),
-            is_document=False,
-        )
 
 
 def matching_redirect(client: Client, redirect_uri: str) -> bool:

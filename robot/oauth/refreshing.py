@@ -10,7 +10,7 @@ from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Role, Scope
 from robot.oauth.connections import scopes_of
-from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, find_pair, next_pair
+from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair
 from robot.secret import hash_secret
 
 _UNKNOWN = Refused(
@@ -105,8 +105,8 @@ def _allowed_now(row: Row) -> frozenset[Scope]:
 
 def _find(connection: sqlite3.Connection, refresh_token: str) -> Row | None:
     found: Row | None = connection.execute(
-        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented, wikis.slug, grants.role FROM oauth_tokens"
-        " JOIN connections ON connections.id = oauth_tokens.connection_id"
+        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented, wikis.slug, grants.role"
+        " FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
         " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
         " LEFT JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"
         " WHERE oauth_tokens.refresh_hash = ?",

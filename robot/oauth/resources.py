@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from robot.address import PublicAddress
+from robot.oauth.endpoints import resource_of
 
-MCP_PATH = "/mcp"
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def resource_of(address: PublicAddress, slug: str) -> str:
-    """The identifier of the wiki at `slug` as a protected resource (RFC 8707, section 2; RFC 9728)."""
-    return address.wiki_origin(slug) + MCP_PATH
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def slug_of_resource(address: PublicAddress, resource: str) -> str | None:
@@ -22,17 +14,11 @@ def slug_of_resource(address: PublicAddress, resource: str) -> str | None:
     Scheme and host in capitals and the scheme's own port are the same address (RFC 3986, section 6.2); in all other
     respects there is one spelling.
     """
-    try:
-        parts = urlsplit(resource)
-        port = parts.port
-    except ValueError:
-        return None
-    slug, _, domain = (parts.hostname or "").partition(".")
-    is_here = (parts.scheme, domain, port or _DEFAULT_PORTS.get(parts.scheme)) == (
-        address.scheme,
-        address.domain,
-        address.port,
-    )
-    _, _, rest = resource.partition("://")
-    has_only_path = parts.path == MCP_PATH and "@" not in rest and rest[len(parts.netloc) :] == MCP_PATH
-    return slug if is_here and slug and has_only_path else None
+    authority, _, path = resource.partition("://")[2].partition("/")
+    scheme = resource[: resource.find(":")].lower()
+    host, colon, port = authority.lower().partition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        authority = host
+    slug = host.partition(".")[0]
+    canonical = f"{scheme}://{authority.lower()}/{path}"
+    return slug if slug and canonical == resource_of(address.wiki_origin(slug)) else None

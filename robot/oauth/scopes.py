@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from robot.model import Scope
+from robot.oauth.endpoints import SCOPES
 
-SPELLING = {Scope.READ: "wiki:read", Scope.WRITE: "wiki:write"}
-
-_MEANING = {spelled: scope for scope, spelled in SPELLING.items()}
+_MEANING = dict(zip(SCOPES, (Scope.READ, Scope.WRITE), strict=True))
 # Every client gets a refresh token here, so asking for one (OpenID Connect Core, section 11) asks for nothing more.
 _HARMLESS = frozenset({"offline_access"})
 
@@ -26,6 +25,6 @@ def parse_scopes(text: str) -> frozenset[Scope]:
     return scopes | {Scope.READ} if scopes else scopes
 
 
-def spell_scopes(scopes: Iterable[Scope]) -> str:
+def spell_scopes(scopes: Container[Scope]) -> str:
     """The opposite of `parse_scopes`."""
-    return " ".join(sorted(SPELLING[scope] for scope in scopes))
+    return " ".join(spelled for spelled, scope in _MEANING.items() if scope in scopes)

@@ -1,4 +1,4 @@
-"""A client of the authorization server, as programs are: it registers, sends a person to the consent page, and renews."""
+"""A client of the authorization server, as programs are: registers, sends a person to be asked, renews its tokens."""
 
 from __future__ import annotations
 

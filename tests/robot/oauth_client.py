@@ -69,7 +69,7 @@ class Program:
         fields = {name: value for name, value in (proof | form).items() if value is not None}
         return await Browser(self.host).post(PLATFORM, TOKEN, form=fields, **more)
 
-    async def redeem(self, code: str, **changes: str | None) -> Response:
+    async def redeem(self, code: str, /, **changes: str | None) -> Response:
         good: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "code": code,
@@ -79,7 +79,7 @@ class Program:
         }
         return await self.token(good | changes)
 
-    async def refresh(self, refresh_token: str, **changes: str | None) -> Response:
+    async def refresh(self, refresh_token: str, /, **changes: str | None) -> Response:
         return await self.token({"grant_type": "refresh_token", "refresh_token": refresh_token} | changes)
 
     async def revoke(self, token: str) -> Response:

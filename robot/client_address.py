@@ -21,12 +21,13 @@ def client_network(scope: Scope) -> str:
         forwarded = b",".join(values_of(scope["headers"], b"x-forwarded-for"))
         peer = _address(forwarded.rpartition(b",")[2].strip().decode("latin-1")) or peer
     if isinstance(peer, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((peer.ipv4_mapped or int(peer), _IPV6_SITE_BITS), strict=False))
+        return str(ipaddress.ip_network((int(peer), _IPV6_SITE_BITS), strict=False))
     return "" if peer is None else str(peer)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

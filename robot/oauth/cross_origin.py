@@ -1,4 +1,4 @@
-"""Endpoints that scripts of any origin may call: programs in a browser discover, register and fetch tokens as others do.
+"""Endpoints that scripts of any origin may call: a program in a browser registers and fetches tokens as any other.
 
 These endpoints know a caller by what is in the request and never by a cookie, so none reaches them, and no answer may
 be read with credentials (Fetch standard, "CORS protocol and credentials").

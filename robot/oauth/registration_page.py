@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
+from proxy.asgi import Scope
 from robot.client_address import client_network
 from robot.clock import Clock, wall_clock
 from robot.db import DatabaseError
@@ -41,7 +42,7 @@ def registration_page(registrations: Registrations, limits: RegistrationLimits) 
 
     @pages.post(REGISTER)
     async def register() -> Response:
-        wait_s = limits.take(client_network(request.scope))
+        wait_s = limits.take(client_network(cast("Scope", request.scope)))
         if wait_s:
             sentence = "Too many clients registered just now; register again later."
             return _refusal(429, "too_many_requests", sentence, {"Retry-After": str(math.ceil(wait_s))})

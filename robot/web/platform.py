@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from quart import Response, redirect, request
@@ -15,6 +16,9 @@ from robot.contents import Contents
 from robot.db import Database, DatabaseBusy, DatabaseFull
 from robot.imports.jobs import Imports
 from robot.oauth.finding import Clients
+from robot.oauth.old_clients import old_client_pages
+from robot.oauth.registration_page import RegistrationLimits, registration_page
+from robot.oauth.registrations import Registrations
 from robot.oauth.token_page import token_page
 from robot.oauth.tokens import Lives
 from robot.signin.sessions import Sessions
@@ -53,6 +57,16 @@ _SENTENCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AgentSignIn:
+    """The parts of the authorization server (`robot.oauth`)."""
+
+    registrations: Registrations
+    registrations_per_hour: int
+    clients: Clients
+    lives: Lives
+
+
 def create_platform_app(
     *,
     db: Database,
@@ -65,13 +79,12 @@ def create_platform_app(
     reindexer: Reindexer,
     imports: Imports,
     max_upload_bytes: int,
-    clients: Clients,
-    lives: Lives,
+    agents: AgentSignIn,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     compile_templates()
     app = new_app("robot.platform", address)
-    requests = Requests(clients, address)
+    requests = Requests(agents.clients, address)
     for pages in (
         landing_pages(db=db, address=address, sessions=sessions),
         signin_pages(db=db, address=address, sessions=sessions, requests=requests),
@@ -93,7 +106,9 @@ def create_platform_app(
         import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
         export_pages(db=db, address=address, sessions=sessions),
         consent_pages(db=db, address=address, sessions=sessions, requests=requests),
-        token_page(db=db, address=address, clients=clients, lives=lives),
+        token_page(db=db, address=address, clients=agents.clients, lives=agents.lives),
+        registration_page(agents.registrations, RegistrationLimits(agents.registrations_per_hour)),
+        old_client_pages(address),
     ):
         app.register_blueprint(pages)
     _add_statics(app)

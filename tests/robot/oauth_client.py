@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -63,11 +64,8 @@ class Program:
     async def get_code(self, browser: Browser, **typed: str) -> str:
         return (await answer_sent(await self.decide(browser, **typed)))["code"]
 
-    async def token(self, form: dict[str, str | None], **more: Any) -> Response:
-        """Post to the token endpoint with the client's id, and secret if it has one; None leaves a field out."""
-        proof = {"client_id": self.client_id} | ({} if self.secret is None else {"client_secret": self.secret})
-        fields = {name: value for name, value in (proof | form).items() if value is not None}
-        return await Browser(self.host).post(PLATFORM, TOKEN, form=fields, **more)
+    async def token(self, form: Mapping[str, str | None], **more: Any) -> Response:
+        return await self._post(TOKEN, form, **more)
 
     async def redeem(self, code: str, /, **changes: str | None) -> Response:
         good: dict[str, str | None] = {
@@ -83,10 +81,7 @@ class Program:
         return await self.token({"grant_type": "refresh_token", "refresh_token": refresh_token} | changes)
 
     async def revoke(self, token: str) -> Response:
-        form = {"client_id": self.client_id, "token": token} | (
-            {} if self.secret is None else {"client_secret": self.secret}
-        )
-        return await Browser(self.host).post(PLATFORM, REVOKE, form=form)
+        return await self._post(REVOKE, {"token": token})
 
     async def connect(self, browser: Browser, **typed: str) -> dict[str, Any]:
         """Everything at once: the tokens as the client gets them."""
@@ -94,6 +89,12 @@ class Program:
         assert answer.status_code == 200, await text_of(answer)
         tokens: dict[str, Any] = await answer.get_json()
         return tokens
+
+    async def _post(self, path: str, form: Mapping[str, str | None], **more: Any) -> Response:
+        """Post with the client's id, and secret if it has one; None leaves a field out."""
+        proof = {"client_id": self.client_id, "client_secret": self.secret}
+        fields = {name: value for name, value in {**proof, **form}.items() if value is not None}
+        return await Browser(self.host).post(PLATFORM, path, form=fields, **more)
 
     def at(self, slug: str) -> Program:
         return replace(self, slug=slug)

@@ -31,7 +31,7 @@ from robot.oauth.tokens import Lives
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
-from robot.web.platform import create_platform_app
+from robot.web.platform import AgentSignIn, create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki_by_slug
 from wikihost.imports.values import SourceLimits
@@ -40,6 +40,7 @@ from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
 UPLOAD_BYTES = 1024 * 1024
+REGISTRATIONS_PER_HOUR = 60
 
 
 class FakeClock:
@@ -134,8 +135,12 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             reindexer=reindexed,
             imports=imports,
             max_upload_bytes=UPLOAD_BYTES,
-            clients=Clients(registrations, ClientDocuments(Door())),
-            lives=Lives(),
+            agents=AgentSignIn(
+                registrations=registrations,
+                registrations_per_hour=REGISTRATIONS_PER_HOUR,
+                clients=Clients(registrations, ClientDocuments(Door())),
+                lives=Lives(),
+            ),
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")

@@ -109,7 +109,8 @@ def session_key() -> RSAKey:
 
 
 @asynccontextmanager
-async def small_host(root: Path) -> AsyncIterator[SmallHost]:
+async def small_host(root: Path, *, outside: Door | None = None) -> AsyncIterator[SmallHost]:
+    """`outside` is how documents of clients are fetched."""
     data = DataDir(root)
     db = Database.open(data.robot_db)
     contents = Contents(data)
@@ -138,7 +139,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             agents=AgentSignIn(
                 registrations=registrations,
                 registrations_per_hour=REGISTRATIONS_PER_HOUR,
-                clients=Clients(registrations, ClientDocuments(Door())),
+                clients=Clients(registrations, ClientDocuments(outside or Door())),
                 lives=Lives(),
             ),
         )

@@ -58,7 +58,7 @@ def is_request(path: str) -> bool:
 
 def read_request(query: str) -> Sent:
     """The parameters in a query, or in the field of a form that holds one."""
-    return parse_qs(query)
+    return parse_qs(query, keep_blank_values=True)
 
 
 def spell_request(sent: Sent) -> str:

@@ -282,7 +282,7 @@ async def test_a_site_vouches_for_its_client_and_for_no_other(tmp_path: Path) ->
 
     with tls_server(tmp_path, answer) as site:
         document["client_id"] = site.url("/agent.json")
-        async with small_host(tmp_path, outside=site.door()) as host:
+        async with small_host(tmp_path, site.door()) as host:
             await host.make_wiki("notes")
             browser = await host.signed_in(host.ada)
             program = Program(host, document["client_id"], None, "notes", "v" * 43, "https://client.example/cb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from proxy.guard import same_origin_ok
 from robot.access import grant_role
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
+from tests.robot.front_host import front_host
 from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of, text_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
+from tests.robot.small_host import Browser, SmallHost, small_host
 from tests.robot.tls_server import reply, tls_server
 
 
@@ -124,7 +125,7 @@ async def test_other_faults_go_back_to_the_client(host: SmallHost, wrong: dict[s
         assert answer.headers["Location"].startswith(CALLBACK + "&")
         told = fields_of(answer.headers["Location"])
         assert told["error"] == error
-        assert told["error_description"].endswith(".")
+        assert re.fullmatch(r"[ !#-\[\]-~]+\.", told["error_description"])  # RFC 6749, section 4.1.2.1
         assert told["iss"] == PLATFORM
         assert told.get("state") == (None if len(wrong.get("state") or "") > 1024 else "st&te=1")
 
@@ -338,8 +339,27 @@ async def test_the_pages_cannot_be_framed_or_sent_from_elsewhere(host: SmallHost
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert answer.headers["Cross-Origin-Opener-Policy"] == "unsafe-none"
-    cross_site = [(b"cookie", b"a=b"), (b"sec-fetch-site", b"cross-site"), (b"origin", b"https://evil.example")]
-    assert not same_origin_ok("POST", cross_site, PLATFORM)
+
+
+async def test_no_other_site_presses_the_button(host: SmallHost) -> None:
+    """Nor does a page of a wiki, which is the same site to browsers."""
+    await host.make_wiki("notes")
+    program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
+    form = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.jars[PLATFORM].items())
+    async with front_host(host) as front, front.client() as client:
+        for said in (
+            {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site", "Origin": "https://notes.wiki.test"},
+            {"Origin": "null"},
+            {},
+        ):
+            refused = await client.post(CONSENT, data=form, headers={"Cookie": cookie, **said})
+            assert refused.status_code == 403
+            assert host.db.one("SELECT 1 FROM oauth_codes") is None
+        own = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin", "Origin": PLATFORM}
+        assert (await client.post(CONSENT, data=form, headers=own)).status_code == 200
+    assert host.db.one("SELECT 1 FROM oauth_codes") is not None
 
 
 async def test_signing_in_as_somebody_else_comes_back(host: SmallHost) -> None:
@@ -365,4 +385,3 @@ async def test_names_of_clients_are_only_text(host: SmallHost) -> None:
 async def test_authorize_takes_no_post(host: SmallHost) -> None:
     browser = await host.signed_in(host.ada)
     assert (await browser.post(PLATFORM, AUTHORIZE, form={})).status_code == 405
-    assert ADDRESS.platform_origin == PLATFORM

@@ -90,12 +90,12 @@ async def scene(host: SmallHost) -> AsyncIterator[Scene]:
     await revoke_token(host.db, wiki, made["revoked"][1].id)
     connections = await connect(host, wiki)
     await withdraw_role(host.db, host.eve, wiki)
-    secrets: dict[str, str | None] = {who: secret for who, (secret, _) in made.items()} | connections
+    secrets = {who: secret for who, (secret, _) in made.items()} | connections
     async with front_host(host) as front:
         yield Scene(host, front, wiki, {**secrets, "nobody": None, "mistyped": "robot_x"})
 
 
-async def connect(host: SmallHost, wiki: Wiki) -> dict[str, str | None]:
+async def connect(host: SmallHost, wiki: Wiki) -> dict[str, str]:
     """Access tokens of programs, each of which its person let in."""
     ada, eve = await host.signed_in(host.ada), await host.signed_in(host.eve)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quart import Response
@@ -262,6 +263,17 @@ async def test_unused_clients_are_swept(host: SmallHost, door: Door, clock: Fake
     assert await door.registrations.sweep() == 1
     assert door.registrations.find(used.id) is None
     assert door.registrations.find(connected.id) == connected, "an agent that is connected is never forgotten"
+
+
+async def test_sweeping_begins_when_the_host_starts(door: Door, clock: FakeClock) -> None:
+    unused = await a_client(door)
+    clock.now += UNUSED_REST_S
+    async with trio.open_nursery() as nursery:
+        await nursery.start(door.registrations.run)
+        with trio.fail_after(5):
+            while door.registrations.find(unused.id) is not None:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
 
 
 async def test_clients_are_found_by_id(host: SmallHost, door: Door) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from robot import access
 from robot.authorship import author_of
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.model import Action, Agent, Person, Wiki
 from wikihost.values import Author
 
@@ -25,14 +25,21 @@ _PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)(?:/|\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a tool is given besides its arguments. `origin` is the wiki's public origin."""
+    """What a tool is given besides its arguments. `origin` is the wiki's public origin.
+
+    `contents` and `search` reach as far as the actor's credential does, `folder` says how far where that is not all.
+    """
 
     wiki: Wiki
     actor: Person | Agent
     origin: str
     domain: str
-    contents: Contents
+    contents: WikiContents
     search: SearchService
+
+    @property
+    def folder(self) -> str | None:
+        return access.folder_of(self.actor)
 
     @property
     def may_write(self) -> bool:

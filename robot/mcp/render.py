@@ -109,13 +109,18 @@ def wiki_info(result: WikiInfoResult) -> str:
         f"Size: {result.size_bytes} of at most {result.quota_bytes} bytes, texts and attachments",
         f"Last change: {result.updated or 'none yet'}",
         f"Head: {result.head}",
-        f"Your access: {'read and write' if result.may_write else 'read only'}",
+        f"Your access: {'read and write' if result.may_write else 'read only'}{_reach(result.folder)}",
         f"Categories: {_names([f'{name} ({count})' for name, count in result.categories.items()])}",
         f"Tags: {_names([f'{name} ({count})' for name, count in result.tags.items()])}",
     ]
     if result.purpose:
         lines.append(f"Purpose: {one_line(result.purpose, 2_000)}")
     return bounded("\n".join(lines))
+
+
+def _reach(folder: str | None) -> str:
+    """Where access and all figures end."""
+    return "" if folder is None else f", only pages under {folder} (what is counted here is inside it)"
 
 
 def _part(result: NoteResult) -> list[str]:

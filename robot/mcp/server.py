@@ -26,13 +26,15 @@ from mcp_types import (
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from robot.contents import Contents
+from robot.access import FROZEN
+from robot.contents import Contents, reachable
 from robot.mcp.call import Call, calling_client
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
 from robot.mcp.render import one_line
 from robot.mcp.schemas import json_schema
 from robot.mcp.tools import TOOLS, Tool
 from robot.model import Agent, Anonymous, WikiRequest
+from robot.search.confined import searchable
 from robot.search.values import SearchError
 from wikihost.errors import ContentError
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 TOOLS_VERSION = "1.0"
 # A token's rights seldom change; a client may keep its list for a minute.
 LIST_TTL_MS = 60_000
+
+_READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -88,7 +92,7 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._call(context)
         if tool.writes and not call.may_write:
-            return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
+            return _failed(FROZEN if call.wiki.is_frozen else _READS_ONLY)
         return await _run(tool, call, params.arguments or {})
 
     def _call(self, context: ServerRequestContext[Any, Any]) -> Call:
@@ -105,7 +109,8 @@ class WikiTools:
                     _http_request(context).headers.get("user-agent"),
                 ),
             )
-        return Call(asked.wiki, actor, asked.origin, self._domain, self._contents, self._search)
+        contents, search = reachable(self._contents, actor), searchable(self._search, actor)
+        return Call(asked.wiki, actor, asked.origin, self._domain, contents, search)
 
 
 async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> HandlerResult:

@@ -28,9 +28,6 @@ _ROLES_THAT_MAY = {
 _SCOPE_FOR = {Action.READ: Scope.READ, Action.WRITE: Scope.WRITE}
 
 
-FROZEN = "This wiki is read-only by the operator: it can be read as ever, and nothing in it can be changed."
-
-
 def may(actor: Actor, action: Action, wiki: Wiki) -> bool:
     """Whether `actor` may do `action` in `wiki`. Pure: roles and scopes were looked up when the actor was made."""
     if wiki.is_frozen and action is Action.WRITE:

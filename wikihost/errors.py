@@ -32,10 +32,16 @@ class OutsideReach(ContentError):
     code = "outside_folder"
 
 
+FROZEN = "This wiki is read-only by the operator of this host: it can be read as ever, but not changed."
+
+
 class WikiFrozen(ContentError):
     """The operator lets the wiki be read only; nothing was written."""
 
     code = "frozen"
+
+    def __init__(self) -> None:
+        super().__init__(FROZEN)
 
 
 class PageExists(ContentError):

@@ -13,7 +13,7 @@ import trio
 
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
 from proxy.guard import BodyRefused
-from robot.access import FROZEN, folder_of, may
+from robot.access import folder_of, may
 from robot.answers import answer, answer_json, answer_text
 from robot.contents import Contents
 from robot.git.body import Body, ClientLeft
@@ -23,7 +23,7 @@ from robot.git.packets import Malformed, advertise_push
 from robot.git.push import PushLimits, serve_push
 from robot.git.view import git_view
 from robot.model import Action, Anonymous, Wiki, WikiRequest
-from wikihost.errors import StorageFailed, StorageFull
+from wikihost.errors import FROZEN, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 
 log = logging.getLogger(__name__)

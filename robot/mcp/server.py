@@ -26,7 +26,6 @@ from mcp_types import (
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from robot.access import FROZEN
 from robot.contents import Contents, reachable
 from robot.mcp.call import Call, calling_client
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
@@ -36,7 +35,7 @@ from robot.mcp.tools import TOOLS, Tool
 from robot.model import Agent, Anonymous, WikiRequest
 from robot.search.confined import searchable
 from robot.search.values import SearchError
-from wikihost.errors import ContentError
+from wikihost.errors import FROZEN, ContentError
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService

@@ -32,7 +32,7 @@ from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
 from robot.rest.wiki import WikiRoutes
 from robot.search.values import SearchError
-from wikihost.errors import ContentError
+from wikihost.errors import FROZEN, ContentError
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -106,7 +106,7 @@ def _check_access(needed: Access) -> Response | None:
         status, headers, body = unauthorized(asked.origin, token_sent=False)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
     if asked.wiki.is_frozen and access.may(asked.actor, Action.READ, asked.wiki):
-        return answer(403, {"error": access.FROZEN, "code": "frozen"})
+        return answer(403, {"error": FROZEN, "code": "frozen"})
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
 
 

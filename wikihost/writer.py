@@ -85,8 +85,8 @@ class Held:
     def commit(self, changes: FileChanges, *, author: Author, message: str, onto: str | None = None) -> Committed:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
-        Raises `WikiFrozen`, `QuotaExceeded`, `PageExists`, `HeadMoved` when the branch is no longer there, `StorageFull`
-        or `StorageFailed` when the disk refused; nothing is written then, unless the message says otherwise.
+        Raises `WikiFrozen`, `QuotaExceeded`, `PageExists`, `HeadMoved` when the branch is no longer there, and
+        `StorageFull` or `StorageFailed` when the disk refused; nothing is written then, unless the message says so.
         """
         head = onto or self.head()
         with storage_errors():

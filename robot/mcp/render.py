@@ -18,6 +18,7 @@ from robot.mcp.schemas import (
     WikiInfoResult,
     WrittenResult,
 )
+from wikihost.errors import FROZEN
 
 # About 20,000 tokens: below what Claude Code (25,000 tokens) and Claude.ai (150,000 characters) take.
 MAX_RESULT_CHARS = 80_000
@@ -113,6 +114,8 @@ def wiki_info(result: WikiInfoResult) -> str:
         f"Categories: {_names([f'{name} ({count})' for name, count in result.categories.items()])}",
         f"Tags: {_names([f'{name} ({count})' for name, count in result.tags.items()])}",
     ]
+    if result.frozen:
+        lines.append(FROZEN)
     if result.purpose:
         lines.append(f"Purpose: {one_line(result.purpose, 2_000)}")
     return bounded("\n".join(lines))

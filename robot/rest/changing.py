@@ -26,7 +26,7 @@ from robot.rest.conditions import etag
 from robot.rest.operations import KEY
 from robot.rest.refusals import Refused
 from wikihost.content import Content
-from wikihost.errors import ContentError, QuotaExceeded
+from wikihost.errors import ContentError, QuotaExceeded, WikiFrozen
 from wikihost.replays import Claim, KeptAnswer
 from wikihost.values import Author
 
@@ -93,7 +93,7 @@ def _once(content: Content, claim: Claim, work: Callable[[], Reply]) -> tuple[Re
     except ContentError as error:
         status, body = refusals.of_content(error)
         # Whoever makes room sends the same request again, and is not to be told that there was none.
-        if status >= 500 or isinstance(error, QuotaExceeded):
+        if status >= 500 or isinstance(error, (QuotaExceeded, WikiFrozen)):
             replays.forget(claim)
             raise
         reply = Reply(status, body)

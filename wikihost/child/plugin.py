@@ -84,12 +84,7 @@ class RobotPlugin:
 
     @hookimpl  # type: ignore[untyped-decorator]
     def template_html_sidebar_left_inject(self, page: Any) -> str:
-        frozen = _READ_ONLY if _is_frozen() else ""
-        if not current_user.is_authenticated:
-            return frozen + _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
-        return (
-            frozen + _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
-        )
+        return (_READ_ONLY if _is_frozen() else "") + _ways_on()
 
 
 def install(app: Any) -> None:
@@ -146,6 +141,12 @@ def _refuse_blocked() -> Any:
     if request.endpoint == "settings" and request.method == "POST":
         return plain_page(403, "Not here", "Your name is managed in your account.")
     return None
+
+
+def _ways_on() -> str:
+    if not current_user.is_authenticated:
+        return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
+    return _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
 
 
 def _is_frozen() -> bool:

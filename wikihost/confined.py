@@ -273,7 +273,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "within"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

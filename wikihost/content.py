@@ -24,7 +24,7 @@ from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
 from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.texts import encode_text, plan_text, replace_once
+from wikihost.texts import encode_text, plan_text, replace_once, rewritten
 from wikihost.usage import Ledger, disk_bytes
 from wikihost.values import (
     Attached,
@@ -245,6 +245,32 @@ class Content:
                 check_meant(snapshot, row, base)
             check_base(row, base, lambda: snapshot.text_of(row))
             data = replace_once(snapshot.repository.read_blob(row.blob), old, put)
+            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
+
+        return self._change(author, decide, dry_run)
+
+    def rewrite_page(
+        self,
+        name: str,
+        rewrite: Callable[[str], str],
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        """Put what `rewrite` makes of a page's text in its place; nobody else writes meanwhile.
+
+        It is called anew when a plain git was faster; what it raises, nothing was written. `base` is as in
+        `write_page`, and may be None. Raises as `edit_page`, and `InvalidPageText` for a page that is not UTF-8.
+        """
+        name = parse_page_name(name)
+
+        def decide(snapshot: Snapshot) -> Plan[Written]:
+            row = snapshot.page(name)
+            check_meant(snapshot, row, base)
+            check_base(row, base, lambda: snapshot.text_of(row))
+            data = rewritten(snapshot.repository.read_blob(row.blob), rewrite)
             return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
 
         return self._change(author, decide, dry_run)

@@ -5,6 +5,7 @@ Each edge (REST, MCP, CLI, browser) maps these once. Every message is a sentence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -72,13 +73,17 @@ class Conflict(ContentError):
 
 
 class EditNotApplicable(ContentError):
-    """The text to replace occurs `occurrences` times in the page, where exactly once is needed."""
+    """The text to replace occurs `occurrences` times in the page, where exactly once is needed.
+
+    `lines` are the lines, counted from 1, where the first of several begin.
+    """
 
     code = "edit_not_applicable"
 
-    def __init__(self, message: str, *, occurrences: int) -> None:
+    def __init__(self, message: str, *, occurrences: int, lines: Sequence[int] = ()) -> None:
         super().__init__(message)
         self.occurrences = occurrences
+        self.lines = lines
 
 
 class PageTooLarge(ContentError):

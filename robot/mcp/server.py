@@ -29,12 +29,14 @@ from starlette.requests import Request
 from robot.contents import Contents
 from robot.mcp.call import Call, calling_client
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
+from robot.mcp.nearest import explain_missing
 from robot.mcp.render import one_line
-from robot.mcp.schemas import json_schema
-from robot.mcp.tools import TOOLS, Tool
+from robot.mcp.schemas import OnPage, json_schema
+from robot.mcp.tool import Tool
+from robot.mcp.tools import TOOLS
 from robot.model import Agent, Anonymous, WikiRequest
 from robot.search.values import SearchError
-from wikihost.errors import ContentError
+from wikihost.errors import ContentError, PageNotFound
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 TOOLS_VERSION = "1.0"
 # A token's rights seldom change; a client may keep its list for a minute.
 LIST_TTL_MS = 60_000
+# The first protocol version with links to resources in results; older clients would choke on them.
+LINKS_SINCE = "2025-06-18"
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -89,7 +93,7 @@ class WikiTools:
         call = self._call(context)
         if tool.writes and not call.may_write:
             return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
-        return await _run(tool, call, params.arguments or {})
+        return await _run(tool, call, params.arguments or {}, context.protocol_version)
 
     def _call(self, context: ServerRequestContext[Any, Any]) -> Call:
         asked, actor = wiki_request(context), wiki_request(context).actor
@@ -108,25 +112,30 @@ class WikiTools:
         return Call(asked.wiki, actor, asked.origin, self._domain, self._contents, self._search)
 
 
-async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> HandlerResult:
+async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> HandlerResult:
     try:
-        result, text = await tool.run(call, tool.arguments.model_validate(arguments))
+        asked = tool.arguments.model_validate(arguments)
     except ValidationError as error:
         return _failed(explain_arguments(tool.name, error, list(tool.arguments.model_fields)))
+    try:
+        answer = await tool.run(call, asked)
+    except PageNotFound as error:
+        return _failed(await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error))
     except ContentError as error:
         return _failed(explain(error))
     except (ToolFailed, SearchError) as error:
         return _failed(str(error))
-    structured = result.model_dump(mode="json", exclude_none=True)
-    return {**_content(text), "structuredContent": structured, "isError": False}
+    blocks = [block for block in answer.more if protocol >= LINKS_SINCE or block["type"] != "resource_link"]
+    return {
+        "resultType": "complete",
+        "content": [{"type": "text", "text": answer.text}, *blocks],
+        "structuredContent": answer.result.model_dump(mode="json", exclude_none=True),
+        "isError": False,
+    }
 
 
 def _failed(sentence: str) -> HandlerResult:
-    return {**_content(sentence), "isError": True}
-
-
-def _content(text: str) -> dict[str, Any]:
-    return {"resultType": "complete", "content": [{"type": "text", "text": text}]}
+    return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
 def wiki_request(context: ServerRequestContext[Any, Any]) -> WikiRequest:

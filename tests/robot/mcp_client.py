@@ -1,0 +1,51 @@
+"""The SDK's own client on the doors of one wiki, and what its answers must look like."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import jsonschema
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp_types import CallToolResult, TextContent
+
+from robot.mcp.schemas import json_schema
+from robot.mcp.tools import TOOLS
+
+SCHEMAS = {tool.name: json_schema(tool.result) for tool in TOOLS}
+
+
+@asynccontextmanager
+async def connected(base: str, token: str = "writer", era: str = "2026-07-28", **more: Any) -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with create_mcp_http_client(headers=headers | more.pop("headers", {})) as http:
+        transport = streamable_http_client(f"{base}/mcp", http_client=http)
+        async with Client(transport, mode=era, **more) as client:
+            yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    assert isinstance(result.content[0], TextContent)
+    return result.content[0].text
+
+
+async def succeed(client: Client, tool: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    """The first text and the structured result, which fits the tool's schema."""
+    result = await answered(client, tool, **arguments)
+    return text_of(result), result.structured_content
+
+
+async def answered(client: Client, tool: str, **arguments: Any) -> CallToolResult:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    jsonschema.validate(result.structured_content, SCHEMAS[tool])
+    return result
+
+
+async def fail(client: Client, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, text_of(result)
+    return text_of(result)

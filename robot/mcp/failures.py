@@ -112,8 +112,8 @@ def _problem(kind: str, location: tuple[int | str, ...], message: str, known: Se
             return f"{name} is not known{f' (did you mean {meant[0]}?)' if meant else ''}"
         case "missing":
             return f"{name} is missing"
-        case "is_address":
-            return f"{name} {message}"
+        case "value_error":  # one of ours
+            return f"{name} {message.removeprefix('Value error, ')}"
         case "string_pattern_mismatch" if name in _REVISIONS:
             return f"{name} must be 7 to 40 hex digits"
         case _:

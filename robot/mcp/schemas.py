@@ -12,16 +12,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticCustomError
 
 from robot.mcp.render import DATA_NOTICE
 
 MAX_NAME_CHARS = 1_000
 MAX_QUERY_CHARS = 1_000
 MAX_LISTED = 1_000
-
-# The type of the error for a name that is an address.
-IS_ADDRESS = "is_address"
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ADDRESS_PREFIXES = ("/page/", "/api/v1/pages/", "/")
@@ -33,7 +29,7 @@ def _refuse_address(name: str) -> str:
         return name
     meant = _name_in(name)
     probably = f", probably '{meant}'" if meant else ", such as 'Guides/Setup'"
-    raise PydanticCustomError(IS_ADDRESS, "is a URL; give the page name{probably}", {"probably": probably})
+    raise ValueError(f"is a URL; give the page name{probably}")
 
 
 def _name_in(address: str) -> str:

@@ -93,7 +93,7 @@ class WikiTools:
         call = self._call(context)
         if tool.writes and not call.may_write:
             return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
-        return await _run(tool, call, params.arguments or {}, context.protocol_version)
+        return await run_tool(tool, call, params.arguments or {}, context.protocol_version)
 
     def _call(self, context: ServerRequestContext[Any, Any]) -> Call:
         asked, actor = wiki_request(context), wiki_request(context).actor
@@ -112,7 +112,8 @@ class WikiTools:
         return Call(asked.wiki, actor, asked.origin, self._domain, self._contents, self._search)
 
 
-async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> HandlerResult:
+async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+    """The result of a call (MCP, "Tools"), failures included, for a client that speaks that protocol version."""
     try:
         asked = tool.arguments.model_validate(arguments)
     except ValidationError as error:
@@ -134,7 +135,7 @@ async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: s
     }
 
 
-def _failed(sentence: str) -> HandlerResult:
+def _failed(sentence: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 

@@ -20,11 +20,11 @@ from robot.mcp.endpoint import McpEndpoint
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.search.values import Passage, ReindexRunning, ReindexStatus, SemanticAnswer
+from robot.search.values import FindAnswer, Finding, FindMode, Passage, ReindexRunning, ReindexStatus, SemanticAnswer
 from wikihost.content import Content
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki
-from wikihost.values import Author
+from wikihost.values import Author, SearchHit
 
 DOMAIN = "robot.test"
 ORIGIN = "http://notes.robot.test"
@@ -61,6 +61,13 @@ class StandInSearch:
     async def query(self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int) -> SemanticAnswer:
         self.asked.append((text, limit, max_chunks_per_page))
         return SemanticAnswer(self.answers[:limit], "semantic", "f" * 40, "f" * 40)
+
+    async def find(self, wiki: Wiki, text: str, *, mode: FindMode, limit: int, offset: int = 0) -> FindAnswer:
+        found = [
+            Finding(SearchHit(each.path, each.title, each.snippet, 0.5), 0.5, None, 0.5)
+            for each in self.answers[offset : offset + limit]
+        ]
+        return FindAnswer(found, len(self.answers), mode, 0.5, "f" * 40, "f" * 40)
 
     def start_reindex(self, wiki: Wiki) -> None:
         if self.running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 from mcp import Client
@@ -12,10 +12,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CallToolResult, TextContent
 
+from robot.mcp.call import Call
 from robot.mcp.schemas import json_schema
+from robot.mcp.server import run_tool
 from robot.mcp.tools import TOOLS
+from robot.model import Anonymous
+from robot.search.service import SearchService
+from tests.robot.agent_doors import ACTORS, DOMAIN, ORIGIN, Doors
 
 SCHEMAS = {tool.name: json_schema(tool.result) for tool in TOOLS}
+_BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
 @asynccontextmanager
@@ -49,3 +55,28 @@ async def fail(client: Client, tool: str, **arguments: Any) -> str:
     result = await client.call_tool(tool, arguments)
     assert result.is_error, text_of(result)
     return text_of(result)
+
+
+async def called(doors: Doors, tool: str, actor: str = "writer", **arguments: Any) -> dict[str, Any]:
+    """The result of a tool without HTTP between; it fits the tool's schema, or is a failure in words."""
+    who = ACTORS[actor]
+    assert not isinstance(who, Anonymous)
+    call = Call(doors.wiki, who, ORIGIN, DOMAIN, doors.contents, cast("SearchService", doors.search))
+    result = await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")
+    if not result["isError"]:
+        jsonschema.validate(result["structuredContent"], SCHEMAS[tool])
+    return result
+
+
+async def refused(doors: Doors, tool: str, **arguments: Any) -> str:
+    """The words of a failure."""
+    result = await called(doors, tool, **arguments)
+    assert result["isError"], result
+    return str(result["content"][0]["text"])
+
+
+async def done(doors: Doors, tool: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    """As `succeed`, without HTTP between."""
+    result = await called(doors, tool, **arguments)
+    assert not result["isError"], result
+    return result["content"][0]["text"], result["structuredContent"]

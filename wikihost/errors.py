@@ -5,6 +5,7 @@ Each edge (REST, MCP, CLI, browser) maps these once. Every message is a sentence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -107,6 +108,16 @@ class QuotaExceeded(ContentError):
         self.size_bytes = size_bytes
         self.quota_pages = quota_pages
         self.quota_bytes = quota_bytes
+
+
+class UndoRefused(ContentError):
+    """The change cannot be undone; nothing was written. `pages` are those where later changes are in the way."""
+
+    code = "undo_refused"
+
+    def __init__(self, message: str, *, pages: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
 
 
 class StorageFull(ContentError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, keywords, moving, query, timeline
+from wikihost import attachments, keywords, moving, query, timeline, undoing
 from wikihost.catalog import Catalog
 from wikihost.errors import (
     EditNotApplicable,
@@ -40,6 +40,7 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHits,
+    Undone,
     WikiStats,
     Written,
 )
@@ -302,6 +303,18 @@ class Content:
             return moving.plan_rename(snapshot, old, new, base=base, redirect=redirect, message=message)
 
         return self._change(author, decide, dry_run)
+
+    def undo_change(
+        self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Undone:
+        """Take back what one commit (7 to 40 hex digits) did, whoever made it, by whatever door.
+
+        What came after it stays: texts are merged, pages are found under newer names, a rename goes back with its
+        files and links. Raises `RevisionNotFound`, and `UndoRefused` where later changes are in the way, for a merge
+        and the wiki's first commit, and when nothing is left to undo.
+        """
+        check_revision(revision)
+        return self._change(author, lambda snapshot: undoing.plan_undo(snapshot, revision, message=message), dry_run)
 
     def list_attachments(self, name: str) -> list[Attachment]:
         """The files of a page, by name. Raises `PageNotFound`."""

@@ -114,6 +114,16 @@ class QuotaExceeded(ContentError):
         self.quota_bytes = quota_bytes
 
 
+class UndoRefused(ContentError):
+    """The change cannot be undone; nothing was written. `pages` are those where later changes are in the way."""
+
+    code = "undo_refused"
+
+    def __init__(self, message: str, *, pages: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
+
+
 class StorageFull(ContentError):
     """The disk is full; nothing was written."""
 

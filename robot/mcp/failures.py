@@ -23,6 +23,7 @@ from wikihost.errors import (
     RevisionRequired,
     StorageFailed,
     StorageFull,
+    UndoRefused,
 )
 
 MAX_PROBLEMS = 5
@@ -40,6 +41,7 @@ _NEXT_STEPS: dict[type[ContentError], str] = {
         "Nothing was written, and trying again will not help. Shorten texts or remove pages that nobody needs, if the "
         "person you work for agrees, or tell the wiki's owner. Changes that do not grow the wiki still work."
     ),
+    UndoRefused: "Nothing was written. Look at the page's history, and mend by hand what still needs it.",
     StorageFull: "Nothing was written. Reading still works; tell the wiki's owner that its storage is full.",
     StorageFailed: "Try again once; if it fails again, tell the wiki's owner.",
 }

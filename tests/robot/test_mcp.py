@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Implementation, TextContent
 
 from robot.model import Visibility
-from tests.robot.agent_doors import Doors, a_passage, open_doors, serving
+from tests.robot.agent_doors import Doors, a_passage, connected, open_doors, serving
 from wikihost.quota import Quota
 
 ERAS = ["legacy", "auto"]
@@ -47,15 +44,6 @@ Write it down.
 @pytest.fixture
 def doors(tmp_path: Path) -> Doors:
     return open_doors(tmp_path)
-
-
-@asynccontextmanager
-async def connected(base: str, token: str = "writer", era: str = "2026-07-28", **more: Any) -> AsyncIterator[Client]:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with create_mcp_http_client(headers=headers | more.pop("headers", {})) as http:
-        transport = streamable_http_client(f"{base}/mcp", http_client=http)
-        async with Client(transport, mode=era, **more) as client:
-            yield client
 
 
 def text_of(result: CallToolResult) -> str:

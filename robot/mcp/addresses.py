@@ -1,21 +1,18 @@
-"""Where a page or a file is found: by agents as a resource, by people and scripts as an address (pure)."""
+"""Where a page or a file is found outside of the answer at hand (pure)."""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
-
-def resource_uri(slug: str, path: str) -> str:
-    """`wiki://{slug}/page/{+path}`, as `resources/read` takes it."""
-    return f"wiki://{slug}/page/{quote(path)}"
+from robot.mcp import uris
+from robot.mcp.tool import Block
 
 
-def resource_link(slug: str, path: str) -> dict[str, Any]:
-    """A content block that stands for the page's whole text."""
+def page_link(slug: str, path: str) -> Block:
+    """A content block that stands for the page's whole text, to be read as a resource."""
     return {
         "type": "resource_link",
-        "uri": resource_uri(slug, path),
+        "uri": uris.page_uri(slug, path),
         "name": path,
         "mimeType": "text/markdown",
     }

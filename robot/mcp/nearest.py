@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from robot.mcp.call import Call
-from robot.mcp.failures import explain
+from robot.mcp.failures import explain, sentence
 from robot.mcp.render import DATA_NOTICE, one_line
 from wikihost.errors import PageNotFound
 from wikihost.names import page_key
@@ -26,9 +26,9 @@ async def explain_missing(call: Call, name: str, error: PageNotFound) -> str:
     if not found:
         return explain(error)
     if page_key(found[0]) == page_key(name):
-        return f"{error} The page exists now; get_history lists its revisions."
+        return f"{sentence(error)} The page exists now; get_history lists its revisions."
     suggested = "\n".join(f"- {one_line(path)}" for path in found)
-    return f"{error}\nNearest names, or create the page with write_note:\n{DATA_NOTICE}\n{suggested}"
+    return f"{sentence(error)}\nNearest names, or create the page with write_note:\n{DATA_NOTICE}\n{suggested}"
 
 
 def nearest(name: str, paths: Iterable[str]) -> list[str]:

@@ -48,10 +48,10 @@ def bounded_diff(diff: str) -> str:
     return diff if size_of(diff) <= MAX_DIFF_BYTES else cut(diff, MAX_DIFF_BYTES) + "\n… (the rest is not shown)"
 
 
-def fitting(texts: Iterable[str], most_bytes: int = MAX_CONTENT_BYTES) -> int:
-    """How many of the texts, each followed by a line end, fit; at least one, so that reading on gets further."""
+def fitting(texts: Iterable[str], most_bytes: int = MAX_CONTENT_BYTES, *, between: int = 1) -> int:
+    """How many of the texts fit, with `between` bytes after each; at least one, so that reading on gets further."""
     count = 0
-    for end in accumulate(size_of(text) + 1 for text in texts):
+    for end in accumulate(size_of(text) + between for text in texts):
         if end > most_bytes:
             return max(count, 1)
         count += 1

@@ -12,6 +12,9 @@ from typing import Any, cast
 import hypercorn.trio
 import trio
 from hypercorn.config import Config
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
@@ -174,3 +177,13 @@ async def serving(doors: Doors) -> AsyncIterator[str]:
         finally:
             stop.set()
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(base: str, token: str = "writer", era: str = "2026-07-28", **more: Any) -> AsyncIterator[Client]:
+    """The SDK's client, in the era `legacy`, `auto` or a version; `token` is the name of the actor."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with create_mcp_http_client(headers=headers | more.pop("headers", {})) as http:
+        transport = streamable_http_client(f"{base}/mcp", http_client=http)
+        async with Client(transport, mode=era, **more) as client:
+            yield client

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import jsonschema
 from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import CallToolResult, TextContent
 
 from robot.mcp.call import Call
@@ -22,15 +18,6 @@ from tests.robot.agent_doors import ACTORS, DOMAIN, ORIGIN, Doors
 
 SCHEMAS = {tool.name: json_schema(tool.result) for tool in TOOLS}
 _BY_NAME = {tool.name: tool for tool in TOOLS}
-
-
-@asynccontextmanager
-async def connected(base: str, token: str = "writer", era: str = "2026-07-28", **more: Any) -> AsyncIterator[Client]:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with create_mcp_http_client(headers=headers | more.pop("headers", {})) as http:
-        transport = streamable_http_client(f"{base}/mcp", http_client=http)
-        async with Client(transport, mode=era, **more) as client:
-            yield client
 
 
 def text_of(result: CallToolResult) -> str:

@@ -13,8 +13,8 @@ from mcp_types import Implementation
 from robot.mcp.render import DATA_NOTICE
 from robot.mcp.tools import TOOLS
 from robot.model import Visibility
-from tests.robot.agent_doors import Doors, a_passage, open_doors, serving
-from tests.robot.mcp_client import connected, fail, succeed
+from tests.robot.agent_doors import Doors, a_passage, connected, open_doors, serving
+from tests.robot.mcp_client import fail, succeed
 from wikihost.quota import Quota
 
 ERAS = ["legacy", "auto"]

@@ -191,6 +191,14 @@ TOOLS: tuple[Tool, ...] = (
         history.ChangesResult,
         history.get_changes,
     ),
+    _moving(
+        "undo_change",
+        "Undo a change",
+        "Take back what one commit did, whoever made it; what came after stays. The undo is a commit too.",
+        history.UndoChangeArguments,
+        history.UndoneResult,
+        history.undo_change,
+    ),
     _reading(
         "list_attachments",
         "List files of a page",

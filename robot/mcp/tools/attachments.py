@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from robot.mcp import uris
 from robot.mcp.addresses import file_address
 from robot.mcp.call import Call
 from robot.mcp.failures import ToolFailed, sentence
@@ -160,7 +161,8 @@ async def download_attachment(call: Call, asked: DownloadAttachmentArguments) ->
         url=file_address(call.origin, file.page, file.filename),
     )
     first = f"Downloaded {file.filename} ({file.size} bytes, {result.mime_type})"
-    block = None if data is None else _as_block(result, data)
+    uri = uris.attachment_uri(call.wiki.slug, file.page, file.filename)
+    block = None if data is None else _as_block(uri, result.mime_type, data)
     if block is None:
         link = {"type": "resource_link", "uri": result.url, "name": file.filename, "mimeType": result.mime_type}
         lines = [first, f"It is too large to show here. GET it with the token that you use here: {result.url}"]
@@ -232,19 +234,15 @@ def _read(content: Content, asked: DownloadAttachmentArguments) -> tuple[Attachm
     return file, content.read_blob(file.blob) if file.size <= MAX_IMAGE_BYTES else None
 
 
-def _as_block(result: DownloadedResult, data: bytes) -> Block | None:
+def _as_block(uri: str, kind: str, data: bytes) -> Block | None:
     """The file as a content block; None when that would be too large."""
-    if result.mime_type in _IMAGES:
-        return {"type": "image", "data": base64.b64encode(data).decode("ascii"), "mimeType": result.mime_type}
-    resource = {"uri": result.url, "mimeType": result.mime_type}
-    if result.mime_type.startswith("text/") or result.mime_type in _TEXTS:
-        text = _as_text(data)
-        if text is not None:
-            fits = len(data) <= MAX_CONTENT_BYTES
-            return {"type": "resource", "resource": resource | {"text": text}} if fits else None
-    if len(data) > MAX_BLOB_BYTES:
+    if kind in _IMAGES:
+        return {"type": "image", "data": base64.b64encode(data).decode("ascii"), "mimeType": kind}
+    text = _as_text(data) if kind.startswith("text/") or kind in _TEXTS else None
+    if len(data) > (MAX_BLOB_BYTES if text is None else MAX_CONTENT_BYTES):
         return None
-    return {"type": "resource", "resource": resource | {"blob": base64.b64encode(data).decode("ascii")}}
+    held = {"blob": base64.b64encode(data).decode("ascii")} if text is None else {"text": text}
+    return {"type": "resource", "resource": {"uri": uri, "mimeType": kind, **held}}
 
 
 def _as_text(data: bytes) -> str | None:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from robot.mcp.call import Call
 from robot.mcp.failures import ToolFailed
-from robot.mcp.render import fitting, marked, one_line
-from robot.mcp.schemas import Arguments, FromWiki, OnPage, Result
+from robot.mcp.render import MAX_RESULT_BYTES, bounded_diff, counted, fitting, marked, one_line
+from robot.mcp.schemas import Arguments, CommitMessage, DryRun, FromWiki, OnPage, Result, Revision
 from robot.mcp.tool import Answer
 from wikihost.content import MAX_HISTORY
 from wikihost.values import Commit, LoggedCommit, PageChange
@@ -94,6 +94,26 @@ class ChangesResult(FromWiki):
     more: Annotated[bool, Field(description="More happened since; ask again with the cursor.")]
 
 
+class UndoChangeArguments(Arguments):
+    revision: Annotated[Revision, Field(description="The commit to undo, from get_history or get_recent_changes.")]
+    commit_message: CommitMessage = ""
+    dry_run: DryRun = False
+
+
+class UndonePageResult(Result):
+    path: str
+    change: str
+    renamed_from: str | None = None
+
+
+class UndoneResult(FromWiki):
+    undoes: str
+    revision: Annotated[str | None, Field(description="The commit that undid it.")] = None
+    pages: list[UndonePageResult]
+    dry_run: bool
+    diff: str
+
+
 async def get_recent_changes(call: Call, asked: GetRecentChangesArguments) -> Answer:
     limit = min(max(asked.limit, 1), MAX_COMMITS)
     entries, total = await call.contents.run(
@@ -132,6 +152,23 @@ async def get_changes(call: Call, asked: GetChangesArguments) -> Answer:
         more = True
     result = ChangesResult(head=found.head, changes=shown, cursor=cursor, more=more)
     return Answer(result, _changes_text(result))
+
+
+async def undo_change(call: Call, asked: UndoChangeArguments) -> Answer:
+    author, message = call.author, asked.commit_message or None
+    done = await call.contents.change(
+        call.wiki,
+        lambda content: content.undo_change(asked.revision, author=author, message=message, dry_run=asked.dry_run),
+    )
+    pages = [UndonePageResult(path=page.path, change=page.kind, renamed_from=page.source) for page in done.pages]
+    result = UndoneResult(
+        undoes=done.undoes[0],
+        revision=None if asked.dry_run else done.revision,
+        pages=pages[: fitting((page.model_dump_json() for page in pages), MAX_RESULT_BYTES // 2)],
+        dry_run=asked.dry_run,
+        diff=bounded_diff(done.diff),
+    )
+    return Answer(result, _undone_text(result, len(pages)))
 
 
 def _described(commit: Commit) -> dict[str, str | None]:
@@ -207,3 +244,16 @@ def _changes_text(result: ChangesResult) -> str:
         )
         data.append(f"  {change.message}")
     return marked(head, data)
+
+
+def _undone_text(result: UndoneResult, count: int) -> str:
+    if result.dry_run:
+        head = [f"Would undo {result.undoes[:8]}. Nothing was written. On {counted(count, 'page')}:"]
+    else:
+        made = (result.revision or "")[:8]
+        head = [f"Undid {result.undoes[:8]} (revision: {made}), on {counted(count, 'page')}:"]
+    data = []
+    for page in result.pages:
+        moved = f" from {one_line(page.renamed_from)}" if page.renamed_from else ""
+        data.append(f"- {one_line(page.path)}: {page.change}{moved}")
+    return marked(head, [*data, result.diff])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from robot.mcp.addresses import page_address, resource_link
+from robot.mcp.addresses import page_address, page_link
 from robot.mcp.call import Call
 from robot.mcp.failures import ToolFailed, explain
 from robot.mcp.nearest import explain_missing
@@ -113,7 +113,7 @@ async def read_note(call: Call, asked: ReadNoteArguments) -> Answer:
     result = await call.contents.run(
         call.wiki, lambda content: _excerpt(content.read_page(asked.path, revision), asked)
     )
-    more = [] if _is_whole(result) else [resource_link(call.wiki.slug, result.path)]
+    more = [] if _is_whole(result) else [page_link(call.wiki.slug, result.path)]
     return Answer(result, _note_text(result), more)
 
 
@@ -124,7 +124,7 @@ async def read_notes(call: Call, asked: ReadNotesArguments) -> Answer:
     # Nobody who wrote a page can know the mark, so no page can look like the beginning of another.
     mark = secrets.token_hex(4)
     blocks = [{"type": "text", "text": _part_text(part, mark)} for part in result.notes]
-    links = [resource_link(call.wiki.slug, path) for path in result.left_out]
+    links = [page_link(call.wiki.slug, path) for path in result.left_out]
     return Answer(result, _overview_text(result, len(paths), mark), [*blocks, *links])
 
 
@@ -185,7 +185,7 @@ class _Lines:
 
     @classmethod
     def fit(cls, lines: Sequence[str], most_bytes: int) -> _Lines:
-        count = fitting(lines, most_bytes)
+        count = fitting(lines, most_bytes, between=0)
         whole = "".join(lines[:count])
         text = cut(whole, most_bytes)
         return cls(text, count, text != whole)
@@ -211,7 +211,7 @@ def _read_all(content: Content, paths: Sequence[str], room: int) -> ReadNotesRes
             room -= size_of(problems[-1].problem)
         else:
             parts.append(part)
-            room -= size_of(part.content) + _HEAD_BYTES
+            room = 0 if part.next_offset is not None else room - size_of(part.content) - _HEAD_BYTES
     return ReadNotesResult(notes=parts, problems=problems, left_out=[])
 
 

@@ -15,6 +15,7 @@ from wikihost.errors import (
     InvalidAttachment,
     InvalidPageName,
     InvalidPageText,
+    OutsideReach,
     PageExists,
     PageNotFound,
     PageTooLarge,
@@ -24,6 +25,7 @@ from wikihost.errors import (
     StorageFailed,
     StorageFull,
     UndoRefused,
+    WikiFrozen,
 )
 
 MAX_PROBLEMS = 5
@@ -42,6 +44,8 @@ _NEXT_STEPS: dict[type[ContentError], str] = {
         "person you work for agrees, or tell the wiki's owner. Changes that do not grow the wiki still work."
     ),
     UndoRefused: "Nothing was written. Look at the page's history, and mend by hand what still needs it.",
+    OutsideReach: "Nothing was written. Choose a name in that folder, or ask the person you work for.",
+    WikiFrozen: "Nothing was written, and trying again will not help. Reading still works.",
     StorageFull: "Nothing was written. Reading still works; tell the wiki's owner that its storage is full.",
     StorageFailed: "Try again once; if it fails again, tell the wiki's owner.",
 }

@@ -40,13 +40,15 @@ from robot.mcp.schemas import OnPage, json_schema
 from robot.mcp.tool import Tool
 from robot.mcp.tools import TOOLS
 from robot.search.values import SearchError
-from wikihost.errors import ContentError, PageNotFound
+from wikihost.errors import FROZEN, ContentError, PageNotFound
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
 
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
+
+_READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -91,7 +93,7 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
+            return _failed(FROZEN if call.wiki.is_frozen else _READS_ONLY)
         return await run_tool(tool, call, params.arguments or {}, context.protocol_version)
 
 

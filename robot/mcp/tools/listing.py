@@ -14,6 +14,8 @@ from robot.mcp.render import fitting, marked, names, one_line, some
 from robot.mcp.schemas import MAX_LISTED, MAX_NAME_CHARS, Arguments, Cursor, FromWiki, OnPage, Result
 from robot.mcp.tool import Answer
 from wikihost.content import Content
+from wikihost.errors import FROZEN
+from wikihost.reach import Reach
 from wikihost.values import PageFilter, PageSummary
 
 MAX_NAMES = 200
@@ -41,6 +43,8 @@ class WikiInfoResult(FromWiki):
     tags: Annotated[dict[str, int], Field(description="Pages with each.")]
     categories: dict[str, int]
     may_write: bool
+    frozen: Annotated[bool, Field(description="Nobody may write at present.")] = False
+    folder: Annotated[str | None, Field(description="All that you reach; the figures are of it.")] = None
 
 
 class ListNotesArguments(Arguments):
@@ -119,6 +123,8 @@ async def get_wiki_info(call: Call, _asked: GetWikiInfoArguments) -> Answer:
         tags=_most_used(stats.tags),
         categories=_most_used(stats.categories),
         may_write=call.may_write,
+        frozen=call.wiki.is_frozen,
+        folder=call.folder,
     )
     return Answer(result, _info_text(result))
 
@@ -162,7 +168,8 @@ async def get_links(call: Call, asked: GetLinksArguments) -> Answer:
 
 
 async def find_broken_links(call: Call, asked: FindBrokenLinksArguments) -> Answer:
-    result = await call.contents.run(call.wiki, lambda content: _broken(content, asked))
+    reach = None if call.folder is None else Reach(call.folder)
+    result = await call.contents.run(call.wiki, lambda content: _broken(content, asked, reach))
     head = [f"Found {result.total} missing pages that others link to:", *_going_on(len(result.links), result.cursor)]
     data = [
         f"- {one_line(link.target)} ({link.linked_from_total}): {names(link.linked_from, MAX_SHOWN_LINKS)}"
@@ -190,11 +197,12 @@ def _summary(page: PageSummary) -> NoteSummary:
     )
 
 
-def _broken(content: Content, asked: FindBrokenLinksArguments) -> BrokenLinksResult:
+def _broken(content: Content, asked: FindBrokenLinksArguments, reach: Reach | None) -> BrokenLinksResult:
+    """Whether a page out of reach exists is not told, so no link to one is called broken."""
     there = {page.path for page in content.list_pages()}
     sources: dict[str, list[str]] = {}
     for source, target in content.links().edges:
-        if target not in there:
+        if target not in there and (reach is None or reach.covers(target)):
             sources.setdefault(target, []).append(source)
     rest = sorted(target for target in sources if target > asked.cursor)
     links = [
@@ -256,6 +264,11 @@ def _links_text(result: LinksResult) -> str:
     return marked([f"Links for {result.path}:"], data)
 
 
+def _reach(folder: str | None) -> str:
+    """Where access and all figures end."""
+    return "" if folder is None else f", only pages under {folder} (what is counted here is inside it)"
+
+
 def _info_text(result: WikiInfoResult) -> str:
     head = [
         f"# {one_line(result.name)}",
@@ -264,8 +277,10 @@ def _info_text(result: WikiInfoResult) -> str:
         f"Size: {result.size_bytes} of at most {result.quota_bytes} bytes, texts and attachments",
         f"Last change: {result.updated or 'none yet'}",
         f"Head: {result.head}",
-        f"Your access: {'read and write' if result.may_write else 'read only'}",
+        f"Your access: {'read and write' if result.may_write else 'read only'}{_reach(result.folder)}",
     ]
+    if result.frozen:
+        head.append(FROZEN)
     if result.purpose:
         head.append(f"Purpose: {one_line(result.purpose, 2_000)}")
     if result.guidance:

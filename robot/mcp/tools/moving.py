@@ -26,6 +26,7 @@ class RenamedResult(FromWiki):
     revision: str | None = None
     updated_pages: Annotated[list[str], Field(description="Pages whose links were changed.")]
     redirect: bool
+    links_left: Annotated[int | None, Field(description="Pages out of your reach that link to the old name.")] = None
     dry_run: bool
     diff: Annotated[str | None, Field(description="Of a dry run.")] = None
 
@@ -64,6 +65,7 @@ async def rename_note(call: Call, asked: RenameNoteArguments) -> Answer:
         revision=None if asked.dry_run else done.revision,
         updated_pages=some(done.updated_pages),
         redirect=done.redirect,
+        links_left=done.links_left or None,
         dry_run=asked.dry_run,
         diff=bounded_diff(done.diff) if asked.dry_run else None,
     )
@@ -86,7 +88,7 @@ async def delete_note(call: Call, asked: DeleteNoteArguments) -> Answer:
         dry_run=asked.dry_run,
         diff=bounded_diff(done.diff) if asked.dry_run else None,
     )
-    return Answer(result, _deleted_text(result))
+    return Answer(result, _deleted_text(result, can_be_undone=call.folder is None))
 
 
 def _renamed_text(result: RenamedResult, count: int) -> str:
@@ -99,16 +101,19 @@ def _renamed_text(result: RenamedResult, count: int) -> str:
     if result.redirect:
         head.append(f"The old name {'would lead' if result.dry_run else 'leads'} to the new one.")
     head.append(f"{verb} {count} backreferences:" if count else "No backreferences needed updating.")
+    if result.links_left:
+        head.insert(-1, f"{counted(result.links_left, 'page')} out of your reach still link to the old name.")
     shown = [f"- {one_line(path)}" for path in result.updated_pages]
     return marked(head, shown + ([result.diff] if result.diff else []))
 
 
-def _deleted_text(result: DeletedResult) -> str:
+def _deleted_text(result: DeletedResult, *, can_be_undone: bool) -> str:
     if result.dry_run:
         head = [f"Would delete {result.path}. Nothing was written."]
     else:
-        # The commit before has the page still, so this is what brings it back.
-        head = [f"Deleted {result.path}", f"undo_change with revision {(result.revision or '')[:8]} brings it back."]
+        head = [f"Deleted {result.path}"]
+        if can_be_undone:
+            head.append(f"undo_change with revision {(result.revision or '')[:8]} brings it back.")
     data = []
     if result.attachments:
         head.append(f"With {counted(len(result.attachments), 'attachment')}:")

@@ -172,6 +172,20 @@ class ConfinedContent(Content):
             follow_redirect=follow_redirect,
         )
 
+    def rewrite_page(
+        self,
+        name: str,
+        rewrite: Callable[[str], str],
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        return super().rewrite_page(
+            self._changeable(name), rewrite, base=base, author=author, message=message, dry_run=dry_run
+        )
+
     def delete_page(
         self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
     ) -> Removed:
@@ -273,7 +287,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "undo_change"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

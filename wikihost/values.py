@@ -163,6 +163,47 @@ class Renamed:
 
 
 @dataclass(frozen=True, slots=True)
+class UndonePage:
+    """What an undo does to one page and its files. `source` is the name that it has until then, where it is renamed.
+
+    `attachments` are the files that change with it, or alone.
+    """
+
+    path: str
+    kind: Literal["created", "updated", "deleted", "renamed"]
+    diff: str
+    attachments: Sequence[str] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A page that an undo of several changes leaves as it is, and the reason in a few words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An acknowledged undo of the commits `undoes`, newest first; a dry run has `changed=False` and the same pages."""
+
+    revision: str
+    changed: bool
+    undoes: Sequence[str]
+    pages: Sequence[UndonePage]
+    left_alone: Sequence[LeftAlone] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        return [page.path for page in self.pages]
+
+    @property
+    def diff(self) -> str:
+        return "".join(page.diff for page in self.pages)
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of a page, `size` bytes under the object id `blob`.
 

@@ -18,18 +18,17 @@ from urllib.parse import quote
 import httpx2
 import pytest
 import trio
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
 from robot.mcp.tools import TOOLS
 from robot.model import Scope
-from robot.rest.app import OPERATIONS, create_rest_app
+from robot.rest.app import OPERATIONS
 from robot.rest.operations import BYTES, Operation
 from robot.search.service import SearchService
-from tests.robot.agent_doors import ACTORS, AUTHOR, DOMAIN, Doors, an_agent, open_doors, serving
+from tests.robot.agent_doors import ACTORS, AUTHOR, Doors, an_agent, open_doors, serving
 from tests.robot.search_wiki import WatchedModel, running, settled
 from tests.wikihost.wikis import git
 from wikihost.content import Content
@@ -140,15 +139,13 @@ async def confined(root: Path, links: Mapping[str, list[str]]) -> AsyncIterator[
     contents = Contents(DataDir(root))
     service = SearchService(contents, lambda _: doors.wiki, WatchedModel())
     doors = open_doors(root, search=service)
-    doors.contents = contents
-    doors.mcp = McpEndpoint(contents=contents, search=service, domain=DOMAIN)
-    doors.rest = create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root)
     async with running(service), serving(doors) as base, httpx2.AsyncClient(base_url=base, headers=HEADERS) as http:
-        await contents.change(doors.wiki, lambda content: fill(content, links))
+        await doors.contents.change(doors.wiki, lambda content: fill(content, links))
         service.notify(doors.wiki.id)
         await settled(service, doors.wiki)
         yield Confined(doors, http, root, service)
     contents.close_all()
+    doors.contents.close_all()
 
 
 @dataclass(frozen=True)
@@ -274,25 +271,38 @@ def test_nothing_outside_is_told_or_changed(links: Mapping[str, list[str]], step
         trio.run(play, Path(root))
 
 
+def plainly(model: type[BaseModel] | None, said: Json) -> Json:
+    """What a model takes of `said`, with what it needs besides."""
+    if model is None:
+        return {}
+    schema = model.model_json_schema()
+    needed = {name: find(value_for(name, schema["properties"][name]), bool) for name in schema.get("required", ())}
+    return needed | {name: value for name, value in said.items() if name in schema["properties"]}
+
+
 async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path) -> None:
-    """By hand what chance may leave out: each door once about a page inside and once about one outside."""
+    """What chance may leave out: each operation and tool about a page inside, and about one outside."""
     async with confined(tmp_path, {"Home": ["Projects/Apollo/Plan"]}) as wiki:
         before = wiki.outside()
         for name in ("Projects/Apollo/Plan", "Home"):
+            said: Json = {name_of_it: name for name_of_it in ("path", "id", "old_path")} | {
+                "paths": [name],
+                "content": "An otter.",
+                "revision": "@own",
+                "old_string": "otter",
+                "new_string": "seal",
+                "new_path": f"{name} 2",
+                "filename": "plan.txt",
+                "since": "@first",
+                "q": "otter launch",
+                "query": "otter launch",
+            }
             for operation in OPERATIONS:
-                fields = {} if operation.query is None else operation.query.model_json_schema().get("properties", {})
-                query = {"since": "@first", "q": "otter launch"}
-                body = {
-                    "content": "Otter.",
-                    "revision": "@own",
-                    "old_string": "otter",
-                    "new_string": "seal",
-                    "new_path": f"{name} 2",
-                    "filename": "plan.txt",
-                }
-                picked = body if operation.method != "DELETE" else {}
-                query = {key: value for key, value in query.items() if key in fields}
-                await take(wiki, Step(operation, {"name": name, "filename": "plan.txt"}, query, picked))
+                body = operation.body if isinstance(operation.body, type) and operation.method != "DELETE" else None
+                path = {"name": name, "filename": "plan.txt"}
+                await take(wiki, Step(operation, path, plainly(operation.query, said), plainly(body, said)))
+            for tool in TOOLS:
+                await take(wiki, Step(tool.name, {}, {}, plainly(tool.arguments, said)))
         assert wiki.outside() == before
 
 

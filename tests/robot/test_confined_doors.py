@@ -92,12 +92,17 @@ class Confined:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Json:
         """Call a tool; as `ask`."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        answer = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        answer = await self.mcp("tools/call", name=name, arguments=arguments)
         assert "result" in answer, answer
         result: Json = answer["result"]
         return result
+
+    async def mcp(self, method: str, **params: Any) -> Json:
+        """Send a message; as `ask`."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+        answer: Json = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        return answer
 
     def _note(self, *sent: object) -> None:
         text = repr(sent).casefold()
@@ -304,6 +309,25 @@ async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path
             for tool in TOOLS:
                 await take(wiki, Step(tool.name, {}, {}, plainly(tool.arguments, said)))
         assert wiki.outside() == before
+
+
+async def test_resources_prompts_and_names_to_complete_are_of_the_folder(tmp_path: Path) -> None:
+    async with confined(tmp_path, {"Projects/Apollo/Plan": ["Home"]}) as wiki:
+        address = f"wiki://{wiki.doors.wiki.slug}"
+        listed = (await wiki.mcp("resources/list"))["result"]["resources"]
+        assert sorted(each["name"] for each in listed) == sorted(INSIDE)
+        template = {"type": "ref/resource", "uri": f"{address}/page/{{+path}}"}
+        typed = {"name": "path", "value": "o"}
+        completed = (await wiki.mcp("completion/complete", ref=template, argument=typed))["result"]["completion"]
+        assert sorted(completed["values"]) == sorted(INSIDE)
+        for page, file in (("Projects/Apollo/Plan", "plan.txt"), ("Home", "zqfile.txt")):
+            answers = [
+                await wiki.mcp("resources/read", uri=f"{address}/page/{page}"),
+                await wiki.mcp("resources/read", uri=f"{address}/attachment/{page}/{file}"),
+                await wiki.mcp("prompts/get", name="summarise_page", arguments={"path": page}),
+                await wiki.mcp("prompts/get", name="weave_links", arguments={"path": page}),
+            ]
+            assert {"result" in answer for answer in answers} == {page in INSIDE}
 
 
 async def test_what_a_confined_agent_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@
 | owner | yes | yes | yes |
 | agent | what its person may, and its credential says | the same | never |
 
-Nobody writes in a frozen wiki.
+Nobody writes in a frozen wiki. A credential may reach one folder only (`folder_of`): then `contents.reachable` sees to
+it that nothing else is read or written, and git, which gives wikis whole, is refused.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ def may_once_granted(actor: Actor, action: Action, wiki: Wiki) -> bool:
             return may(replace(actor, credential=replace(connection, scopes=frozenset(Scope))), action, wiki)
         case _:
             return False
+
+
+def folder_of(actor: Actor) -> str | None:
+    """The folder that the actor is confined to, with a slash at its end; None is the whole wiki."""
+    return actor.credential.prefix if isinstance(actor, Agent) else None
 
 
 def _anyone_may(action: Action, wiki: Wiki) -> bool:

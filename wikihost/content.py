@@ -9,11 +9,10 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, keywords, moving, query, timeline
+from wikihost import attachments, keywords, moving, query, timeline, undoing
 from wikihost.catalog import Catalog
 from wikihost.errors import (
     EditNotApplicable,
-    PageNotFound,
     RevisionRequired,
     StorageFailed,
     StorageFull,
@@ -23,8 +22,9 @@ from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
 from wikihost.quota import Usage, check_fit, read_quota
+from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.texts import encode_text, plan_text, replace_once
+from wikihost.texts import encode_text, plan_text, replace_once, rewritten
 from wikihost.usage import Ledger, disk_bytes
 from wikihost.values import (
     Attached,
@@ -40,6 +40,7 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHits,
+    Undone,
     WikiStats,
     Written,
 )
@@ -249,6 +250,32 @@ class Content:
 
         return self._change(author, decide, dry_run)
 
+    def rewrite_page(
+        self,
+        name: str,
+        rewrite: Callable[[str], str],
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        """Put what `rewrite` makes of a page's text in its place; nobody else writes meanwhile.
+
+        It is called anew when a plain git was faster; what it raises, nothing was written. `base` is as in
+        `write_page`, and may be None. Raises as `edit_page`, and `InvalidPageText` for a page that is not UTF-8.
+        """
+        name = parse_page_name(name)
+
+        def decide(snapshot: Snapshot) -> Plan[Written]:
+            row = snapshot.page(name)
+            check_meant(snapshot, row, base)
+            check_base(row, base, lambda: snapshot.text_of(row))
+            data = rewritten(snapshot.repository.read_blob(row.blob), rewrite)
+            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
+
+        return self._change(author, decide, dry_run)
+
     def delete_page(
         self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
     ) -> Removed:
@@ -276,6 +303,18 @@ class Content:
             return moving.plan_rename(snapshot, old, new, base=base, redirect=redirect, message=message)
 
         return self._change(author, decide, dry_run)
+
+    def undo_change(
+        self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Undone:
+        """Take back what one commit (7 to 40 hex digits) did, whoever made it, by whatever door.
+
+        What came after it stays: texts are merged, pages are found under newer names, a rename goes back with its
+        files and links. Raises `RevisionNotFound`, and `UndoRefused` where later changes are in the way, for a merge
+        and the wiki's first commit, and when nothing is left to undo.
+        """
+        check_revision(revision)
+        return self._change(author, lambda snapshot: undoing.plan_undo(snapshot, revision, message=message), dry_run)
 
     def list_attachments(self, name: str) -> list[Attachment]:
         """The files of a page, by name. Raises `PageNotFound`."""
@@ -336,6 +375,10 @@ class Content:
             held.take_in(source, onto=onto, new=new)
         self._follow_quietly()
 
+    def replays(self) -> Replays:
+        """The kept answers of the wiki."""
+        return Replays(self.catalog)
+
     def close(self) -> None:
         """Release files and connections; nothing may be called afterwards."""
         self.catalog.close()
@@ -365,7 +408,7 @@ class Content:
         path = row.path if row else name
         blob = repository.blob_of(commit, file_of(path))
         if blob is None:
-            raise PageNotFound(f"Page not found: {name} at revision {commit[:8]}.")
+            raise page_not_found(name, commit)
         text = repository.read_blob(blob).decode("utf-8", "replace")
         frontmatter, body = split_frontmatter(text)
 
@@ -376,7 +419,7 @@ class Content:
 
         links_to, linked_from, last = self.catalog.read(look_up)
         if not last:
-            raise PageNotFound(f"Page not found: {name} at revision {commit[:8]}.")
+            raise page_not_found(name, commit)
         return Page(path, page_title(path, frontmatter), text, frontmatter, links_to, linked_from, last[0])
 
     def _ask(self, work: Callable[[Connection], T]) -> T:

@@ -5,6 +5,7 @@ Each edge (REST, MCP, CLI, browser) maps these once. Every message is a sentence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -24,6 +25,24 @@ class PageNotFound(ContentError):
     """No page of that name exists at the asked revision."""
 
     code = "page_not_found"
+
+
+class OutsideReach(ContentError):
+    """The caller's credential reaches only one folder, which what was asked for is not inside."""
+
+    code = "outside_folder"
+
+
+FROZEN = "This wiki is read-only by the operator of this host: it can be read as ever, but not changed."
+
+
+class WikiFrozen(ContentError):
+    """The operator lets the wiki be read only; nothing was written."""
+
+    code = "frozen"
+
+    def __init__(self) -> None:
+        super().__init__(FROZEN)
 
 
 class PageExists(ContentError):
@@ -72,13 +91,17 @@ class Conflict(ContentError):
 
 
 class EditNotApplicable(ContentError):
-    """The text to replace occurs `occurrences` times in the page, where exactly once is needed."""
+    """The text to replace occurs `occurrences` times in the page, where exactly once is needed.
+
+    `lines` are the lines, counted from 1, where the first of several begin.
+    """
 
     code = "edit_not_applicable"
 
-    def __init__(self, message: str, *, occurrences: int) -> None:
+    def __init__(self, message: str, *, occurrences: int, lines: Sequence[int] = ()) -> None:
         super().__init__(message)
         self.occurrences = occurrences
+        self.lines = lines
 
 
 class PageTooLarge(ContentError):
@@ -96,17 +119,39 @@ class InvalidPageText(ContentError):
 class QuotaExceeded(ContentError):
     """The change would make the wiki grow beyond its quota; nothing was written.
 
-    `pages` and `size_bytes` are what the wiki would hold with it.
+    `pages` and `size_bytes` are what the wiki would hold with it, None for a caller who may not know.
     """
 
     code = "quota_exceeded"
 
-    def __init__(self, message: str, *, pages: int, size_bytes: int, quota_pages: int, quota_bytes: int) -> None:
+    def __init__(
+        self, message: str, *, pages: int | None, size_bytes: int | None, quota_pages: int, quota_bytes: int
+    ) -> None:
         super().__init__(message)
         self.pages = pages
         self.size_bytes = size_bytes
         self.quota_pages = quota_pages
         self.quota_bytes = quota_bytes
+
+    def without_figures(self) -> QuotaExceeded:
+        """The same, for a caller who sees only a part of the wiki."""
+        return QuotaExceeded(
+            "The wiki as a whole is full, and this would make it grow: remove what nobody needs, or tell its owner.",
+            pages=None,
+            size_bytes=None,
+            quota_pages=self.quota_pages,
+            quota_bytes=self.quota_bytes,
+        )
+
+
+class UndoRefused(ContentError):
+    """The change cannot be undone; nothing was written. `pages` are those where later changes are in the way."""
+
+    code = "undo_refused"
+
+    def __init__(self, message: str, *, pages: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
 
 
 class StorageFull(ContentError):

@@ -138,16 +138,62 @@ def links_to(connection: sqlite3.Connection, name: str) -> list[str]:
     return [path for (path,) in rows]
 
 
+def mentioning(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The pages that link to a name in any spelling, or redirect to it, by path."""
+    rows = connection.execute(
+        "SELECT path FROM link JOIN page ON page.id = page_id WHERE link.key = ?1"
+        " UNION SELECT path FROM page WHERE redirect_key = ?1 ORDER BY path",
+        (page_key(name),),
+    )
+    return [path for (path,) in rows]
+
+
+def spellings(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The pages that a name may mean, as they are written."""
+    return [
+        path for (path,) in connection.execute("SELECT path FROM page WHERE key = ? ORDER BY path", (page_key(name),))
+    ]
+
+
+def newest_first(connection: sqlite3.Connection, revisions: Sequence[str]) -> list[str]:
+    """Commits, given by full id, in the order of the changelog."""
+    rows = connection.execute(
+        f"SELECT oid FROM json_each(?) JOIN commits AS c ON oid = value ORDER BY {NEWEST_FIRST}",
+        (json.dumps(revisions),),
+    )
+    return [oid for (oid,) in rows]
+
+
 def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str | None = None) -> list[Commit]:
     """The commits that touched a file, newest first; `up_to` leaves out those after that commit."""
     rows = connection.execute(
         "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"
         " FROM page_commit JOIN commits AS c ON c.id = commit_id"
-        " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM commits WHERE oid = ?2))"
+        # Of all commits: whoever reaches one folder may still name one that changed nothing there.
+        " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM main.commits WHERE oid = ?2))"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?3",
         (file, up_to, limit),
     )
     return [as_commit(row) for row in rows]
+
+
+def touching_other_pages(connection: sqlite3.Connection, file: str) -> set[str]:
+    """Of the commits that touched a file, those that touched another page too, as a rename does."""
+    rows = connection.execute(
+        "SELECT c.oid FROM page_commit AS here JOIN commits AS c ON c.id = here.commit_id WHERE here.file = ?"
+        " AND EXISTS (SELECT 1 FROM page_commit AS other WHERE other.commit_id = here.commit_id"
+        " AND other.file <> here.file AND other.file LIKE '%.md')",
+        (file,),
+    )
+    return {oid for (oid,) in rows}
+
+
+def find_commit(connection: sqlite3.Connection, revision: str) -> Commit | None:
+    """The commit of these 40 digits, as history shows it."""
+    row = connection.execute(
+        "SELECT oid, author, email, time, zone, message, agent FROM commits WHERE oid = ?", (revision,)
+    ).fetchone()
+    return None if row is None else as_commit(row)
 
 
 def as_commit(row: tuple[str, str, str, int, int, str, str | None]) -> Commit:

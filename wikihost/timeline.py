@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
 from wikihost import query
 from wikihost.derive import NEWEST_FIRST
 from wikihost.errors import RevisionNotFound
-from wikihost.moving import source_of
+from wikihost.moving import MAX_RENAMES, redirect_of, source_of
 from wikihost.names import name_of_file
 from wikihost.plans import Snapshot
+from wikihost.reach import Reach
 from wikihost.repo import CommitRecord
 from wikihost.trees import FileChange
 from wikihost.values import Changes, Commit, LoggedCommit, PageChange
-
-_MAX_RENAMES = 20
 
 
 def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Commit]:
     """The commits of a page, newest first, also under the names that it had before."""
     found: list[Commit] = []
     file, up_to = row.file, None
-    for _ in range(_MAX_RENAMES):
-        part = _history(snapshot, file, limit - len(found), up_to)
-        if not part:
+    for _ in range(MAX_RENAMES):
+        part = snapshot.ask(lambda connection: query.history(connection, file, limit - len(found), up_to=up_to))  # noqa: B023
+        came = _where_it_came(snapshot, file, part)
+        if came is None:
+            found += part
             break
-        found += part
-        first = part[-1].revision
-        record = snapshot.repository.commit(first)
-        if len(found) >= limit or not record.parents:
-            break
-        source = source_of(snapshot.repository, _touched(snapshot, record), file)
-        if source is None:
-            break
-        file, up_to = source, record.parents[0]
+        number, source, up_to = came
+        found += part[:number]
+        file = source
     return found
 
 
-def _history(snapshot: Snapshot, file: str, limit: int, up_to: str | None) -> list[Commit]:
-    return snapshot.ask(lambda connection: query.history(connection, file, limit, up_to=up_to))
+def _where_it_came(snapshot: Snapshot, file: str, commits: Sequence[Commit]) -> tuple[int, str, str] | None:
+    """How many of the commits are no older than the one that moved the page to `file`, from where, and its parent."""
+    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, file))
+    for number, commit in enumerate(commits, start=1):
+        if commit.revision not in mixed:
+            continue
+        record = snapshot.repository.commit(commit.revision)
+        if not record.parents or not _was_free(snapshot, record.parents[0], file):
+            continue
+        source = source_of(snapshot.repository, _touched(snapshot, record), file)
+        if source is not None:
+            return number, source, record.parents[0]
+    return None
+
+
+def _was_free(snapshot: Snapshot, commit: str, file: str) -> bool:
+    """Whether nothing was at `file` then, or a redirect."""
+    blob = snapshot.repository.blob_of(commit, file)
+    return blob is None or redirect_of(snapshot.repository.read_blob(blob)) is not None
 
 
 def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
@@ -80,8 +93,33 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 
+def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> Changes:
+    """As `changes_since`, of the commits and pages inside a folder alone; `snapshot` is of a confined catalog.
+
+    What moved in from outside was created, what moved out was deleted.
+    """
+    base = snapshot.repository.resolve(since)
+
+    def look_up(connection: sqlite3.Connection) -> list[tuple[CommitRecord, Commit]]:
+        records = snapshot.repository.commits(base, snapshot.head)
+        found = ((record, query.find_commit(connection, record.oid)) for record in records)
+        return list(islice(((record, commit) for record, commit in found if commit is not None), limit + 1))
+
+    found = snapshot.ask(look_up)
+    told: list[PageChange] = []
+    for record, commit in found[:limit]:
+        touched = _touched(snapshot, record)
+        inside = {path: change for path, change in touched.items() if reach.covers_file(path)}
+        told += _changes_in(snapshot, commit, inside)
+    more = len(found) > limit
+    return Changes(snapshot.head, told, found[limit - 1][1].revision if more else snapshot.head, more=more)
+
+
 def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
-    commit, touched = query.commit_of(record), _touched(snapshot, record)
+    return _changes_in(snapshot, query.commit_of(record), _touched(snapshot, record))
+
+
+def _changes_in(snapshot: Snapshot, commit: Commit, touched: Mapping[str, FileChange]) -> list[PageChange]:
     pages = {name: change for path, change in touched.items() if (name := name_of_file(path)) is not None}
     found: dict[str, PageChange] = {}
     moved: set[str] = set()

@@ -148,7 +148,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An acknowledged rename. `updated_pages` are others whose links were rewritten."""
+    """An acknowledged rename. `updated_pages` are others whose links were rewritten.
+
+    `links_left` counts the pages that still link to the old name, since the caller's credential does not reach them.
+    """
 
     old_path: str
     new_path: str
@@ -156,6 +159,48 @@ class Renamed:
     updated_pages: Sequence[str]
     redirect: bool
     diff: str
+    links_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UndonePage:
+    """What an undo does to one page and its files. `source` is the name that it has until then, where it is renamed.
+
+    `attachments` are the files that change with it, or alone.
+    """
+
+    path: str
+    kind: Literal["created", "updated", "deleted", "renamed"]
+    diff: str
+    attachments: Sequence[str] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A page that an undo of several changes leaves as it is, and the reason in a few words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An acknowledged undo of the commits `undoes`, newest first; a dry run has `changed=False` and the same pages."""
+
+    revision: str
+    changed: bool
+    undoes: Sequence[str]
+    pages: Sequence[UndonePage]
+    left_alone: Sequence[LeftAlone] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        return [page.path for page in self.pages]
+
+    @property
+    def diff(self) -> str:
+        return "".join(page.diff for page in self.pages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import mimetypes
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -42,6 +41,7 @@ from robot.rest.shapes import (
     Put,
 )
 from robot.search.values import FindAnswer, Passage, ReindexStatus, SemanticAnswer
+from wikihost.attachments import mime_type
 from wikihost.values import (
     Attached,
     Attachment,
@@ -60,8 +60,6 @@ from wikihost.values import (
 
 # One of `shapes`: to mypy, each of them is such a mapping.
 Json = Mapping[str, object]
-
-_TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 
 
 def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
@@ -178,6 +176,8 @@ def renamed(done: Renamed, *, dry_run: bool) -> PageRenamed:
         "redirect": done.redirect,
         "revision": None if dry_run else done.revision,
     }
+    if done.links_left:
+        body["links_left"] = done.links_left
     if dry_run:
         body["dry_run"] = True
         body["diff"] = done.diff
@@ -231,10 +231,6 @@ def attachment_removed(done: Removed, *, dry_run: bool) -> AttachmentRemoved:
     if dry_run:
         body["dry_run"] = True
     return body
-
-
-def mime_type(filename: str) -> str:
-    return _TYPES.guess_type(filename)[0] or "application/octet-stream"
 
 
 def history(path: str, commits: Sequence[Commit], limit: int) -> History:

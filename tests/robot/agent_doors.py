@@ -12,6 +12,9 @@ from typing import Any, cast
 import hypercorn.trio
 import trio
 from hypercorn.config import Config
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
@@ -20,11 +23,11 @@ from robot.mcp.endpoint import McpEndpoint
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.search.values import Passage, ReindexRunning, ReindexStatus, SemanticAnswer
+from robot.search.values import FindAnswer, Finding, FindMode, Passage, ReindexRunning, ReindexStatus, SemanticAnswer
 from wikihost.content import Content
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki
-from wikihost.values import Author
+from wikihost.values import Author, SearchHit
 
 DOMAIN = "robot.test"
 ORIGIN = "http://notes.robot.test"
@@ -37,8 +40,8 @@ def a_wiki(visibility: Visibility = Visibility.PRIVATE) -> Wiki:
     return Wiki("w1", "notes", "Field Notes", "Where the team keeps what it learnt.", visibility, LONG_AGO)
 
 
-def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1") -> Agent:
-    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None)
+def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1", folder: str | None = None) -> Agent:
+    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None, folder)
     return Agent(ADA, role, token, client="laptop")
 
 
@@ -61,6 +64,13 @@ class StandInSearch:
     async def query(self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int) -> SemanticAnswer:
         self.asked.append((text, limit, max_chunks_per_page))
         return SemanticAnswer(self.answers[:limit], "semantic", "f" * 40, "f" * 40)
+
+    async def find(self, wiki: Wiki, text: str, *, mode: FindMode, limit: int, offset: int = 0) -> FindAnswer:
+        found = [
+            Finding(SearchHit(each.path, each.title, each.snippet, 0.5), 0.5, None, 0.5)
+            for each in self.answers[offset : offset + limit]
+        ]
+        return FindAnswer(found, len(self.answers), mode, 0.5, "f" * 40, "f" * 40)
 
     def start_reindex(self, wiki: Wiki) -> None:
         if self.running:
@@ -167,3 +177,13 @@ async def serving(doors: Doors) -> AsyncIterator[str]:
         finally:
             stop.set()
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(base: str, token: str = "writer", era: str = "2026-07-28", **more: Any) -> AsyncIterator[Client]:
+    """The SDK's client, in the era `legacy`, `auto` or a version; `token` is the name of the actor."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with create_mcp_http_client(headers=headers | more.pop("headers", {})) as http:
+        transport = streamable_http_client(f"{base}/mcp", http_client=http)
+        async with Client(transport, mode=era, **more) as client:
+            yield client

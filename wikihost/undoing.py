@@ -35,6 +35,8 @@ MAX_FILES = 5_000  # of one commit
 UNDO_S = 10.0  # others wait meanwhile, and not for ever (`writer.LOCK_WAIT_S`)
 _MAX_LATER = 10_000  # commits that are looked through for an earlier undo
 _MAX_SUBJECT_CHARS = 100
+_MAX_NAMED = 10  # pages in a sentence
+_MAX_TOLD = 50  # pages that are named in a message
 
 
 def plan_undo(snapshot: Snapshot, revision: str, *, message: str | None) -> Plan[Undone]:
@@ -59,10 +61,13 @@ def plan_undo(snapshot: Snapshot, revision: str, *, message: str | None) -> Plan
     return _plan(draft, [record], message or f'Undo "{subject}" (revision {record.oid[:8]})')
 
 
-def plan_undo_of_many(snapshot: Snapshot, revisions: Sequence[str], *, message: str | None) -> Plan[Undone]:
+def plan_undo_of_many(
+    snapshot: Snapshot, revisions: Sequence[str], *, message: str | None, reviewed: str | None
+) -> Plan[Undone]:
     """Take back several commits in one, newest first; pages where later changes are in the way are left alone.
 
-    Raises `RevisionNotFound`, and `UndoRefused` when they are too many or nothing of them is left.
+    Raises `RevisionNotFound`, and `UndoRefused` when they are too many, nothing of them is left, or what is `reviewed`
+    is not what would be done now.
     """
     if len(set(revisions)) > MAX_UNDONE:
         raise UndoRefused(f"At most {MAX_UNDONE} changes can be undone at once; undo the newest of them first.")
@@ -83,7 +88,10 @@ def plan_undo_of_many(snapshot: Snapshot, revisions: Sequence[str], *, message: 
     if not undo.draft.changes() and not left:
         raise UndoRefused("Nothing of these changes is left to undo.")
     alone = [LeftAlone(path, reason) for path, reason in sorted(left.items())]
-    return _plan(undo.draft, records, message or f"Undo {_counted(records)}", alone)
+    plan = _plan(undo.draft, records, _told(message or f"Undo {_counted(records)}", alone), alone)
+    if reviewed is not None and plan.finish(Committed(snapshot.head, changed=False)).digest != reviewed:
+        raise UndoRefused("The wiki was changed since you looked at what would be undone; look again.")
+    return plan
 
 
 def find_change(snapshot: Snapshot, revision: str) -> CommitRecord:
@@ -348,8 +356,8 @@ def _undone_by(snapshot: Snapshot, record: CommitRecord) -> str | None:
 
 def _in_the_way(record: CommitRecord, conflicts: Mapping[str, str]) -> UndoRefused:
     pages = sorted(conflicts)
-    told = "; ".join(f"{page}: {conflicts[page]}" for page in pages[:10])
-    more = f"; and {len(pages) - 10} more" if len(pages) > 10 else ""
+    told = "; ".join(f"{page}: {conflicts[page]}" for page in pages[:_MAX_NAMED])
+    more = f"; and {len(pages) - _MAX_NAMED} more" if len(pages) > _MAX_NAMED else ""
     return UndoRefused(
         f"Revision {record.oid[:8]} cannot be undone, since later changes are in the way: {told}{more}.", pages=pages
     )
@@ -361,6 +369,15 @@ def _newest_first(snapshot: Snapshot, oids: Sequence[str]) -> list[str]:
 
 def _counted(records: Sequence[CommitRecord]) -> str:
     return f"{len(records)} changes" if len(records) != 1 else f"revision {records[0].oid[:8]}"
+
+
+def _told(message: str, left_alone: Sequence[LeftAlone]) -> str:
+    """The message with what stays, for whoever reads the history."""
+    if not left_alone:
+        return message
+    lines = [f"- {page.path}: {page.reason}" for page in left_alone[:_MAX_TOLD]]
+    more = [f"- and {len(left_alone) - _MAX_TOLD} more"] if len(left_alone) > _MAX_TOLD else []
+    return "\n".join([message, "", "Left alone:", *lines, *more])
 
 
 def _plan(

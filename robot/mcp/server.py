@@ -26,8 +26,10 @@ from mcp_types import (
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from robot.activity import OK, Deed, Witness
 from robot.contents import Contents
 from robot.mcp.call import Call, calling_client
+from robot.mcp.done import Done, commit_made, pages_named
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
 from robot.mcp.render import one_line
 from robot.mcp.schemas import json_schema
@@ -66,10 +68,11 @@ _ALL_TOOLS = [_listed(tool) for tool in TOOLS]
 class WikiTools:
     """The request handlers: they turn a request into a `Call`, and what comes of it into a result."""
 
-    def __init__(self, contents: Contents, search: SearchService, domain: str) -> None:
+    def __init__(self, contents: Contents, search: SearchService, domain: str, witness: Witness) -> None:
         self._contents = contents
         self._search = search
         self._domain = domain
+        self._witness = witness
 
     async def list_tools(
         self, context: ServerRequestContext[Any, Any], _params: PaginatedRequestParams
@@ -88,8 +91,15 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._call(context)
         if tool.writes and not call.may_write:
-            return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
-        return await _run(tool, call, params.arguments or {})
+            done = Done(
+                _failed("This token may only read. Ask the wiki's owner for a token that may write."), "forbidden"
+            )
+        else:
+            done = await _run(tool, call, params.arguments or {})
+        if isinstance(call.actor, Agent):
+            deed = Deed(call.wiki, call.actor, "mcp", tool.name, done.pages, done.outcome, done.revision)
+            self._witness.note(deed)
+        return done.result
 
     def _call(self, context: ServerRequestContext[Any, Any]) -> Call:
         asked, actor = wiki_request(context), wiki_request(context).actor
@@ -108,17 +118,24 @@ class WikiTools:
         return Call(asked.wiki, actor, asked.origin, self._domain, self._contents, self._search)
 
 
-async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> HandlerResult:
+async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> Done:
     try:
-        result, text = await tool.run(call, tool.arguments.model_validate(arguments))
+        asked = tool.arguments.model_validate(arguments)
     except ValidationError as error:
-        return _failed(explain_arguments(tool.name, error, list(tool.arguments.model_fields)))
+        sentence = explain_arguments(tool.name, error, list(tool.arguments.model_fields))
+        return Done(_failed(sentence), "invalid_arguments")
+    pages = pages_named(asked)
+    try:
+        result, text = await tool.run(call, asked)
     except ContentError as error:
-        return _failed(explain(error))
-    except (ToolFailed, SearchError) as error:
-        return _failed(str(error))
+        return Done(_failed(explain(error)), error.code, pages)
+    except ToolFailed as error:
+        return Done(_failed(str(error)), "refused", pages)
+    except SearchError as error:
+        return Done(_failed(str(error)), "search_unavailable", pages)
     structured = result.model_dump(mode="json", exclude_none=True)
-    return {**_content(text), "structuredContent": structured, "isError": False}
+    made = commit_made(structured) if tool.writes else None
+    return Done({**_content(text), "structuredContent": structured, "isError": False}, OK, pages, made)
 
 
 def _failed(sentence: str) -> HandlerResult:
@@ -168,7 +185,7 @@ def instructions(asked: WikiRequest) -> str:
     )
 
 
-def create_server(contents: Contents, search: SearchService, domain: str) -> Server[Any]:
+def create_server(contents: Contents, search: SearchService, domain: str, witness: Witness) -> Server[Any]:
     """The server with its handlers; `domain` is the platform's, for the authors' addresses."""
     server: Server[Any] = Server(
         "robot",
@@ -177,7 +194,7 @@ def create_server(contents: Contents, search: SearchService, domain: str) -> Ser
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    tools = WikiTools(contents, search, domain)
+    tools = WikiTools(contents, search, domain, witness)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)
     # In place of the SDK's tracing, which nobody here reads.

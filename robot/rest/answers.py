@@ -266,10 +266,9 @@ def changes(found: Changes) -> ChangeList:
             "author": change.commit.author,
             "date": change.commit.date.isoformat(),
         }
+        _add_ways(entry, change.commit)
         if change.source:
             entry["from"] = change.source
-        if change.commit.agent:
-            entry["agent"] = change.commit.agent
         told.append(entry)
     return {"head": found.head, "changes": told, "cursor": found.last, "more": found.more}
 
@@ -288,9 +287,18 @@ def commit(entry: Commit) -> CommitEntry:
         "date": entry.date.isoformat(),
         "message": entry.message,
     }
-    if entry.agent:
-        body["agent"] = entry.agent
+    _add_ways(body, entry)
     return body
+
+
+def _add_ways(body: CommitEntry | ChangeEntry, commit: Commit) -> None:
+    """How a commit came to be, as far as that is known."""
+    if commit.agent:
+        body["agent"] = commit.agent
+    if commit.via:
+        body["via"] = commit.via
+    if commit.pushed_by:
+        body["pushed_by"] = commit.pushed_by
 
 
 def search(query: str, found: SearchHits, offset: int) -> SearchAnswer:

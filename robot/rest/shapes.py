@@ -71,6 +71,14 @@ class Health(TypedDict):
     status: Literal["ok"]
 
 
+Program = Annotated[str, Field(description="The program that made it, if one did.", examples=["Claude Code"])]
+Via = Annotated[str, Field(description="The door that it came through, if known.", examples=["mcp"])]
+PushedBy = Annotated[
+    str,
+    Field(description="Of a commit that was pushed: who brought it, since its author is the pusher's choice."),
+]
+
+
 class CommitEntry(TypedDict):
     """One commit."""
 
@@ -78,7 +86,9 @@ class CommitEntry(TypedDict):
     author: Annotated[str, Field(examples=["Ada Lopez"])]
     date: Instant
     message: Annotated[str, Field(examples=["Shorter interval for the pump seal"])]
-    agent: NotRequired[Annotated[str, Field(description="The program that made it, if one did.", examples=["laptop"])]]
+    agent: NotRequired[Program]
+    via: NotRequired[Via]
+    pushed_by: NotRequired[PushedBy]
 
 
 class PageAnswer(TypedDict):
@@ -193,7 +203,9 @@ ChangeEntry = TypedDict(
         "from": NotRequired[Annotated[str, Field(description="Of a renamed page: its old name.")]],
         "revision": Revision,
         "author": Annotated[str, Field(examples=["Ada Lopez"])],
-        "agent": NotRequired[Annotated[str, Field(description="The program that made it, if one did.")]],
+        "agent": NotRequired[Program],
+        "via": NotRequired[Via],
+        "pushed_by": NotRequired[PushedBy],
         "date": Instant,
     },
 )

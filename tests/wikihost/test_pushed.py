@@ -11,12 +11,13 @@ import pytest
 from tests.names_corpus import REFUSED
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
+from wikihost.commits import commit_object
 from wikihost.content import Content
 from wikihost.layout import DataDir, WikiHome
 from wikihost.pushed import PushRefused, check_push
 from wikihost.repo import Repository
 from wikihost.transfer import Transfer, close_transfer, open_transfer, sweep_transfers
-from wikihost.writer import HeadMoved, commit_object
+from wikihost.writer import HeadMoved
 
 MAX_FILE_BYTES = 10_000
 

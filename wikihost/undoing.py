@@ -279,7 +279,8 @@ class _Undo:
         return page in self.left or page in self.conflicts
 
     def _leave(self, page: str, reason: str) -> None:
-        self.conflicts.setdefault(page, reason)
+        if page not in self.left:
+            self.conflicts.setdefault(page, reason)
 
 
 def _moves(draft: Draft, changes: Mapping[str, FileChange]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from robot.rest.shapes import (
     ChangeEntry,
     ChangeList,
     Changelog,
+    ChangeUndone,
     CommitEntry,
     Edited,
     History,
@@ -55,6 +56,7 @@ from wikihost.values import (
     Renamed,
     SearchHit,
     SearchHits,
+    Undone,
     Written,
 )
 
@@ -181,6 +183,18 @@ def renamed(done: Renamed, *, dry_run: bool) -> PageRenamed:
     if dry_run:
         body["dry_run"] = True
         body["diff"] = done.diff
+    return body
+
+
+def undone(done: Undone, *, dry_run: bool) -> ChangeUndone:
+    body: ChangeUndone = {
+        "undone": done.undoes[0],
+        "pages_affected": done.paths,
+        "revision": None if dry_run else done.revision,
+        "diff": done.diff,
+    }
+    if dry_run:
+        body["dry_run"] = True
     return body
 
 

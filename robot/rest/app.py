@@ -18,7 +18,7 @@ from robot.activity import Witness
 from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
-from robot.rest import about, attachments, pages, refusals, searching, wiki
+from robot.rest import about, attachments, pages, refusals, searching, undoing, wiki
 from robot.rest.about import AboutRoutes
 from robot.rest.answers import answer
 from robot.rest.attachments import MAX_JSON_BYTES, AttachmentRoutes
@@ -31,6 +31,7 @@ from robot.rest.pages import PageRoutes
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
 from robot.rest.shapes import ErrorAnswer
+from robot.rest.undoing import UndoRoutes
 from robot.rest.wiki import WikiRoutes
 from robot.rest.witnessing import remember_outcome, witness_requests
 from robot.search.values import SearchError
@@ -45,6 +46,7 @@ OPERATIONS = (
     *pages.OPERATIONS,
     *attachments.OPERATIONS,
     *wiki.OPERATIONS,
+    *undoing.OPERATIONS,
     *searching.OPERATIONS,
     *about.OPERATIONS,
 )
@@ -76,6 +78,7 @@ def create_rest_app(
     add_routes(app, pages.OPERATIONS, PageRoutes(contents, changing, bodies))
     add_routes(app, attachments.OPERATIONS, AttachmentRoutes(contents, changing, bodies, Downloads(spool)))
     add_routes(app, wiki.OPERATIONS, WikiRoutes(contents))
+    add_routes(app, undoing.OPERATIONS, UndoRoutes(changing))
     add_routes(app, searching.OPERATIONS, SearchRoutes(contents, search))
     add_routes(app, about.OPERATIONS, AboutRoutes(OPERATIONS))
     _guard(app)

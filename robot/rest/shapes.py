@@ -172,6 +172,16 @@ class PageRenamed(TypedDict):
     diff: NotRequired[Annotated[Diff, Field(description="For a dry run: what would change.")]]
 
 
+class ChangeUndone(TypedDict):
+    """A change that was taken back."""
+
+    undone: Annotated[Revision, Field(description="The commit that was undone.")]
+    pages_affected: Annotated[Names, Field(description="The pages that change; an attachment counts as its page.")]
+    revision: MadeRevision
+    diff: Diff
+    dry_run: NotRequired[DryRun]
+
+
 class History(TypedDict):
     """The commits of a page, newest first, also under its older names."""
 

@@ -370,11 +370,11 @@ def test_undoing_all_of_a_series_of_changes_leaves_what_was_before(playground: C
                 case "write":
                     put(playground, name, more)
                 case "rename":
-                    playground.rename_page(name, more, author=AGENT)
+                    playground.rename_page(playground.read_page(name).path, more, author=AGENT)
                 case "delete":
                     playground.delete_page(name, author=AGENT)
                 case "attach":
-                    playground.write_attachment(name, more, b"\0", author=AGENT)
+                    playground.write_attachment(playground.read_page(name).path, more, b"\0", author=AGENT)
             if playground.head() != head:
                 done.append(playground.head())
     after = tree(playground)

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from wikihost import objects, trees
 from wikihost.commits import commit_object
@@ -32,6 +33,15 @@ class Push:
     new: str
     by: str
     credential: str | None
+
+
+def notes_head(repo: Path) -> str | None:
+    """The commit that the notes of the repository at `repo` are at; None where nobody has pushed yet."""
+    repository = Repository(repo)
+    try:
+        return objects.read_ref(repository.git, NOTES_REF)
+    finally:
+        repository.git.free()
 
 
 def find_pushes(repository: Repository, commits: Iterable[str]) -> Iterator[Push]:

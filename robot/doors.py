@@ -51,8 +51,14 @@ def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     door = Door()
     search = SearchService(core.contents, partial(find_wiki, core.db))
-    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
-    rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
+    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain, witness=core.activity)
+    rest = create_rest_app(
+        contents=core.contents,
+        search=search,
+        domain=core.address.domain,
+        spool=core.data.root,
+        witness=core.activity,
+    )
     imports = Imports(
         contents=core.contents,
         data=core.data,
@@ -66,6 +72,7 @@ def load_doors(core: Core) -> LoadedDoors:
         data=core.data,
         sessions=core.sessions,
         contents=core.contents,
+        activity=core.activity,
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
         default_quota=default_quota(core.settings),
@@ -98,7 +105,9 @@ def load_doors(core: Core) -> LoadedDoors:
         git=GitDoor(
             contents=core.contents,
             data=core.data,
+            domain=core.address.domain,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
+            witness=core.activity,
         ),
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     refresh_token_life: float = Field(
         30 * 24 * 3600.0, ge=1, description="After so long without use, an agent must ask its person again."
     )
+    activity_days: int = Field(90, ge=1, description="How long is kept what agents did; changes are in git for ever.")
+    activity_calls: int = Field(5_000, ge=0, description="Calls of agents that are kept in detail, for each wiki.")
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
 
     @classmethod

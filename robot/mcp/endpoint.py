@@ -10,6 +10,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
+from robot.activity import Witness
 from robot.answers import NO_STORE, answer
 from robot.challenge import insufficient_scope, unauthorized
 from robot.contents import Contents
@@ -36,8 +37,8 @@ class McpEndpoint:
     third less time: for old clients a stream takes six tasks a call.
     """
 
-    def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
-        server = create_server(contents, search, domain)
+    def __init__(self, *, contents: Contents, search: SearchService, domain: str, witness: Witness) -> None:
+        server = create_server(contents, search, domain, witness)
         self._answering = StreamableHTTPSessionManager(
             server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
         )

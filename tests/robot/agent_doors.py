@@ -18,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
+from robot.activity import Deed
 from robot.contents import Contents
 from robot.mcp.endpoint import McpEndpoint
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
@@ -92,6 +93,16 @@ def a_passage(path: str, text: str) -> Passage:
 
 
 @dataclass
+class Noted:
+    """Remembers what it was told of."""
+
+    deeds: list[Deed] = field(default_factory=list)
+
+    def note(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@dataclass
 class Doors:
     """Both doors of one wiki, with the content behind them."""
 
@@ -100,6 +111,7 @@ class Doors:
     search: StandInSearch
     mcp: McpEndpoint
     rest: QuartTrio
+    noted: Noted
 
     async def seed(self, pages: Mapping[str, str]) -> None:
         def write(content: Content) -> None:
@@ -117,7 +129,7 @@ class Doors:
 
 def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: SearchService | None = None) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
-    data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
+    data, wiki, stand_in, noted = DataDir(root), a_wiki(visibility), StandInSearch(), Noted()
     pages = {"Welcome": "Welcome."}
     create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages=pages)
     contents = Contents(data)
@@ -126,8 +138,9 @@ def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: 
         wiki,
         contents,
         stand_in,
-        McpEndpoint(contents=contents, search=service, domain=DOMAIN),
-        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
+        McpEndpoint(contents=contents, search=service, domain=DOMAIN, witness=noted),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root, witness=noted),
+        noted,
     )
 
 

@@ -39,8 +39,10 @@ class FrontHost:
 @asynccontextmanager
 async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     search = cast("SearchService", StandInSearch())
-    mcp = McpEndpoint(contents=host.contents, search=search, domain=ADDRESS.domain)
-    rest = create_rest_app(contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root)
+    mcp = McpEndpoint(contents=host.contents, search=search, domain=ADDRESS.domain, witness=host.activity)
+    rest = create_rest_app(
+        contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root, witness=host.activity
+    )
     front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
     front.open(
         Doors(

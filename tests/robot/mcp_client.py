@@ -49,7 +49,7 @@ async def called(doors: Doors, tool: str, actor: str = "writer", **arguments: An
     who = ACTORS[actor]
     assert not isinstance(who, Anonymous)
     call = Call(doors.wiki, who, ORIGIN, DOMAIN, doors.contents, cast("SearchService", doors.search))
-    result = await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")
+    result = (await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")).result
     if not result["isError"]:
         jsonschema.validate(result["structuredContent"], SCHEMAS[tool])
     return result

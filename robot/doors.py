@@ -45,7 +45,9 @@ class LoadedDoors:
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     search = SearchService(core.contents, partial(find_wiki, core.db))
-    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
+    mcp = McpEndpoint(
+        contents=core.contents, search=search, domain=core.address.domain, judge_again=core.front.judge_again
+    )
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
     imports = Imports(
         contents=core.contents,

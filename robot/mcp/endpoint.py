@@ -12,7 +12,9 @@ from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
 from robot.answers import NO_STORE, answer
 from robot.contents import Contents
+from robot.mcp.call import Calls
 from robot.mcp.challenge import unauthorized
+from robot.mcp.listening import KEEP_ALIVE_S, JudgeAgain, Listening, accepted
 from robot.mcp.server import create_server
 from robot.model import Action, Anonymous, WikiRequest
 
@@ -23,6 +25,8 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
+# The 2026 protocol repeats the method in a header, which must agree with the body.
+_LISTEN = b"subscriptions/listen"
 
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -34,8 +38,17 @@ class McpEndpoint:
     third less time: for old clients a stream takes six tasks a call.
     """
 
-    def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
-        server = create_server(contents, search, domain)
+    def __init__(
+        self,
+        *,
+        contents: Contents,
+        search: SearchService,
+        domain: str,
+        judge_again: JudgeAgain,
+        keep_alive_s: float = KEEP_ALIVE_S,
+    ) -> None:
+        self._listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
+        server = create_server(Calls(contents, search, domain), self._listening)
         self._answering = StreamableHTTPSessionManager(
             server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
         )
@@ -46,11 +59,19 @@ class McpEndpoint:
         """Serve until cancelled; requests still running then are cancelled, and later ones get 503."""
         async with self._answering.run(), self._streaming.run():
             self._running = True
-            task_status.started()
             try:
-                await trio.sleep_forever()
+                await self._listening.run(task_status=task_status)
             finally:
                 self._running = False
+
+    @property
+    def open_streams(self) -> int:
+        """How many clients listen."""
+        return self._listening.open_streams
+
+    def notify(self, wiki_id: str) -> None:
+        """A wiki's head may have moved: tell those who listen."""
+        self._listening.notify(wiki_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
@@ -62,8 +83,26 @@ class McpEndpoint:
         if body is None:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
+        if values_of(scope["headers"], b"mcp-method") == [_LISTEN]:
+            await self._listen(scope, body, receive, send)
+            return
         manager = self._streaming if _PROGRESS in body else self._answering
         await manager.handle_request(scope, _replaying(body, receive), send)
+
+    async def _listen(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Let the SDK judge the request, and be the stream ourselves; its answer is what the stream ends with."""
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self._answering.handle_request(scope, _replaying(body, receive), hold)
+        if accepted(scope):
+            ending = b"".join(message.get("body", b"") for message in held)
+            await self._listening.serve(scope, ending, receive, send)
+            return
+        for message in held:
+            await send(message)
 
 
 def refuse(scope: Scope) -> Refusal | None:

@@ -9,7 +9,7 @@ hands to each handler; nothing is kept between requests.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -22,15 +22,16 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     SetLevelRequestParams,
+    SubscriptionsListenRequestParams,
 )
 from pydantic import ValidationError
 
-from robot.contents import Contents
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
 from robot.mcp.introduction import TOOLS_VERSION, introduce
 from robot.mcp.keeping import SETTLED_MS, kept
+from robot.mcp.listening import Listening
 from robot.mcp.paging import refuse_cursor
 from robot.mcp.prompts import WikiPrompts
 from robot.mcp.render import one_line
@@ -39,9 +40,6 @@ from robot.mcp.schemas import json_schema
 from robot.mcp.tools import TOOLS, Tool
 from robot.search.values import SearchError
 from wikihost.errors import ContentError
-
-if TYPE_CHECKING:
-    from robot.search.service import SearchService
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -116,15 +114,14 @@ def _content(text: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": text}]}
 
 
-def create_server(contents: Contents, search: SearchService, domain: str) -> Server[Any]:
-    """The server with its handlers; `domain` is the platform's, for the authors' addresses."""
+def create_server(calls: Calls, listening: Listening) -> Server[Any]:
+    """The server with its handlers."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    calls = Calls(contents, search, domain)
     tools, resources, prompts, names = WikiTools(calls), WikiResources(calls), WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)
@@ -134,6 +131,7 @@ def create_server(contents: Contents, search: SearchService, domain: str) -> Ser
     server.add_request_handler("prompts/list", PaginatedRequestParams, prompts.list_prompts)
     server.add_request_handler("prompts/get", GetPromptRequestParams, prompts.get_prompt)
     server.add_request_handler("completion/complete", CompleteRequestParams, names.complete)
+    server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
     server.middleware[:] = [introduce]

@@ -38,7 +38,7 @@ async def test_a_page_written_at_one_door_is_found_by_meaning_at_both(tmp_path: 
     doors = open_doors(tmp_path)
     contents = doors.contents = Contents(DataDir(tmp_path))
     search = SearchService(contents, {doors.wiki.id: doors.wiki}.get)
-    doors.mcp = McpEndpoint(contents=contents, search=search, domain=DOMAIN)
+    doors.mcp = McpEndpoint(contents=contents, search=search, domain=DOMAIN, judge_again=doors.request_of)
     doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path)
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: search.run(task_status=task_status))

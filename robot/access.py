@@ -8,7 +8,8 @@
 | owner | yes | yes | yes |
 | agent | what its person may, and its credential says | the same | never |
 
-Nobody writes in a frozen wiki.
+Nobody writes in a frozen wiki. A credential may reach one folder only (`folder_of`): then `contents.reachable` sees to
+it that nothing else is read or written, and git, which gives wikis whole, is refused.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ def may(actor: Actor, action: Action, wiki: Wiki) -> bool:
             if credential.wiki_id != wiki.id or _SCOPE_FOR.get(action) not in credential.scopes:
                 return False
             return role in _ROLES_THAT_MAY[action] or _anyone_may(action, wiki)
+
+
+def folder_of(actor: Actor) -> str | None:
+    """The folder that the actor is confined to, with a slash at its end; None is the whole wiki."""
+    return actor.credential.prefix if isinstance(actor, Agent) else None
 
 
 def _anyone_may(action: Action, wiki: Wiki) -> bool:

@@ -8,10 +8,13 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from robot.model import Wiki
+from robot.access import folder_of
+from robot.model import Actor, Wiki
+from wikihost.confined import ConfinedContent
 from wikihost.content import Content
 from wikihost.errors import StorageFailed
 from wikihost.layout import DataDir
+from wikihost.reach import Reach
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,20 @@ class HeadListener(Protocol):
     """Told that a wiki's head may have moved; must not block."""
 
     def __call__(self, wiki_id: str) -> None: ...
+
+
+class WikiContents(Protocol):
+    """The contents of wikis as far as somebody reaches them; what the doors of agents work with."""
+
+    async def run(self, wiki: Wiki, work: Callable[[Content], T]) -> T: ...
+
+    async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T: ...
+
+
+def reachable(contents: Contents, actor: Actor) -> WikiContents:
+    """The contents as far as the actor's credential reaches."""
+    folder = folder_of(actor)
+    return contents if folder is None else contents.within(folder)
 
 
 class Contents:
@@ -60,6 +77,10 @@ class Contents:
         self.changed(wiki.id)
         return result
 
+    def within(self, folder: str) -> ConfinedContents:
+        """The same, confined to a folder as a credential names it, with a slash at its end."""
+        return ConfinedContents(self, Reach(folder))
+
     def stop_waiting(self) -> None:
         """Let writes that wait for a wiki's lock fail now: threads cannot be cancelled, and the process is to end."""
         for content in self._open.values():
@@ -89,3 +110,22 @@ class Contents:
             # Whoever asked is told a sentence; what it was, with the paths of this machine, is for the operator.
             log.warning("the storage of wiki %s failed", wiki_id, exc_info=True)
             raise
+
+
+class ConfinedContents:
+    """Contents in which work gets only one folder of a wiki to see."""
+
+    def __init__(self, whole: Contents, reach: Reach) -> None:
+        self._whole = whole
+        self._reach = reach
+
+    async def run(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
+        """As `Contents.run`."""
+        return await self._whole.run(wiki, self._confined(work))
+
+    async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
+        """As `Contents.change`."""
+        return await self._whole.change(wiki, self._confined(work))
+
+    def _confined(self, work: Callable[[Content], T]) -> Callable[[Content], T]:
+        return lambda content: work(ConfinedContent(content, self._reach))

@@ -23,7 +23,7 @@ from robot.recent_pages import RecentPages
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
 from wikihost.layout import DataDir
-from wikihost.worker_protocol import MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
+from wikihost.worker_protocol import FROZEN_HEADER, MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,10 @@ def _said(headers: Headers, name: str) -> str:
 
 
 def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str, str]:
-    """What a worker is told of the person: Otter Wiki's proxy headers (AUTH_METHOD=PROXY_HEADER)."""
+    """What a worker is told of the person: Otter Wiki's proxy headers (AUTH_METHOD=PROXY_HEADER).
+
+    In a frozen wiki nobody administers Otter Wiki either: its preferences are a part of what is to stay as it is.
+    """
     permissions = [
         permission
         for action, granted in (
@@ -159,10 +162,12 @@ def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str
             (Action.WRITE, ("WRITE", "UPLOAD")),
             (Action.ADMINISTER, ("ADMIN",)),
         )
-        if may(actor, action, wiki)
+        if may(actor, action, wiki) and not (wiki.is_frozen and action is Action.ADMINISTER)
         for permission in granted
     ]
     identity = {"x-otterwiki-permissions": ",".join(permissions)}
+    if wiki.is_frozen:
+        identity[FROZEN_HEADER] = "1"
     if isinstance(actor, Person):
         identity["x-otterwiki-name"] = actor.user.display_name
         identity["x-otterwiki-email"] = f"{actor.user.name}@users.{address.domain}"

@@ -29,6 +29,7 @@ from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
 from robot.datadir import DataDirLock
 from robot.db import Database
+from robot.freezing import apply_freezing
 from robot.front import BodySizes, Front
 from robot.garbage import keep_what_is_loaded
 from robot.hosting import finish_interrupted
@@ -198,6 +199,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
     await apply_quotas(core.db, core.data, default_quota(core.settings))
+    await apply_freezing(core.db, core.data)
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
     core.front.open(doors.front)

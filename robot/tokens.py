@@ -17,6 +17,8 @@ from robot.clock import Clock, moment, wall_clock
 from robot.db import Database, DatabaseError
 from robot.model import Role, Scope, Token, User, Wiki
 from robot.secret import hash_secret, new_id, new_secret
+from wikihost.errors import InvalidPageName
+from wikihost.reach import parse_folder
 
 TOKEN_PREFIX = "robot_"  # noqa: S105  (a public prefix, by which secret scanners know our tokens)
 LAST_USED_EVERY_S = 60
@@ -31,6 +33,16 @@ _MAX_SECRET_CHARS = 200
 
 class InvalidToken(ValueError):
     """A field of a new token cannot be used; the message says why."""
+
+
+def check_folder(raw: str) -> str:
+    """The folder that a credential is to be confined to, as it is stored; raises `InvalidToken`."""
+    try:
+        return parse_folder(raw).folder
+    except InvalidPageName as error:
+        raise InvalidToken(
+            f"A folder is written as in the names of its pages, such as Projects/Apollo/. {error}"
+        ) from error
 
 
 def check_token_name(name: str) -> str:
@@ -52,7 +64,11 @@ async def create_token(
     prefix: str | None = None,
     clock: Clock = wall_clock,
 ) -> tuple[str, Token]:
-    """Make a token; returns its secret, which is nowhere else, and the token as listed. Write includes read."""
+    """Make a token; returns its secret, which is nowhere else, and the token as listed. Write includes read.
+
+    `prefix` confines it to a folder. Raises `InvalidToken`.
+    """
+    folder = None if prefix is None else check_folder(prefix)
     token = Token(
         id=new_id("t"),
         wiki_id=wiki.id,
@@ -62,7 +78,7 @@ async def create_token(
         created=moment(int(clock())),
         expires=expires,
         last_used=None,
-        prefix=prefix,
+        prefix=folder,
     )
     secret = TOKEN_PREFIX + new_secret()
 
@@ -79,7 +95,7 @@ async def create_token(
                 " ".join(sorted(token.scopes)),
                 int(token.created.timestamp()),
                 None if expires is None else int(expires.timestamp()),
-                prefix,
+                folder,
             ),
         )
 

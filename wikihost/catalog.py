@@ -19,9 +19,10 @@ from threading import Lock
 from typing import TypeVar
 
 from wikihost.derive import follow
-from wikihost.errors import StorageFailed, StorageFull
+from wikihost.errors import OutsideReach, StorageFailed, StorageFull
 from wikihost.layout import WikiHome
 from wikihost.progress import Report
+from wikihost.reach import Reach
 from wikihost.repo import Repository
 from wikihost.writer import storage_errors
 
@@ -43,10 +44,11 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 @dataclass(slots=True)
 class _Session:
-    """An open connection, and the file it is on."""
+    """An open connection, the file it is on, and the folder that it shows where that is not all."""
 
     connection: sqlite3.Connection
     inode: int
+    reach: Reach | None = None
 
 
 class Catalog:
@@ -59,6 +61,7 @@ class Catalog:
         self._home = home
         self._report = report or self._log_progress
         self._idle: list[_Session] = []
+        self._idle_confined: list[_Session] = []
         self._lock = Lock()
 
     def sync(self, repository: Repository) -> str:
@@ -73,6 +76,11 @@ class Catalog:
         with self._discarding_damaged(), self._session() as connection, _transaction(connection, "DEFERRED"):
             return work(connection)
 
+    def read_within(self, reach: Reach, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `read`, on a connection on which there is nothing but what is inside the folder (`confined.sql`)."""
+        with self._discarding_damaged(), self._session(reach) as connection, _transaction(connection, "DEFERRED"):
+            return work(connection)
+
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a writing transaction: all of it is kept, or nothing."""
         with self._discarding_damaged(), self._session() as connection, _transaction(connection, "IMMEDIATE"):
@@ -80,9 +88,10 @@ class Catalog:
 
     def close(self) -> None:
         with self._lock:
-            for session in self._idle:
+            for session in [*self._idle, *self._idle_confined]:
                 session.connection.close()
             self._idle.clear()
+            self._idle_confined.clear()
 
     def _log_progress(self, done: int, total: int) -> None:
         _log.info("%s follows git: %d of %d commits and files", self._home.catalog_db, done, total)
@@ -107,27 +116,30 @@ class Catalog:
             raise
 
     @contextmanager
-    def _session(self) -> Iterator[sqlite3.Connection]:
+    def _session(self, reach: Reach | None = None) -> Iterator[sqlite3.Connection]:
+        idle = self._idle if reach is None else self._idle_confined
         with _sqlite_errors(self._home):
-            session = self._take() or self._open()
+            session = self._take(idle) or self._open()
             try:
+                if reach is not None and session.reach != reach:
+                    _confine(session, reach)
                 yield session.connection
             except sqlite3.Error:
                 session.connection.close()
                 raise
             except BaseException:
-                self._keep(session)
+                self._keep(session, idle)
                 raise
-            self._keep(session)
+            self._keep(session, idle)
 
-    def _keep(self, session: _Session) -> None:
+    def _keep(self, session: _Session, idle: list[_Session]) -> None:
         with self._lock:
-            self._idle.append(session)
+            idle.append(session)
 
-    def _take(self) -> _Session | None:
+    def _take(self, idle: list[_Session]) -> _Session | None:
         """An idle connection to the file that is there now: another process may have replaced a damaged one."""
         with self._lock:
-            session = self._idle.pop() if self._idle else None
+            session = idle.pop() if idle else None
         if session is None:
             return None
         with suppress(FileNotFoundError):
@@ -194,6 +206,30 @@ class Catalog:
         finally:
             connection.close()
         return found is not None and found[0] == "ok"
+
+
+class ConfinedCatalog(Catalog):
+    """The catalog as somebody sees it who reaches one folder: there is nothing else in it, and it cannot be written."""
+
+    def __init__(self, whole: Catalog, reach: Reach) -> None:
+        # Nothing of the base is set up: what is not handed on here does not work.
+        self._whole = whole
+        self._reach = reach
+
+    def sync(self, repository: Repository) -> str:
+        return self._whole.sync(repository)
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return self._whole.read_within(self._reach, work)
+
+    def read_within(self, reach: Reach, work: Callable[[sqlite3.Connection], T]) -> T:
+        raise OutsideReach(f"{self._reach.sentence}.")
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        raise OutsideReach(f"{self._reach.sentence}.")
+
+    def close(self) -> None:
+        """The whole catalog is closed by whoever opened it."""
 
 
 class CatalogDamaged(StorageFailed):
@@ -268,14 +304,31 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     rest = names - virtual - shadows
     for name in [*virtual, *(name for name in order if name in rest), *(rest - set(order))]:
         connection.execute(f'DROP TABLE "{name}"')
-    for statement in _statements():
+    for statement in _statements("catalog.sql"):
         connection.execute(statement)
     connection.execute("INSERT INTO meta (key, value) VALUES ('version', ?)", (SCHEMA_VERSION,))
 
 
-def _statements() -> list[str]:
-    """The statements of the schema, one by one: `executescript` would end the transaction."""
-    schema = (files("wikihost") / "catalog.sql").read_text("utf-8")
+def _confine(session: _Session, reach: Reach) -> None:
+    """Let a connection show one folder, whatever it showed before."""
+    connection = session.connection
+    if session.reach is None:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        for statement in _statements("confined.sql"):
+            connection.execute(statement)
+    # While this fails the connection shows no folder: it must not be taken for one that shows another.
+    session.reach = None
+    begin, end = reach.spelled_alike
+    connection.execute(
+        "UPDATE reach SET own = ?, folder = ?, beyond = ?, begin_file = ?, end_file = ?, untold = ?",
+        (reach.own, f"{reach.own}/", f"{reach.own}0", begin, end, f"(Also changed pages outside {reach.folder})"),
+    )
+    session.reach = reach
+
+
+def _statements(name: str) -> list[str]:
+    """The statements of a file, one by one: `executescript` would end the transaction."""
+    schema = (files("wikihost") / name).read_text("utf-8")
     found, statement = [], ""
     for line in schema.splitlines(keepends=True):
         statement += line

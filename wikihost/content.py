@@ -13,7 +13,6 @@ from wikihost import attachments, keywords, moving, query, timeline
 from wikihost.catalog import Catalog
 from wikihost.errors import (
     EditNotApplicable,
-    PageNotFound,
     RevisionRequired,
     StorageFailed,
     StorageFull,
@@ -23,6 +22,7 @@ from wikihost.markdown import page_title, split_frontmatter, wikilinks
 from wikihost.names import file_of, parse_page_name
 from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
 from wikihost.quota import Usage, check_fit, read_quota
+from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.texts import encode_text, plan_text, replace_once
 from wikihost.usage import Ledger, disk_bytes
@@ -336,6 +336,10 @@ class Content:
             held.take_in(source, onto=onto, new=new)
         self._follow_quietly()
 
+    def replays(self) -> Replays:
+        """The kept answers of the wiki."""
+        return Replays(self.catalog)
+
     def close(self) -> None:
         """Release files and connections; nothing may be called afterwards."""
         self.catalog.close()
@@ -365,7 +369,7 @@ class Content:
         path = row.path if row else name
         blob = repository.blob_of(commit, file_of(path))
         if blob is None:
-            raise PageNotFound(f"Page not found: {name} at revision {commit[:8]}.")
+            raise page_not_found(name, commit)
         text = repository.read_blob(blob).decode("utf-8", "replace")
         frontmatter, body = split_frontmatter(text)
 
@@ -376,7 +380,7 @@ class Content:
 
         links_to, linked_from, last = self.catalog.read(look_up)
         if not last:
-            raise PageNotFound(f"Page not found: {name} at revision {commit[:8]}.")
+            raise page_not_found(name, commit)
         return Page(path, page_title(path, frontmatter), text, frontmatter, links_to, linked_from, last[0])
 
     def _ask(self, work: Callable[[Connection], T]) -> T:

@@ -26,6 +26,24 @@ class PageNotFound(ContentError):
     code = "page_not_found"
 
 
+class OutsideReach(ContentError):
+    """The caller's credential reaches only one folder, which what was asked for is not inside."""
+
+    code = "outside_folder"
+
+
+FROZEN = "This wiki is read-only by the operator of this host: it can be read as ever, but not changed."
+
+
+class WikiFrozen(ContentError):
+    """The operator lets the wiki be read only; nothing was written."""
+
+    code = "frozen"
+
+    def __init__(self) -> None:
+        super().__init__(FROZEN)
+
+
 class PageExists(ContentError):
     """Something stands already where a page is to go."""
 
@@ -96,17 +114,29 @@ class InvalidPageText(ContentError):
 class QuotaExceeded(ContentError):
     """The change would make the wiki grow beyond its quota; nothing was written.
 
-    `pages` and `size_bytes` are what the wiki would hold with it.
+    `pages` and `size_bytes` are what the wiki would hold with it, None for a caller who may not know.
     """
 
     code = "quota_exceeded"
 
-    def __init__(self, message: str, *, pages: int, size_bytes: int, quota_pages: int, quota_bytes: int) -> None:
+    def __init__(
+        self, message: str, *, pages: int | None, size_bytes: int | None, quota_pages: int, quota_bytes: int
+    ) -> None:
         super().__init__(message)
         self.pages = pages
         self.size_bytes = size_bytes
         self.quota_pages = quota_pages
         self.quota_bytes = quota_bytes
+
+    def without_figures(self) -> QuotaExceeded:
+        """The same, for a caller who sees only a part of the wiki."""
+        return QuotaExceeded(
+            "The wiki as a whole is full, and this would make it grow: remove what nobody needs, or tell its owner.",
+            pages=None,
+            size_bytes=None,
+            quota_pages=self.quota_pages,
+            quota_bytes=self.quota_bytes,
+        )
 
 
 class StorageFull(ContentError):

@@ -50,6 +50,11 @@ class WikiHome:
         return self.root / "quota.json"
 
     @property
+    def frozen(self) -> Path:
+        """While it is there nobody writes to the wiki: what the operator decided, for all processes that write."""
+        return self.root / "frozen"
+
+    @property
     def usage(self) -> Path:
         """The last count of what the wiki holds; may be removed at any time."""
         return self.root / "usage"

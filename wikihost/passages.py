@@ -171,6 +171,11 @@ def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[byt
     ).fetchall()
 
 
+def all_hashes(connection: sqlite3.Connection) -> list[bytes]:
+    """The hashes of all passages, each once."""
+    return [digest for (digest,) in connection.execute("SELECT DISTINCT hash FROM chunk")]
+
+
 def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> list[FoundPassage]:
     """The passages that have these hashes now, in no order; several pages may have the same. Redirects have none."""
     found: list[FoundPassage] = []

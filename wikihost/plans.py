@@ -116,5 +116,8 @@ def check_meant(snapshot: Snapshot, row: query.PageRow, base: str | None) -> Non
         )
 
 
-def page_not_found(name: str) -> PageNotFound:
-    return PageNotFound(f"Page not found: {name}")
+def page_not_found(name: str, commit: str | None = None) -> PageNotFound:
+    """That there is no such page, or was none at that commit."""
+    return PageNotFound(
+        f"Page not found: {name}" if commit is None else f"Page not found: {name} at revision {commit[:8]}."
+    )

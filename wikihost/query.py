@@ -143,11 +143,20 @@ def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str
     rows = connection.execute(
         "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"
         " FROM page_commit JOIN commits AS c ON c.id = commit_id"
-        " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM commits WHERE oid = ?2))"
+        # Of all commits: whoever reaches one folder may still name one that changed nothing there.
+        " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM main.commits WHERE oid = ?2))"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?3",
         (file, up_to, limit),
     )
     return [as_commit(row) for row in rows]
+
+
+def find_commit(connection: sqlite3.Connection, revision: str) -> Commit | None:
+    """The commit of these 40 digits, as history shows it."""
+    row = connection.execute(
+        "SELECT oid, author, email, time, zone, message, agent FROM commits WHERE oid = ?", (revision,)
+    ).fetchone()
+    return None if row is None else as_commit(row)
 
 
 def as_commit(row: tuple[str, str, str, int, int, str, str | None]) -> Commit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from itertools import islice
 from typing import Literal
 
@@ -12,6 +13,7 @@ from wikihost.errors import RevisionNotFound
 from wikihost.moving import source_of
 from wikihost.names import name_of_file
 from wikihost.plans import Snapshot
+from wikihost.reach import Reach
 from wikihost.repo import CommitRecord
 from wikihost.trees import FileChange
 from wikihost.values import Changes, Commit, LoggedCommit, PageChange
@@ -80,8 +82,33 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 
+def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> Changes:
+    """As `changes_since`, of the commits and pages inside a folder alone; `snapshot` is of a confined catalog.
+
+    What moved in from outside was created, what moved out was deleted.
+    """
+    base = snapshot.repository.resolve(since)
+
+    def look_up(connection: sqlite3.Connection) -> list[tuple[CommitRecord, Commit]]:
+        records = snapshot.repository.commits(base, snapshot.head)
+        found = ((record, query.find_commit(connection, record.oid)) for record in records)
+        return list(islice(((record, commit) for record, commit in found if commit is not None), limit + 1))
+
+    found = snapshot.ask(look_up)
+    told: list[PageChange] = []
+    for record, commit in found[:limit]:
+        touched = _touched(snapshot, record)
+        inside = {path: change for path, change in touched.items() if reach.covers_file(path)}
+        told += _changes_in(snapshot, commit, inside)
+    more = len(found) > limit
+    return Changes(snapshot.head, told, found[limit - 1][1].revision if more else snapshot.head, more=more)
+
+
 def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
-    commit, touched = query.commit_of(record), _touched(snapshot, record)
+    return _changes_in(snapshot, query.commit_of(record), _touched(snapshot, record))
+
+
+def _changes_in(snapshot: Snapshot, commit: Commit, touched: Mapping[str, FileChange]) -> list[PageChange]:
     pages = {name: change for path, change in touched.items() if (name := name_of_file(path)) is not None}
     found: dict[str, PageChange] = {}
     moved: set[str] = set()

@@ -98,15 +98,18 @@ def find(read: ReadTree, root: bytes, path: str) -> Entry | None:
     return read(root).get(name)
 
 
-def all_files(read: ReadTree, root: bytes, folder: bytes = b"") -> Iterator[tuple[str, Entry]]:
-    """Every file below a tree."""
+def all_files(
+    read: ReadTree, root: bytes, folder: bytes = b"", *, enters: Callable[[str], bool] = lambda _: True
+) -> Iterator[tuple[str, Entry]]:
+    """Every file below a tree, but for folders that `enters` says no to; it is given a path with a slash at its end."""
     if _is_too_deep(folder):
         return
     for name, (mode, oid) in read(root).items():
-        if mode == DIRECTORY:
-            yield from all_files(read, oid, folder + name + b"/")
-        else:
-            yield (folder + name).decode("utf-8", "surrogateescape"), (mode, oid)
+        path = (folder + name).decode("utf-8", "surrogateescape")
+        if mode != DIRECTORY:
+            yield path, (mode, oid)
+        elif enters(f"{path}/"):
+            yield from all_files(read, oid, folder + name + b"/", enters=enters)
 
 
 def _is_too_deep(folder: bytes) -> bool:

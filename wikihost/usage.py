@@ -17,6 +17,7 @@ from pathlib import Path
 from wikihost import trees
 from wikihost.names import name_of_file
 from wikihost.quota import Usage
+from wikihost.reach import Reach
 from wikihost.repo import Repository
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,16 @@ def difference(read: trees.ReadTree, size_of: SizeOf, old: bytes | None, new: by
     for change in trees.changed_files(read, old, new):
         pages += _is_page(change.path, change.new) - _is_page(change.path, change.old)
         size_bytes += _size(size_of, change.new) - _size(size_of, change.old)
+    return Usage(pages, size_bytes)
+
+
+def usage_within(repository: Repository, commit: str, reach: Reach) -> Usage:
+    """What a folder holds at a commit; only what is in it is read, and the folders on the way there."""
+    size_of, pages, size_bytes = sizes_in(repository), 0, 0
+    for path, entry in trees.all_files(repository.read_tree, repository.tree_of(commit), enters=reach.leads_to):
+        if reach.covers_file(path):
+            pages += _is_page(path, entry)
+            size_bytes += _size(size_of, entry)
     return Usage(pages, size_bytes)
 
 

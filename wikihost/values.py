@@ -148,7 +148,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """An acknowledged rename. `updated_pages` are others whose links were rewritten."""
+    """An acknowledged rename. `updated_pages` are others whose links were rewritten.
+
+    `links_left` counts the pages that still link to the old name, since the caller's credential does not reach them.
+    """
 
     old_path: str
     new_path: str
@@ -156,6 +159,7 @@ class Renamed:
     updated_pages: Sequence[str]
     redirect: bool
     diff: str
+    links_left: int = 0
 
 
 @dataclass(frozen=True, slots=True)

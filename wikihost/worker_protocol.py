@@ -35,6 +35,8 @@ MADE_AT_HEADER: Final = "x-robot-made-at"
 # The page or folder that an answer shows, and in requests those that the person saw last: %-escaped, spaces between.
 PAGE_HEADER: Final = "x-robot-page"
 RECENT_HEADER: Final = "x-robot-recent"
+FROZEN_HEADER: Final = "x-robot-frozen"
+"""Said of a wiki that may only be read, whoever asks."""
 # Otter Wiki's session. The prefix keeps a sibling subdomain from planting it (RFC 6265bis, section 4.1.3.2).
 SESSION_COOKIE: Final = "__Host-wiki"
 

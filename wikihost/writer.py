@@ -22,7 +22,7 @@ from threading import Lock
 import pygit2
 
 from wikihost import objects, trees
-from wikihost.errors import ContentError, StorageFailed, StorageFull
+from wikihost.errors import ContentError, StorageFailed, StorageFull, WikiFrozen
 from wikihost.layout import WikiHome
 from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.repo import Repository, RepositoryPool, borrowing, join_trailers
@@ -85,8 +85,8 @@ class Held:
     def commit(self, changes: FileChanges, *, author: Author, message: str, onto: str | None = None) -> Committed:
         """Commit files (None deletes, an entry puts what is stored already) on top of `onto`, the head by default.
 
-        Raises `QuotaExceeded`, `PageExists`, `HeadMoved` when the branch is no longer there, `StorageFull` or
-        `StorageFailed` when the disk refused; nothing is written then, unless the message says otherwise.
+        Raises `WikiFrozen`, `QuotaExceeded`, `PageExists`, `HeadMoved` when the branch is no longer there, and
+        `StorageFull` or `StorageFailed` when the disk refused; nothing is written then, unless the message says so.
         """
         head = onto or self.head()
         with storage_errors():
@@ -99,7 +99,7 @@ class Held:
         return Committed(new, changed=True)
 
     def check(self, changes: FileChanges, *, onto: str) -> None:
-        """Raise what `commit` raises before it writes anything: `QuotaExceeded`, `PageExists`, `InvalidPageName`."""
+        """Raise what `commit` raises before it writes anything: `WikiFrozen`, `QuotaExceeded`, `PageExists` …"""
         with storage_errors():
             draft = _draft(self.repository, onto, changes)
             if draft is not None:
@@ -108,8 +108,8 @@ class Held:
     def take_in(self, source: Path, *, onto: str, new: str) -> None:
         """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
 
-        Raises `QuotaExceeded`, `HeadMoved` when the branch is not at `onto`, `StorageFull` or `StorageFailed` when the
-        disk refused; the branch is where it was then, unless the message says otherwise.
+        Raises `WikiFrozen`, `QuotaExceeded`, `HeadMoved` when the branch is not at `onto`, `StorageFull` or
+        `StorageFailed` when the disk refused; the branch is where it was then, unless the message says otherwise.
         """
         if self.head() != onto:
             raise HeadMoved(onto)
@@ -137,7 +137,7 @@ class Held:
         self._work_tree.catch_up()
 
     def _check_fit(self, head: str, draft: _Draft) -> Usage:
-        """What the wiki holds with the draft. Raises `QuotaExceeded`."""
+        """What the wiki holds with the draft. Raises `WikiFrozen`, `QuotaExceeded`."""
 
         def read(oid: bytes) -> trees.Tree:
             made = draft.objects.get(oid)
@@ -150,6 +150,8 @@ class Held:
         return self._fit(head, read, size_of, draft.tree)
 
     def _fit(self, head: str, read: trees.ReadTree, size_of: SizeOf, new_tree: bytes) -> Usage:
+        if self._home.frozen.exists():
+            raise WikiFrozen
         before = self._ledger.usage(self.repository, head)
         after = before + difference(read, size_of, self.repository.tree_of(head), new_tree)
         check_fit(before, after, read_quota(self._home.quota))

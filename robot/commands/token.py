@@ -24,9 +24,12 @@ def command() -> None:
 @click.option("--name", default="command line", show_default=True, help="What the token is for.")
 @click.option("--user", metavar="NAME", help="For whom it acts; the operator by default.")
 @click.option("--read-only", is_flag=True, help="Reads, but writes nothing.")
+@click.option("--prefix", metavar="FOLDER", help="Reads and writes only pages under this folder.")
 @click.option("--days", type=click.IntRange(min=1), help="Works for so many days; for ever by default.")
 @click.pass_obj
-def create(config: Path | None, slug: str, name: str, user: str | None, read_only: bool, days: int | None) -> None:
+def create(
+    config: Path | None, slug: str, name: str, user: str | None, read_only: bool, prefix: str | None, days: int | None
+) -> None:
     """Print a new token for the wiki at SLUG. It is shown once and stored nowhere."""
     with open_platform(config) as opened:
         wiki = wiki_at(opened.db, slug)
@@ -35,7 +38,7 @@ def create(config: Path | None, slug: str, name: str, user: str | None, read_onl
 
         async def make() -> str:
             person = await operator_of(opened.db) if user is None else person_named(opened.db, user)
-            secret, _ = await create_token(opened.db, person, wiki, name, scopes, expires=expires)
+            secret, _ = await create_token(opened.db, person, wiki, name, scopes, expires=expires, prefix=prefix)
             return secret
 
         click.echo(trio.run(make))
@@ -45,11 +48,12 @@ def create(config: Path | None, slug: str, name: str, user: str | None, read_onl
 @click.argument("slug")
 @click.pass_obj
 def list_(config: Path | None, slug: str) -> None:
-    """List the tokens of the wiki at SLUG: id, person, scopes, last use, name."""
+    """List the tokens of the wiki at SLUG: id, person, scopes, folder, last use, name."""
     with open_platform(config) as opened:
         for token, user in list_tokens(opened.db, wiki_at(opened.db, slug)):
             used = "never used" if token.last_used is None else f"used {token.last_used:%Y-%m-%d %H:%M}"
-            click.echo(f"{token.id}\t{user.name}\t{'+'.join(sorted(token.scopes))}\t{used}\t{token.name}")
+            where = "everywhere" if token.prefix is None else f"under {token.prefix}"
+            click.echo(f"{token.id}\t{user.name}\t{'+'.join(sorted(token.scopes))}\t{where}\t{used}\t{token.name}")
 
 
 @command.command("revoke")

@@ -1,4 +1,4 @@
-"""`robot wiki create | list | quota | delete`"""
+"""`robot wiki create | list | quota | freeze | unfreeze | delete`"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import trio
 
 from robot.accounts import operator_of
 from robot.commands.opened import open_platform, person_named, wiki_at
+from robot.freezing import freeze, unfreeze
 from robot.hosting import create_hosted_wiki, delete_hosted_wiki
 from robot.model import Visibility, Wiki
 from robot.quotas import default_quota, set_quota
@@ -22,7 +23,7 @@ from wikihost.quota import MIB, Quota, Usage, how_full
 
 @click.group("wiki")
 def command() -> None:
-    """Create, list and delete wikis, and say how much each may hold."""
+    """Create, list and delete wikis, and say how much each may hold, and whether it may be written."""
 
 
 @command.command("create")
@@ -65,7 +66,8 @@ def list_(config: Path | None) -> None:
     with open_platform(config) as opened:
         for wiki in trio.run(list_wikis, opened.db):
             figures = "\t".join(_figures(opened.data, wiki))
-            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{wiki.visibility}\t{wiki.name}\t{figures}")
+            frozen = "\tread-only" if wiki.is_frozen else ""
+            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{wiki.visibility}\t{wiki.name}\t{figures}{frozen}")
 
 
 def _figures(data: DataDir, wiki: Wiki) -> list[str]:
@@ -104,6 +106,28 @@ def quota(config: Path | None, slug: str, pages: int | None, mebibytes: int | No
 
             trio.run(grant)
         click.echo("\n".join(filter(None, _figures(opened.data, wiki))))
+
+
+@command.command("freeze")
+@click.argument("slug")
+@click.pass_obj
+def freeze_(config: Path | None, slug: str) -> None:
+    """Let the wiki at SLUG be read only, from its next write on, whoever writes; reading and exports go on."""
+    with open_platform(config) as opened:
+        wiki = wiki_at(opened.db, slug)
+        trio.run(freeze, opened.db, opened.data, wiki)
+        click.echo(f"{wiki.name} is read-only now. `robot wiki unfreeze {slug}` ends that.")
+
+
+@command.command("unfreeze")
+@click.argument("slug")
+@click.pass_obj
+def unfreeze_(config: Path | None, slug: str) -> None:
+    """Let the wiki at SLUG be written again."""
+    with open_platform(config) as opened:
+        wiki = wiki_at(opened.db, slug)
+        trio.run(unfreeze, opened.db, opened.data, wiki)
+        click.echo(f"{wiki.name} can be written again.")
 
 
 @command.command("delete")

@@ -13,7 +13,7 @@ import trio
 
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
 from proxy.guard import BodyRefused
-from robot.access import may
+from robot.access import folder_of, may
 from robot.answers import answer, answer_json, answer_text
 from robot.contents import Contents
 from robot.git.body import Body, ClientLeft
@@ -23,7 +23,7 @@ from robot.git.packets import Malformed, advertise_push
 from robot.git.push import PushLimits, serve_push
 from robot.git.view import git_view
 from robot.model import Action, Anonymous, Wiki, WikiRequest
-from wikihost.errors import StorageFailed, StorageFull
+from wikihost.errors import FROZEN, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 
 log = logging.getLogger(__name__)
@@ -136,14 +136,20 @@ def _is_switched_off(request: WikiRequest) -> bool:
 async def _is_let_in(request: WikiRequest, call: Call, send: Send) -> bool:
     """Whether the sender may; refused otherwise, a wiki that they may not read as one that is not there."""
     action = Action.READ if call.service == _FETCH else Action.WRITE
-    if may(request.actor, action, request.wiki):
+    folder = folder_of(request.actor)
+    if folder is None and may(request.actor, action, request.wiki):
         return True
     if isinstance(request.actor, Anonymous):
         await refuse_credentials(send, request.origin, token_sent=False)
-    elif may(request.actor, Action.READ, request.wiki):
-        await answer_text(send, 403, "You may read this wiki, and not write to it, with this token.")
-    else:
+    elif not may(request.actor, Action.READ, request.wiki):
         await answer_json(send, 404, _NOT_FOUND)
+    elif folder is not None:
+        sentence = f"This token reaches only pages under {folder}, and git gives the whole wiki: use the API or MCP."
+        await answer_text(send, 403, sentence)
+    elif request.wiki.is_frozen:
+        await answer_text(send, 403, FROZEN)
+    else:
+        await answer_text(send, 403, "You may read this wiki, and not write to it, with this token.")
     return False
 
 

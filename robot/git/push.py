@@ -31,7 +31,7 @@ from robot.git.packets import (
 from robot.git.process import GitFailed, reason_of, run_git
 from robot.model import Wiki
 from wikihost.content import Content
-from wikihost.errors import QuotaExceeded
+from wikihost.errors import QuotaExceeded, WikiFrozen
 from wikihost.pushed import PushRefused, check_push
 from wikihost.repo import Repository
 from wikihost.transfer import Transfer
@@ -70,7 +70,7 @@ async def serve_push(transfer: Transfer, body: Body, contents: Contents, wiki: W
         await _unpack(transfer, head, size)
         await _check(transfer, head.commands[0].new, limits.file_bytes)
         await _take_in(transfer, head.commands[0].new, contents, wiki)
-    except (PushRefused, QuotaExceeded) as error:
+    except (PushRefused, QuotaExceeded, WikiFrozen) as error:
         return report(head, [str(error)] * len(head.commands))
     except HeadMoved:
         return report(head, [_MOVED] * len(head.commands))

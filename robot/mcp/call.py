@@ -13,8 +13,9 @@ from starlette.requests import Request
 
 from robot import access
 from robot.authorship import author_of
-from robot.contents import Contents
+from robot.contents import Contents, WikiContents, reachable
 from robot.model import Action, Agent, Anonymous, Person, Visibility, Wiki, WikiRequest
+from robot.search.confined import searchable
 from wikihost.values import Author
 
 if TYPE_CHECKING:
@@ -30,14 +31,21 @@ _PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)(?:/|\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a tool is given besides its arguments. `origin` is the wiki's public origin."""
+    """What a tool is given besides its arguments. `origin` is the wiki's public origin.
+
+    `contents` and `search` reach as far as the actor's credential does, `folder` says how far where that is not all.
+    """
 
     wiki: Wiki
     actor: Person | Agent
     origin: str
     domain: str
-    contents: Contents
+    contents: WikiContents
     search: SearchService
+
+    @property
+    def folder(self) -> str | None:
+        return access.folder_of(self.actor)
 
     @property
     def may_write(self) -> bool:
@@ -50,8 +58,7 @@ class Call:
     @property
     def is_public(self) -> bool:
         """Whether everybody who asks gets the same, so that a cache that several people share may keep it."""
-        confined = isinstance(self.actor, Agent) and self.actor.credential.prefix is not None
-        return self.wiki.visibility is Visibility.PUBLIC and not confined
+        return self.wiki.visibility is Visibility.PUBLIC and self.folder is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class Calls:
                     http_request(context).headers.get("user-agent"),
                 ),
             )
-        return Call(asked.wiki, actor, asked.origin, self.domain, self.contents, self.search)
+        contents, search = reachable(self.contents, actor), searchable(self.search, actor)
+        return Call(asked.wiki, actor, asked.origin, self.domain, contents, search)
 
 
 def wiki_request(context: ServerRequestContext[Any, Any]) -> WikiRequest:

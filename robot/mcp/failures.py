@@ -9,6 +9,7 @@ from wikihost.errors import (
     ContentError,
     EditNotApplicable,
     InvalidPageName,
+    OutsideReach,
     PageNotFound,
     PageTooLarge,
     QuotaExceeded,
@@ -16,6 +17,7 @@ from wikihost.errors import (
     RevisionRequired,
     StorageFailed,
     StorageFull,
+    WikiFrozen,
 )
 
 MAX_PROBLEMS = 5
@@ -29,6 +31,8 @@ _NEXT_STEPS: dict[type[ContentError], str] = {
         "Nothing was written, and trying again will not help. Shorten texts or remove pages that nobody needs, if the "
         "person you work for agrees, or tell the wiki's owner. Changes that do not grow the wiki still work."
     ),
+    OutsideReach: "Nothing was written. Choose a name in that folder, or ask the person you work for.",
+    WikiFrozen: "Nothing was written, and trying again will not help. Reading still works.",
     StorageFull: "Nothing was written. Reading still works; tell the wiki's owner that its storage is full.",
     StorageFailed: "Try again once; if it fails again, tell the wiki's owner.",
 }

@@ -40,7 +40,7 @@ from robot.mcp.subscription import (
     news_of,
     subscription_of,
 )
-from robot.model import Action, Agent, Wiki, WikiRequest
+from robot.model import Action, Wiki, WikiRequest
 from wikihost.content import Content
 from wikihost.errors import RevisionNotFound
 
@@ -141,7 +141,7 @@ class Listening:
         open_here = 0 if audience is None else len(audience.streams)
         if open_here >= MAX_STREAMS_OF_WIKI or self.open_streams >= MAX_STREAMS:
             raise MCPError(code=INTERNAL_ERROR, message="Too many streams are open; close some, or try again later.")
-        folder = asked.actor.credential.prefix if isinstance(asked.actor, Agent) else None
+        folder = access.folder_of(asked.actor)
         subscription = subscription_of(asked.wiki.slug, request_id, params.notifications, folder)
         http_request(context).scope[_ACCEPTED] = subscription
         return {"resultType": "complete", "_meta": {SUBSCRIPTION_ID_META_KEY: request_id}}

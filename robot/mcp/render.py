@@ -18,6 +18,7 @@ from robot.mcp.schemas import (
     WikiInfoResult,
     WrittenResult,
 )
+from wikihost.errors import FROZEN
 
 # About 20,000 tokens: below what Claude Code (25,000 tokens) and Claude.ai (150,000 characters) take.
 MAX_RESULT_CHARS = 80_000
@@ -109,13 +110,20 @@ def wiki_info(result: WikiInfoResult) -> str:
         f"Size: {result.size_bytes} of at most {result.quota_bytes} bytes, texts and attachments",
         f"Last change: {result.updated or 'none yet'}",
         f"Head: {result.head}",
-        f"Your access: {'read and write' if result.may_write else 'read only'}",
+        f"Your access: {'read and write' if result.may_write else 'read only'}{_reach(result.folder)}",
         f"Categories: {_names([f'{name} ({count})' for name, count in result.categories.items()])}",
         f"Tags: {_names([f'{name} ({count})' for name, count in result.tags.items()])}",
     ]
+    if result.frozen:
+        lines.append(FROZEN)
     if result.purpose:
         lines.append(f"Purpose: {one_line(result.purpose, 2_000)}")
     return bounded("\n".join(lines))
+
+
+def _reach(folder: str | None) -> str:
+    """Where access and all figures end."""
+    return "" if folder is None else f", only pages under {folder} (what is counted here is inside it)"
 
 
 def _part(result: NoteResult) -> list[str]:

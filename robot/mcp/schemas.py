@@ -222,3 +222,7 @@ class WikiInfoResult(Result):
     tags: Annotated[dict[str, int], Field(description="How many pages have each tag.")]
     categories: Annotated[dict[str, int], Field(description="How many pages are in each category.")]
     may_write: bool
+    frozen: Annotated[bool, Field(description="Whether the operator lets the wiki be read only.")] = False
+    folder: Annotated[
+        str | None, Field(description="The only folder that you reach; the figures are of what is inside it.")
+    ] = None

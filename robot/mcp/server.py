@@ -39,7 +39,9 @@ from robot.mcp.resources import WikiResources
 from robot.mcp.schemas import json_schema
 from robot.mcp.tools import TOOLS, Tool
 from robot.search.values import SearchError
-from wikihost.errors import ContentError
+from wikihost.errors import FROZEN, ContentError
+
+_READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -84,7 +86,7 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            return _failed("This token may only read. Ask the wiki's owner for a token that may write.")
+            return _failed(FROZEN if call.wiki.is_frozen else _READS_ONLY)
         return await _run(tool, call, params.arguments or {})
 
 

@@ -149,6 +149,8 @@ async def get_wiki_info(call: Call, _asked: GetWikiInfoArguments) -> Answer:
         tags=_most_used(stats.tags),
         categories=_most_used(stats.categories),
         may_write=call.may_write,
+        frozen=call.wiki.is_frozen,
+        folder=call.folder,
     )
     return result, render.wiki_info(result)
 

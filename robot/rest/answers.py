@@ -178,6 +178,8 @@ def renamed(done: Renamed, *, dry_run: bool) -> PageRenamed:
         "redirect": done.redirect,
         "revision": None if dry_run else done.revision,
     }
+    if done.links_left:
+        body["links_left"] = done.links_left
     if dry_run:
         body["dry_run"] = True
         body["diff"] = done.diff

@@ -27,11 +27,12 @@ from robot.rest.downloads import Downloads
 from robot.rest.inflow import Inflow
 from robot.rest.operations import Access, add_routes
 from robot.rest.pages import PageRoutes
+from robot.rest.reach import CallersContents
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
 from robot.rest.wiki import WikiRoutes
 from robot.search.values import SearchError
-from wikihost.errors import ContentError
+from wikihost.errors import FROZEN, ContentError
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -67,11 +68,12 @@ def create_rest_app(*, contents: Contents, search: SearchService, domain: str, s
     app.config.update(MAX_CONTENT_LENGTH=MAX_JSON_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    changing, bodies = Changing(contents, domain), Bodies(spool)
-    add_routes(app, pages.OPERATIONS, PageRoutes(contents, changing, bodies))
-    add_routes(app, attachments.OPERATIONS, AttachmentRoutes(contents, changing, bodies, Downloads(spool)))
-    add_routes(app, wiki.OPERATIONS, WikiRoutes(contents))
-    add_routes(app, searching.OPERATIONS, SearchRoutes(contents, search))
+    reached, bodies = CallersContents(contents), Bodies(spool)
+    changing = Changing(reached, domain)
+    add_routes(app, pages.OPERATIONS, PageRoutes(reached, changing, bodies))
+    add_routes(app, attachments.OPERATIONS, AttachmentRoutes(reached, changing, bodies, Downloads(spool)))
+    add_routes(app, wiki.OPERATIONS, WikiRoutes(reached))
+    add_routes(app, searching.OPERATIONS, SearchRoutes(reached, search))
     add_routes(app, about.OPERATIONS, AboutRoutes(OPERATIONS))
     _guard(app)
     _answer_errors(app)
@@ -103,6 +105,8 @@ def _check_access(needed: Access) -> Response | None:
     if isinstance(asked.actor, Anonymous):
         status, headers, body = unauthorized(asked.origin, token_sent=False)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+    if asked.wiki.is_frozen and access.may(asked.actor, Action.READ, asked.wiki):
+        return answer(403, {"error": FROZEN, "code": "frozen"})
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
 
 

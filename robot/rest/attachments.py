@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from quart import Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.rest import answers, downloads, shapes
 from robot.rest.answers import answer
 from robot.rest.bodies import Bodies, PostAttachment, Removal, read_json, wiki_request
@@ -152,7 +152,7 @@ OPERATIONS = (LIST, POST, READ, PUT, DELETE)
 
 
 class AttachmentRoutes:
-    def __init__(self, contents: Contents, changing: Changing, bodies: Bodies, downloads: Downloads) -> None:
+    def __init__(self, contents: WikiContents, changing: Changing, bodies: Bodies, downloads: Downloads) -> None:
         self._contents = contents
         self._changing = changing
         self._bodies = bodies

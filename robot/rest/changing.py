@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from quart import Response, request
 
+from robot.access import folder_of
 from robot.authorship import author_of
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.model import Agent, Person
 from robot.rest import refusals
 from robot.rest.answers import Json, answer
@@ -25,8 +26,8 @@ from robot.rest.conditions import etag
 from robot.rest.operations import KEY
 from robot.rest.refusals import Refused
 from wikihost.content import Content
-from wikihost.errors import ContentError, QuotaExceeded
-from wikihost.replays import Claim, KeptAnswer, Replays
+from wikihost.errors import ContentError, QuotaExceeded, WikiFrozen
+from wikihost.replays import Claim, KeptAnswer
 from wikihost.values import Author
 
 _MAX_KEPT_CHARS = 64 * 1024  # a longer answer is kept without its texts
@@ -46,7 +47,7 @@ Work = Callable[[Content, Author], Reply]
 class Changing:
     """Carries out writes."""
 
-    def __init__(self, contents: Contents, domain: str) -> None:
+    def __init__(self, contents: WikiContents, domain: str) -> None:
         self._contents = contents
         self._domain = domain
 
@@ -74,7 +75,7 @@ class Changing:
 
 def _once(content: Content, claim: Claim, work: Callable[[], Reply]) -> tuple[Reply, bool]:
     """The kept answer to this request, or that of doing it now; True with the former."""
-    replays = Replays(content.catalog)
+    replays = content.replays()
     kept = replays.begin(claim)
     match kept:
         case "other":
@@ -92,7 +93,7 @@ def _once(content: Content, claim: Claim, work: Callable[[], Reply]) -> tuple[Re
     except ContentError as error:
         status, body = refusals.of_content(error)
         # Whoever makes room sends the same request again, and is not to be told that there was none.
-        if status >= 500 or isinstance(error, QuotaExceeded):
+        if status >= 500 or isinstance(error, (QuotaExceeded, WikiFrozen)):
             replays.forget(claim)
             raise
         reply = Reply(status, body)
@@ -112,12 +113,12 @@ def _kept_body(body: Json) -> str:
 
 
 def _claim(actor: Person | Agent, key: str, asked: tuple[bytes, ...]) -> Claim:
-    """The key belongs to one person; `asked` is what makes a request the same, its body among it."""
+    """The key belongs to one person and what they reach; `asked` is what makes a request the same, its body too."""
     fingerprint = hashlib.sha256()
     for part in asked:
         fingerprint.update(b"%d:" % len(part) + part)
-    owner = hashlib.sha256(f"{actor.user.id}\n{key}".encode()).hexdigest()
-    return Claim(owner, fingerprint.hexdigest(), time.time())
+    owner = "\n".join(part for part in (actor.user.id, folder_of(actor), key) if part)
+    return Claim(hashlib.sha256(owner.encode()).hexdigest(), fingerprint.hexdigest(), time.time())
 
 
 def _response(reply: Reply, headers: dict[str, str] | None = None) -> Response:

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 from quart import Response
 
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.rest import answers, shapes
 from robot.rest.answers import answer_bytes, as_json
 from robot.rest.bodies import (
@@ -155,7 +155,7 @@ OPERATIONS = (LIST, READ, WRITE, EDIT, DELETE, RENAME)
 class PageRoutes:
     """The handlers; page names arrive as `app.routable_path` left them, one level of escapes still in place."""
 
-    def __init__(self, contents: Contents, changing: Changing, bodies: Bodies) -> None:
+    def __init__(self, contents: WikiContents, changing: Changing, bodies: Bodies) -> None:
         self._contents = contents
         self._changing = changing
         self._bodies = bodies

@@ -20,6 +20,8 @@ PROBLEMS: Mapping[str, Problem] = {
     "unauthorized": Problem(401, "A token is needed. Send `Authorization: Bearer robot_…`."),
     "invalid_token": Problem(401, "The token is not one of this wiki, or no longer. Make a new one."),
     "forbidden": Problem(403, "The token may not do this. Use one that may."),
+    "frozen": Problem(403, "The operator lets this wiki be read only. Reading goes on; ask the operator."),
+    "outside_folder": Problem(403, "The token reaches one folder, which the sentence names. Stay in it."),
     "cross_site": Problem(403, "A page of another site sent this with the browser's cookie. Send it from the wiki."),
     "not_found": Problem(404, "The API has nothing at this address. Look it up in this document."),
     "page_not_found": Problem(404, "There is no such page, or not at that revision. Check the name."),
@@ -68,6 +70,8 @@ LISTING = ("invalid_parameter",)
 BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type", "invalid_body")
 CHANGING = (
     "cross_site",
+    "frozen",
+    "outside_folder",
     "invalid_parameter",
     "invalid_idempotency_key",
     "idempotency_key_reused",

@@ -46,7 +46,8 @@ def of_content(error: ContentError) -> tuple[int, ErrorAnswer]:
             body["error"] = f"old_string is ambiguous: found {error.occurrences} occurrences"
             body["occurrences"] = error.occurrences
         case QuotaExceeded():
-            body["needed"] = {"pages": error.pages, "bytes": error.size_bytes}
+            if error.pages is not None and error.size_bytes is not None:
+                body["needed"] = {"pages": error.pages, "bytes": error.size_bytes}
             body["quota"] = {"pages": error.quota_pages, "bytes": error.quota_bytes}
         case _:
             pass

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from quart import Response, request
 
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.rest import answers, search_shapes
 from robot.rest.answers import answer
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.operations import LOCATION, Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
 from robot.rest.queries import Find, Search, SemanticSearch, read_query
+from robot.search.confined import searchable
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -75,7 +76,7 @@ REINDEX = Operation(
     Access.WRITER,
     (Answer(202, "It has begun.", search_shapes.ReindexStarted, headers=(LOCATION,)),),
     "Seldom needed: the index follows every change by itself. Searching goes on meanwhile.",
-    (*READING, "cross_site", "reindex_running"),
+    (*READING, "cross_site", "frozen", "outside_folder", "reindex_running"),
 )
 CANCEL_REINDEX = Operation(
     "cancel_reindex",
@@ -86,7 +87,7 @@ CANCEL_REINDEX = Operation(
     Access.WRITER,
     (Answer(200, "None runs any more.", search_shapes.ReindexCancelled),),
     "Pages that were not reached keep what is known of them; the next change or search goes on with them.",
-    (*READING, "cross_site"),
+    (*READING, "cross_site", "frozen", "outside_folder"),
 )
 REINDEX_STATUS = Operation(
     "reindex_status",
@@ -104,9 +105,14 @@ OPERATIONS = (SEARCH, FIND, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REIN
 
 
 class SearchRoutes:
-    def __init__(self, contents: Contents, search: SearchService) -> None:
+    def __init__(self, contents: WikiContents, search: SearchService) -> None:
         self._contents = contents
-        self._search = search
+        self._whole = search
+
+    @property
+    def _search(self) -> SearchService:
+        """Search as far as the caller reaches."""
+        return searchable(self._whole, wiki_request().actor)
 
     async def search(self) -> Response:
         asked = read_query(Search)

@@ -157,6 +157,9 @@ class PageRenamed(TypedDict):
     new_path: Annotated[str, Field(examples=["Runbooks/Restore a backup"])]
     updated_pages: Annotated[Names, Field(description="Other pages whose links were rewritten.")]
     redirect: Annotated[bool, Field(description="Whether a page stays that says where it went.")]
+    links_left: NotRequired[
+        Annotated[int, Field(description="Pages outside the token's folder that still link to the old name.")]
+    ]
     revision: MadeRevision
     dry_run: NotRequired[DryRun]
     diff: NotRequired[Annotated[Diff, Field(description="For a dry run: what would change.")]]

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from quart import Response
 
-from robot.contents import Contents
+from robot.contents import WikiContents
 from robot.rest import answers, shapes
 from robot.rest.answers import answer, answer_bytes, as_json
 from robot.rest.bodies import wiki_request
@@ -82,7 +82,7 @@ OPERATIONS = (HISTORY, CHANGELOG, CHANGES, LINKS, LINKS_AROUND)
 
 
 class WikiRoutes:
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: WikiContents) -> None:
         self._contents = contents
 
     async def history(self, name: str) -> Response:

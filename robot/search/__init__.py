@@ -1,5 +1,6 @@
 """Search by meaning: from a saved page to the passages that answer a question.
 
+    confined    search in one folder, for credentials that reach no further
     service     queries, status, and what other parts of robot call
     nursery     the owner of all indexing: wakes, turns, failures
     shelf       which wikis have a searchable snapshot in memory, and how old it is
@@ -13,7 +14,7 @@
     chunk       a page to passages; pure
     values      what the service answers
 
-Each module imports only from those below it, and only the first four know Trio. The heavy libraries (numpy, FAISS,
+Each module imports only from those below it, and only the first five know Trio. The heavy libraries (numpy, FAISS,
 fastembed) are imported in worker threads when first needed: a start costs nothing, and a host where nobody searches
 stays small.
 """

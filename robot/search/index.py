@@ -5,8 +5,9 @@ Import this module in a worker thread only: numpy and FAISS come with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -38,7 +39,39 @@ class Snapshot:
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[bytes, float]]:
         """Up to `count` (hash, cosine), best first. `vector` is float32[1, dimension] of length 1."""
+        return self.look_up(vector, min(count, len(self)))
+
+    def part(self, hashes: Iterable[bytes]) -> Part:
+        """What it holds of these hashes."""
+        return Part(self, [self._positions[digest] for digest in hashes if digest in self._positions])
+
+    def look_up(self, vector: Vectors, count: int, **how: Any) -> list[tuple[bytes, float]]:
+        """As `nearest`, where there are as many; `how` is what FAISS takes besides."""
         if self._index is None:
             return []
-        scores, positions = self._index.search(vector, min(count, len(self)))
+        scores, positions = self._index.search(vector, count, **how)
         return [(self._hashes[at], float(score)) for at, score in zip(positions[0], scores[0], strict=True) if at >= 0]
+
+    @cached_property
+    def _positions(self) -> dict[bytes, int]:
+        return {digest: at for at, digest in enumerate(self._hashes)}
+
+
+class Part:
+    """Some of a snapshot's vectors, searched as if there were no others."""
+
+    def __init__(self, snapshot: Snapshot, positions: Sequence[int]) -> None:
+        self._snapshot = snapshot
+        self._positions = np.array(positions, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def nearest(self, vector: Vectors, count: int) -> list[tuple[bytes, float]]:
+        """As `Snapshot.nearest`."""
+        if not len(self):
+            return []
+        selector = faiss.IDSelectorBatch(self._positions)
+        chosen = faiss.SearchParameters()
+        chosen.sel = selector
+        return self._snapshot.look_up(vector, min(count, len(self)), params=chosen)

@@ -17,7 +17,7 @@ from wikihost.values import SearchHit
 
 if TYPE_CHECKING:
     from robot.search.embed import Vectors
-    from robot.search.index import Snapshot
+    from robot.search.index import Part, Snapshot
 
 SNIPPET_CHARS = 150
 FUSED = 100  # of each list; what comes later has no say
@@ -26,13 +26,24 @@ OVERFETCH = 4
 
 
 def answer_by_meaning(
-    content: Content, snapshot: Snapshot, vector: Vectors, model_id: str, *, limit: int, per_page: int
+    content: Content,
+    snapshot: Snapshot,
+    vector: Vectors,
+    model_id: str,
+    *,
+    limit: int,
+    per_page: int,
+    confined: bool = False,
 ) -> SemanticAnswer:
-    """The nearest passages of `limit` different pages where the wiki has them, then more of the same pages."""
+    """The nearest passages of `limit` different pages where the wiki has them, then more of the same pages.
+
+    `confined` says that `content` is a part of what `snapshot` was made from: only that part is searched.
+    """
     head = content.sync()
 
     def read(db: sqlite3.Connection) -> SemanticAnswer:
-        found = _look_up(db, snapshot, vector, limit)
+        vectors = snapshot.part(passages.all_hashes(db)) if confined else snapshot
+        found = _look_up(db, vectors, vector, limit)
         chosen = choose(found, limit=limit, per_page=per_page)
         indexed_head = head if passages.is_complete(db, model_id) else None
         return SemanticAnswer([_passage(each, score) for each, score in chosen], "semantic", head, indexed_head)
@@ -100,7 +111,7 @@ def snippet(text: str) -> str:
 
 
 def _look_up(
-    db: sqlite3.Connection, snapshot: Snapshot, vector: Vectors, limit: int
+    db: sqlite3.Connection, snapshot: Snapshot | Part, vector: Vectors, limit: int
 ) -> list[tuple[FoundPassage, float]]:
     """Passages as they are now, best first, looked further until `limit` pages are among them or none is left."""
     count = limit * OVERFETCH

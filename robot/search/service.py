@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from robot.contents import Contents
+from robot.contents import Contents, WikiContents
 from robot.model import Wiki
 from robot.search import fusion, ranking
 from robot.search.embed import BundledMiniLM, EmbedderSource
@@ -39,8 +39,11 @@ class SearchService:
     model, and before a wiki's first passages are in, keyword search answers.
     """
 
+    _is_confined = False
+
     def __init__(self, contents: Contents, find_wiki: FindWiki, source: EmbedderSource | None = None) -> None:
-        self._contents = contents
+        self.contents = contents
+        self._contents: WikiContents = contents
         self._model = ModelHost(source or BundledMiniLM())
         self._nursery = IndexNursery(contents, find_wiki, self._model)
         self._shelf = Shelf(contents, self._model.model_id)
@@ -152,7 +155,7 @@ class SearchService:
         return await self._contents.run(
             wiki,
             lambda content: ranking.answer_by_meaning(
-                content, snapshot, vector, model_id, limit=limit, per_page=per_page
+                content, snapshot, vector, model_id, limit=limit, per_page=per_page, confined=self._is_confined
             ),
         )
 

@@ -18,6 +18,8 @@ from robot.web.answers import error_page
 from robot.web.page import render
 from robot.web.uploads import UPLOAD, Upload
 from robot.web.visitor import open_wiki, signed_in
+from robot.wikis import find_wiki_by_slug
+from wikihost.errors import FROZEN
 from wikihost.imports.values import Choices, LinkStyle, OnExisting
 
 RELOAD_AFTER_S = 2
@@ -59,13 +61,13 @@ def import_pages(
     @pages.get("")
     async def ask(slug: str) -> str | Response:
         who = writer(slug)
-        return form(*who) if who else _not_you()
+        return form(*who) if who else _not_you(db, slug)
 
     @pages.post("")
     async def begin(slug: str) -> tuple[str, int] | WerkzeugResponse | Response:
         who = writer(slug)
         if who is None:
-            return _not_you()
+            return _not_you(db, slug)
         user, wiki, role = who
         sent = await request.form
         url = sent.get("url", "").strip()
@@ -88,7 +90,7 @@ def import_pages(
     async def follow(slug: str, job_id: str) -> tuple[str, int] | Response:
         who = writer(slug)
         if who is None:
-            return _not_you()
+            return _not_you(db, slug)
         user, wiki, role = who
         job = imports.find(user, wiki, job_id)
         if job is None:
@@ -113,7 +115,7 @@ def import_pages(
         who = writer(slug)
         job = who and imports.find(who[0], who[1], job_id)
         if who is None or job is None:
-            return _no_such_import() if who else _not_you()
+            return _no_such_import() if who else _not_you(db, slug)
         imports.confirm(job)
         return redirect(f"/app/wiki/{who[1].slug}/import/{job.id}", 303)
 
@@ -122,7 +124,7 @@ def import_pages(
         who = writer(slug)
         job = who and imports.find(who[0], who[1], job_id)
         if who is None or job is None:
-            return _no_such_import() if who else _not_you()
+            return _no_such_import() if who else _not_you(db, slug)
         imports.drop(job)
         return redirect(f"/app/wiki/{who[1].slug}/import", 303)
 
@@ -147,7 +149,10 @@ def _percent(job: Job) -> int:
     return 100 * job.files_done // job.files_total if job.files_total and job.stage is not Stage.DONE else 0
 
 
-def _not_you() -> Response:
+def _not_you(db: Database, slug: str) -> Response:
+    wiki = find_wiki_by_slug(db, slug)
+    if wiki is not None and wiki.is_frozen:
+        return error_page(403, "This wiki is read-only", FROZEN)
     return error_page(403, "You may not do this", "Only editors and owners import pages.")
 
 

@@ -19,6 +19,7 @@ from robot.web.answers import error_page
 from robot.web.facts import gather_facts
 from robot.web.page import render
 from robot.web.visitor import open_wiki, signed_in
+from wikihost.errors import FROZEN
 
 # What a redirect may ask the overview to say.
 _NOTICES = {
@@ -64,6 +65,8 @@ def wiki_pages(
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
         if not may(Person(user, role), Action.WRITE, wiki):
+            if wiki.is_frozen:
+                return error_page(403, "This wiki is read-only", FROZEN)
             return error_page(403, "You may not do this", "Only editors and owners build the index anew.")
         try:
             reindexer.start_reindex(wiki)

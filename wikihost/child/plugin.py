@@ -14,17 +14,21 @@ from flask import Response, current_app, g, redirect, request
 from flask_login import current_user
 from otterwiki.plugins import hookimpl
 from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import Forbidden
 
-from wikihost.child.plain import SIGN_IN, plain_page
+from wikihost.child.plain import SAVING, SIGN_IN, plain_page
 from wikihost.child.saving import base_field
 from wikihost.errors import (
+    FROZEN,
     ContentError,
     InvalidAttachment,
     InvalidPageName,
     QuotaExceeded,
     StorageFailed,
     StorageFull,
+    WikiFrozen,
 )
+from wikihost.worker_protocol import FROZEN_HEADER
 from wikihost.writer import DISK_FULL, Moved
 
 # Screens about people, mail and remotes. In a hosted wiki the platform decides these.
@@ -56,6 +60,7 @@ _SIGN_OUT: Final = (
     ' style="width:100%;border:0;background:none;font:inherit;text-align:left;cursor:pointer">'
     '<span class="sidebar-icon"><i class="fas fa-sign-out-alt" aria-hidden="true"></i></span>Sign out</button></form>'
 )
+_READ_ONLY: Final = f'<div class="sidebar-content" role="note">{escape(FROZEN)}</div>'
 # Where Otter Wiki's menus link to what is blocked.
 _HIDDEN_LINKS: Final = (
     "/-/admin/mail_preferences",
@@ -79,17 +84,17 @@ class RobotPlugin:
 
     @hookimpl  # type: ignore[untyped-decorator]
     def template_html_sidebar_left_inject(self, page: Any) -> str:
-        if not current_user.is_authenticated:
-            return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
-        return _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
+        return (_READ_ONLY if _is_frozen() else "") + _ways_on()
 
 
 def install(app: Any) -> None:
     """Add refusals to the application; before its first request."""
     app.before_request(_refuse_blocked)
+    app.before_request(_refuse_frozen)
     app.url_defaults(_lead_back)
     app.after_request(_say_why)
     _note_why_renaming_fails()
+    app.register_error_handler(Forbidden, _forbidden)
     app.register_error_handler(ContentError, _refused)
     app.register_error_handler(OSError, _disk_failed)
     app.register_error_handler(OperationalError, _database_failed)
@@ -138,6 +143,25 @@ def _refuse_blocked() -> Any:
     return None
 
 
+def _ways_on() -> str:
+    if not current_user.is_authenticated:
+        return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
+    return _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
+
+
+def _is_frozen() -> bool:
+    return FROZEN_HEADER in request.headers
+
+
+def _refuse_frozen() -> Any:
+    """A save is answered before anybody is told to sign in for it; all else fails for want of a permission."""
+    return _refused(WikiFrozen()) if request.endpoint == SAVING and _is_frozen() else None
+
+
+def _forbidden(error: Forbidden) -> Any:
+    return _refused(WikiFrozen()) if _is_frozen() else error
+
+
 def _lead_back(endpoint: str, values: dict[str, Any]) -> None:
     """Otter Wiki's own links to sign in say where they are: who follows one is known by nothing else (`repeatable`)."""
     if endpoint == "login" and request:
@@ -159,6 +183,8 @@ def _refused(error: ContentError) -> Any:
             return plain_page(503, "The wiki could not be written", f"{error} Keep your text and try again.")
         case QuotaExceeded():
             return plain_page(413, "The wiki is full", f"{error} Nothing was changed.")
+        case WikiFrozen():
+            return plain_page(403, "This wiki is read-only", f"{error} Nothing was saved.")
         case InvalidPageName() if request.method in ("GET", "HEAD"):
             return plain_page(404, "No such page", str(error))
         case InvalidPageName():

@@ -14,7 +14,8 @@ from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.server import create_server
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -45,7 +46,7 @@ class LoadedDoors:
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     search = SearchService(core.contents, partial(find_wiki, core.db))
-    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
+    mcp = McpEndpoint(stateless(create_server(core.contents, search, core.address.domain)))
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
     imports = Imports(
         contents=core.contents,

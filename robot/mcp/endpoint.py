@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import trio
+from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
 from robot.answers import NO_STORE, answer
-from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
-from robot.mcp.server import create_server
 from robot.model import Action, Anonymous, WikiRequest
-
-if TYPE_CHECKING:
-    from robot.search.service import SearchService
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -27,24 +26,39 @@ _PROGRESS = b'"progressToken"'
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-class McpEndpoint:
-    """Both protocol eras, stateless: nothing is lost when robot restarts, and any process could answer.
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How the SDK carries the messages of one server: its managers, and which of them takes a message."""
+
+    managers: tuple[StreamableHTTPSessionManager, ...]
+    manager_of: Callable[[bytes], StreamableHTTPSessionManager]
+
+
+def stateless(server: Server[Any]) -> Transport:
+    """Both protocol eras without sessions: nothing is lost when robot restarts, and any process could answer.
 
     A call that asks for progress is answered with an event stream, any other with one JSON body, which costs the SDK a
     third less time: for old clients a stream takes six tasks a call.
     """
+    answering = StreamableHTTPSessionManager(
+        server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
+    )
+    streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
+    return Transport((answering, streaming), lambda body: streaming if _PROGRESS in body else answering)
 
-    def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
-        server = create_server(contents, search, domain)
-        self._answering = StreamableHTTPSessionManager(
-            server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
-        )
-        self._streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
+
+class McpEndpoint:
+    """Lets in who may read the wiki, and hands what they send to the server behind `transport`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._running = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; requests still running then are cancelled, and later ones get 503."""
-        async with self._answering.run(), self._streaming.run():
+        async with AsyncExitStack() as stack:
+            for manager in self._transport.managers:
+                await stack.enter_async_context(manager.run())
             self._running = True
             task_status.started()
             try:
@@ -62,8 +76,7 @@ class McpEndpoint:
         if body is None:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
-        manager = self._streaming if _PROGRESS in body else self._answering
-        await manager.handle_request(scope, _replaying(body, receive), send)
+        await self._transport.manager_of(body).handle_request(scope, _replaying(body, receive), send)
 
 
 def refuse(scope: Scope) -> Refusal | None:

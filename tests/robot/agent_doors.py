@@ -16,7 +16,8 @@ from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.server import create_server
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
@@ -116,7 +117,7 @@ def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: 
         wiki,
         contents,
         stand_in,
-        McpEndpoint(contents=contents, search=service, domain=DOMAIN),
+        McpEndpoint(stateless(create_server(contents, service, DOMAIN))),
         create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
     )
 

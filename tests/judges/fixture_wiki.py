@@ -1,0 +1,37 @@
+"""robot with another MCP server behind its doors: the one that the conformance suite wants to talk to.
+
+Everything before the server is robot's own: listener, front, hosts and origins, tokens, the MCP endpoint. Started as
+robot is: `python -m tests.judges.fixture_wiki demo …`. With `FIXTURE_SESSIONS=1` old clients get sessions, without
+which no server can ask a client anything before 2026-07-28: the client's reply would come with a request of its own
+that nothing connects to the call. robot never asks, and so has none.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+from robot import cli, doors
+from robot.contents import Contents
+from robot.mcp.endpoint import MAX_BODY_BYTES, Transport
+from robot.search.service import SearchService
+from tests.judges.fixture_server import create_fixture_server
+
+
+def _fixture(_contents: Contents, _search: SearchService, _domain: str) -> Server[Any]:
+    return create_fixture_server()
+
+
+def _in_sessions(server: Server[Any]) -> Transport:
+    manager = StreamableHTTPSessionManager(server, max_request_body_size=MAX_BODY_BYTES)
+    return Transport((manager,), lambda _body: manager)
+
+
+if __name__ == "__main__":
+    doors.create_server = _fixture
+    if os.environ.get("FIXTURE_SESSIONS"):
+        doors.stateless = _in_sessions
+    cli.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.caching import CacheableMethod, CacheHint
@@ -56,15 +55,7 @@ _CACHEABLE: tuple[CacheableMethod, ...] = (
     "resources/read",
 )
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
-_ONE_TEXT: Mapping[str, str] = {"test_sampling": "prompt", "test_elicitation": "message"}
 _TEMPLATE = re.compile(r"test://template/([^/]+)/data")
-
-
-def _schema(tool: str) -> dict[str, Any]:
-    argument = _ONE_TEXT.get(tool)
-    if argument is None:
-        return _NO_ARGUMENTS
-    return {"type": "object", "properties": {argument: {"type": "string"}}, "required": [argument]}
 
 
 def _prompt(name: str, *arguments: str) -> Prompt:
@@ -96,7 +87,7 @@ class Everything:
 
     def __init__(self) -> None:
         self.bus = InMemorySubscriptionBus()
-        self._tools = fixture_tools.TOOLS | fixture_inputs.TOOLS | self._triggers()
+        self._tools = {**fixture_tools.TOOLS, **fixture_inputs.TOOLS, **self._triggers()}
 
     def _triggers(self) -> dict[str, fixture_tools.ToolRun]:
         async def tools_changed(_context: Context, _params: CallToolRequestParams) -> CallToolResult:
@@ -112,7 +103,12 @@ class Everything:
     async def list_tools(self, _context: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(
             tools=[
-                Tool(name=name, description=f"The suite's {name}", input_schema=_schema(name)) for name in self._tools
+                Tool(
+                    name=name,
+                    description=f"The suite's {name}",
+                    input_schema=fixture_tools.INPUT_SCHEMAS.get(name, _NO_ARGUMENTS),
+                )
+                for name in self._tools
             ]
         )
 

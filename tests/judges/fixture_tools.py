@@ -167,6 +167,46 @@ _ENUMS = _form(
     titledMulti={"type": "array", "items": {"anyOf": _CHOICES}},
 )
 
+PRESERVED_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "$defs": {
+        "address": {
+            "$anchor": "addressDef",
+            "type": "object",
+            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+        }
+    },
+    "properties": {
+        "name": {"type": "string"},
+        "address": {"$ref": "#/$defs/address"},
+        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        "phone": {"type": "string"},
+        "email": {"type": "string"},
+    },
+    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+    "then": {"required": ["phone"]},
+    "else": {"required": ["email"]},
+    "additionalProperties": False,
+}
+"""Whose every keyword has to reach the client."""
+
+
+def _texts(*names: str, **more: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of arguments that are all texts and must all be there; `more` are further words about one of them."""
+    properties = {name: {"type": "string", **more.get(name, {})} for name in names}
+    return {"type": "object", "properties": properties, "required": list(names)}
+
+
+INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    "test_sampling": _texts("prompt"),
+    "test_elicitation": _texts("message"),
+    "test_headers": _texts("region", region={"x-mcp-header": "Region"}),
+    "json_schema_2020_12_tool": PRESERVED_SCHEMA,
+}
+"""Of the tools that take arguments."""
+
 _MIXED = (
     text("Multiple content types test:"),
     image(),
@@ -190,4 +230,6 @@ TOOLS: Mapping[str, ToolRun] = {
     "test_elicitation_sep1034_defaults": _elicits(_DEFAULTS),
     "test_elicitation_sep1330_enums": _elicits(_ENUMS),
     "test_missing_capability": _wants_sampling,
+    "test_headers": _fixed(text("The header and the argument agree.")),
+    "json_schema_2020_12_tool": _fixed(text("The schema was kept.")),
 }

@@ -9,12 +9,15 @@ that nothing connects to the call. robot never asks, and so has none.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from robot import cli, doors
+from robot import cli
 from robot.contents import Contents
 from robot.mcp.endpoint import MAX_BODY_BYTES, Transport
 from robot.search.service import SearchService
@@ -30,8 +33,15 @@ def _in_sessions(server: Server[Any]) -> Transport:
     return Transport((manager,), lambda _body: manager)
 
 
-if __name__ == "__main__":
-    doors.create_server = _fixture
+def main() -> None:
+    replaced: dict[str, Callable[..., Any]] = {"robot.doors.create_server": _fixture}
     if os.environ.get("FIXTURE_SESSIONS"):
-        doors.stateless = _in_sessions
-    cli.main()
+        replaced["robot.doors.stateless"] = _in_sessions
+    with ExitStack() as stack:
+        for name, ours in replaced.items():
+            stack.enter_context(patch(name, ours))
+        cli.main()
+
+
+if __name__ == "__main__":
+    main()

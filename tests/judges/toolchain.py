@@ -34,12 +34,11 @@ def resolving(names: Iterable[str], hosts: Path) -> dict[str, str]:
     return {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(hosts)}
 
 
-def clean_environment(home: Path) -> dict[str, str]:
-    """Nothing of this machine's user: a home of its own, and programs that open no browser and report to nobody."""
-    home.mkdir(parents=True, exist_ok=True)
+def clean_environment(home: Path, tools: Path) -> dict[str, str]:
+    """Nothing of this machine's user: a home of its own, and the programs in `tools` before the system's."""
     return {
         "HOME": str(home),
-        "PATH": f"{_NODE.parent}:{os.defpath}",
+        "PATH": f"{tools}:{_NODE.parent}:{os.defpath}",
         "LANG": "C.UTF-8",
         "NO_COLOR": "1",
         "NO_UPDATE_NOTIFIER": "1",

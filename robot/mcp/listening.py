@@ -98,7 +98,7 @@ class _Audience:
 class Listening:
     """All streams. It hears of changes as a listener of `Contents`, whatever door they came through."""
 
-    def __init__(self, contents: Contents, judge_again: JudgeAgain, *, keep_alive_s: float) -> None:
+    def __init__(self, contents: Contents, judge_again: JudgeAgain, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
         self._contents = contents
         self._judge_again = judge_again
         self._keep_alive_s = keep_alive_s

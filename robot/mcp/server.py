@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
-from robot.mcp.introduction import TOOLS_VERSION, introduce
+from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
 from robot.mcp.paging import refuse_cursor
@@ -136,5 +136,5 @@ def create_server(calls: Calls, listening: Listening) -> Server[Any]:
     server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce]
+    server.middleware[:] = [introduce, promise]
     return server

@@ -17,6 +17,7 @@ from mcp_types import INVALID_PARAMS, RequestId, SubscriptionFilter
 
 from robot.mcp import uris
 from wikihost.names import page_key
+from wikihost.reach import Reach
 from wikihost.values import PageChange
 
 MAX_PAGES = 100
@@ -26,14 +27,18 @@ MAX_PAGES = 100
 class Subscription:
     """What one stream is told. `pages` gives for the key of a page's name the addresses that the client wrote.
 
-    `folder` is the key of the folder that the credential is confined to, or empty.
+    `reach` is what the credential is confined to, if it is.
     """
 
     id: RequestId
     pages: Mapping[str, tuple[str, ...]]
     page_list: bool
     tool_list: bool
-    folder: str = ""
+    reach: Reach | None = None
+
+    def covers(self, key: str) -> bool:
+        """Whether the credential reaches a page, by the key of its name."""
+        return self.reach is None or self.reach.covers(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +74,19 @@ def subscription_of(slug: str, request_id: RequestId, wanted: SubscriptionFilter
     if len(addresses) > MAX_PAGES:
         sentence = f"One stream can follow at most {MAX_PAGES} resources; resourcesListChanged is about all of them."
         raise MCPError(code=INVALID_PARAMS, message=sentence)
-    confined = page_key(folder or "")
+    reach = Reach(folder) if folder is not None else None
     pages: dict[str, tuple[str, ...]] = {}
     for uri in dict.fromkeys(addresses):
         match uris.parse_uri(slug, uri):
-            case uris.PageAddress(name) if (key := page_key(name)).startswith(confined):
+            case uris.PageAddress(name) if reach is None or reach.covers(name):
+                key = page_key(name)
                 pages[key] = (*pages.get(key, ()), uri)
     return Subscription(
         request_id,
         pages,
         page_list=wanted.resources_list_changed is True,
         tool_list=wanted.tools_list_changed is True,
-        folder=confined,
+        reach=reach,
     )
 
 
@@ -102,7 +108,7 @@ def add_news(pending: Pending, subscription: Subscription, news: News) -> None:
         if news.all or key in news.changed:
             pending.pages.update(dict.fromkeys(addresses))
     if subscription.page_list:
-        pending.page_list |= news.all or any(key.startswith(subscription.folder) for key in news.listed)
+        pending.page_list |= news.all or any(map(subscription.covers, news.listed))
 
 
 def acknowledgement(subscription: Subscription) -> bytes:

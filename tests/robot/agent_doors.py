@@ -19,7 +19,10 @@ from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import KEEP_ALIVE_S, Listening
+from robot.mcp.server import create_server
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
@@ -92,6 +95,7 @@ class Doors:
     contents: Contents
     search: StandInSearch
     mcp: McpEndpoint
+    listening: Listening
     rest: QuartTrio
     actors: dict[str, Actor] = field(default_factory=lambda: dict(ACTORS))
 
@@ -118,7 +122,11 @@ class Doors:
 
 
 def open_doors(
-    root: Path, visibility: Visibility = Visibility.PRIVATE, search: SearchService | None = None, **more: Any
+    root: Path,
+    visibility: Visibility = Visibility.PRIVATE,
+    search: SearchService | None = None,
+    *,
+    keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
     data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
@@ -130,13 +138,15 @@ def open_doors(
     def judge_again(scope: MutableMapping[str, Any]) -> WikiRequest:
         return doors.request_of(scope)
 
-    mcp = McpEndpoint(contents=contents, search=service, domain=DOMAIN, judge_again=judge_again, **more)
-    contents.subscribe(mcp.notify)
+    listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
+    contents.subscribe(listening.notify)
+    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
     doors = Doors(
         wiki,
         contents,
         stand_in,
         mcp,
+        listening,
         create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
     )
     return doors

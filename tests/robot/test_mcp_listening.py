@@ -184,7 +184,7 @@ async def test_streams_and_their_pages_are_counted(doors: Doors, monkeypatch: py
             with pytest.raises(MCPError, match="Too many streams"):
                 async with client.listen():
                     pass
-        await until(lambda: not doors.mcp.open_streams)  # the client closes in the background
+        await until(lambda: not doors.listening.open_streams)  # the client closes in the background
         async with client.listen():
             pass
 
@@ -285,7 +285,7 @@ async def test_a_client_that_reads_nothing_costs_nothing_more(doors: Doors) -> N
         assert told[0] == "notifications/subscriptions/acknowledged"
         assert told[1:] in (["notifications/resources/updated"], ["notifications/resources/updated"] * 2)
         client.leave()
-        await until(lambda: not doors.mcp.open_streams)
+        await until(lambda: not doors.listening.open_streams)
         nursery.cancel_scope.cancel()
 
 

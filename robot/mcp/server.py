@@ -33,6 +33,7 @@ from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
 from robot.mcp.paging import refuse_cursor
+from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
 from robot.mcp.render import one_line
 from robot.mcp.resources import WikiResources
@@ -136,5 +137,5 @@ def create_server(calls: Calls, listening: Listening) -> Server[Any]:
     server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce, promise]
+    server.middleware[:] = [introduce, promise, tell_progress]
     return server

@@ -10,7 +10,7 @@ import pytest
 import trio
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from robot.mcp import progress
+from robot.mcp import progress as ticking
 from robot.model import Wiki
 from robot.search.service import SearchService
 from robot.search.values import SemanticAnswer
@@ -143,12 +143,12 @@ def slow_doors(tmp_path: Path, slow: SlowSearch) -> Doors:
 async def test_a_long_call_says_that_it_is_at_work(
     slow_doors: Doors, slow: SlowSearch, era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "EVERY_S", 0.05)
+    monkeypatch.setattr(ticking, "EVERY_S", 0.05)
     told: list[float] = []
 
-    async def hear(done: float, total: float | None, note: str | None) -> None:
-        assert (total, note) == (None, "still at work")
-        told.append(done)
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        assert (total, message) == (None, "still at work")
+        told.append(progress)
         if len(told) == 3:
             slow.let.set()
 

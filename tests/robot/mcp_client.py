@@ -8,6 +8,7 @@ import jsonschema
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
+from robot.contents import reachable
 from robot.mcp.call import Call
 from robot.mcp.schemas import json_schema
 from robot.mcp.server import run_tool
@@ -48,7 +49,8 @@ async def called(doors: Doors, tool: str, actor: str = "writer", **arguments: An
     """The result of a tool without HTTP between; it fits the tool's schema, or is a failure in words."""
     who = ACTORS[actor]
     assert not isinstance(who, Anonymous)
-    call = Call(doors.wiki, who, ORIGIN, DOMAIN, doors.contents, cast("SearchService", doors.search))
+    contents = reachable(doors.contents, who)
+    call = Call(doors.wiki, who, ORIGIN, DOMAIN, contents, cast("SearchService", doors.search))
     result = await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")
     if not result["isError"]:
         jsonschema.validate(result["structuredContent"], SCHEMAS[tool])

@@ -23,7 +23,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import Listening
+from robot.mcp.server import create_server
 from robot.mcp.tools import TOOLS
 from robot.model import Scope
 from robot.rest.app import OPERATIONS, create_rest_app
@@ -141,7 +144,8 @@ async def confined(root: Path, links: Mapping[str, list[str]]) -> AsyncIterator[
     service = SearchService(contents, lambda _: doors.wiki, WatchedModel())
     doors = open_doors(root, search=service)
     doors.contents = contents
-    doors.mcp = McpEndpoint(contents=contents, search=service, domain=DOMAIN)
+    listening = Listening(contents, doors.request_of)
+    doors.mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
     doors.rest = create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root)
     async with running(service), serving(doors) as base, httpx2.AsyncClient(base_url=base, headers=HEADERS) as http:
         await contents.change(doors.wiki, lambda content: fill(content, links))

@@ -18,21 +18,17 @@ from urllib.parse import quote
 import httpx2
 import pytest
 import trio
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from robot.contents import Contents
-from robot.mcp.call import Calls
-from robot.mcp.endpoint import McpEndpoint, stateless
-from robot.mcp.listening import Listening
-from robot.mcp.server import create_server
 from robot.mcp.tools import TOOLS
 from robot.model import Scope
-from robot.rest.app import OPERATIONS, create_rest_app
+from robot.rest.app import OPERATIONS
 from robot.rest.operations import BYTES, Operation
 from robot.search.service import SearchService
-from tests.robot.agent_doors import ACTORS, AUTHOR, DOMAIN, Doors, an_agent, open_doors, serving
+from tests.robot.agent_doors import ACTORS, AUTHOR, Doors, an_agent, open_doors, serving
 from tests.robot.search_wiki import WatchedModel, running, settled
 from tests.wikihost.wikis import git
 from wikihost.content import Content
@@ -96,12 +92,17 @@ class Confined:
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Json:
         """Call a tool; as `ask`."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        answer = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        answer = await self.mcp("tools/call", name=name, arguments=arguments)
         assert "result" in answer, answer
         result: Json = answer["result"]
         return result
+
+    async def mcp(self, method: str, **params: Any) -> Json:
+        """Send a message; as `ask`."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+        answer: Json = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        return answer
 
     def _note(self, *sent: object) -> None:
         text = repr(sent).casefold()
@@ -143,16 +144,13 @@ async def confined(root: Path, links: Mapping[str, list[str]]) -> AsyncIterator[
     contents = Contents(DataDir(root))
     service = SearchService(contents, lambda _: doors.wiki, WatchedModel())
     doors = open_doors(root, search=service)
-    doors.contents = contents
-    listening = Listening(contents, doors.request_of)
-    doors.mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
-    doors.rest = create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root)
     async with running(service), serving(doors) as base, httpx2.AsyncClient(base_url=base, headers=HEADERS) as http:
-        await contents.change(doors.wiki, lambda content: fill(content, links))
+        await doors.contents.change(doors.wiki, lambda content: fill(content, links))
         service.notify(doors.wiki.id)
         await settled(service, doors.wiki)
         yield Confined(doors, http, root, service)
     contents.close_all()
+    doors.contents.close_all()
 
 
 @dataclass(frozen=True)
@@ -278,26 +276,58 @@ def test_nothing_outside_is_told_or_changed(links: Mapping[str, list[str]], step
         trio.run(play, Path(root))
 
 
+def plainly(model: type[BaseModel] | None, said: Json) -> Json:
+    """What a model takes of `said`, with what it needs besides."""
+    if model is None:
+        return {}
+    schema = model.model_json_schema()
+    needed = {name: find(value_for(name, schema["properties"][name]), bool) for name in schema.get("required", ())}
+    return needed | {name: value for name, value in said.items() if name in schema["properties"]}
+
+
 async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path) -> None:
-    """By hand what chance may leave out: each door once about a page inside and once about one outside."""
+    """What chance may leave out: each operation and tool about a page inside, and about one outside."""
     async with confined(tmp_path, {"Home": ["Projects/Apollo/Plan"]}) as wiki:
         before = wiki.outside()
         for name in ("Projects/Apollo/Plan", "Home"):
+            said: Json = {name_of_it: name for name_of_it in ("path", "id", "old_path")} | {
+                "paths": [name],
+                "content": "An otter.",
+                "revision": "@own",
+                "old_string": "otter",
+                "new_string": "seal",
+                "new_path": f"{name} 2",
+                "filename": "plan.txt",
+                "since": "@first",
+                "q": "otter launch",
+                "query": "otter launch",
+            }
             for operation in OPERATIONS:
-                fields = {} if operation.query is None else operation.query.model_json_schema().get("properties", {})
-                query = {"since": "@first", "q": "otter launch"}
-                body = {
-                    "content": "Otter.",
-                    "revision": "@own",
-                    "old_string": "otter",
-                    "new_string": "seal",
-                    "new_path": f"{name} 2",
-                    "filename": "plan.txt",
-                }
-                picked = body if operation.method != "DELETE" else {}
-                query = {key: value for key, value in query.items() if key in fields}
-                await take(wiki, Step(operation, {"name": name, "filename": "plan.txt"}, query, picked))
+                body = operation.body if isinstance(operation.body, type) and operation.method != "DELETE" else None
+                path = {"name": name, "filename": "plan.txt"}
+                await take(wiki, Step(operation, path, plainly(operation.query, said), plainly(body, said)))
+            for tool in TOOLS:
+                await take(wiki, Step(tool.name, {}, {}, plainly(tool.arguments, said)))
         assert wiki.outside() == before
+
+
+async def test_resources_prompts_and_names_to_complete_are_of_the_folder(tmp_path: Path) -> None:
+    async with confined(tmp_path, {"Projects/Apollo/Plan": ["Home"]}) as wiki:
+        address = f"wiki://{wiki.doors.wiki.slug}"
+        listed = (await wiki.mcp("resources/list"))["result"]["resources"]
+        assert sorted(each["name"] for each in listed) == sorted(INSIDE)
+        template = {"type": "ref/resource", "uri": f"{address}/page/{{+path}}"}
+        typed = {"name": "path", "value": "o"}
+        completed = (await wiki.mcp("completion/complete", ref=template, argument=typed))["result"]["completion"]
+        assert sorted(completed["values"]) == sorted(INSIDE)
+        for page, file in (("Projects/Apollo/Plan", "plan.txt"), ("Home", "zqfile.txt")):
+            answers = [
+                await wiki.mcp("resources/read", uri=f"{address}/page/{page}"),
+                await wiki.mcp("resources/read", uri=f"{address}/attachment/{page}/{file}"),
+                await wiki.mcp("prompts/get", name="summarise_page", arguments={"path": page}),
+                await wiki.mcp("prompts/get", name="weave_links", arguments={"path": page}),
+            ]
+            assert {"result" in answer for answer in answers} == {page in INSIDE}
 
 
 async def test_what_a_confined_agent_is_told(tmp_path: Path) -> None:

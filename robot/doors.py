@@ -14,7 +14,10 @@ from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import Listening
+from robot.mcp.server import create_server
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
@@ -42,6 +45,7 @@ class LoadedDoors:
     front: Doors
     search: SearchService
     mcp: McpEndpoint
+    listening: Listening
     imports: Imports
     page_cache: PageCache
     registrations: Registrations
@@ -51,7 +55,9 @@ def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     door = Door()
     search = SearchService(core.contents, partial(find_wiki, core.db))
-    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain, witness=core.activity)
+    listening = Listening(core.contents, core.front.judge_again)
+    calls = Calls(core.contents, search, core.address.domain)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity)), listening)
     rest = create_rest_app(
         contents=core.contents,
         search=search,
@@ -112,4 +118,4 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, imports, page_cache, registrations)
+    return LoadedDoors(doors, search, mcp, listening, imports, page_cache, registrations)

@@ -9,7 +9,7 @@ hands to each handler; nothing is kept between requests.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -22,19 +22,21 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     SetLevelRequestParams,
+    SubscriptionsListenRequestParams,
 )
 from pydantic import ValidationError
 
 from robot.activity import OK, Deed, Witness
-from robot.contents import Contents
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.done import Done, commit_made, pages_named
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
-from robot.mcp.introduction import TOOLS_VERSION, introduce
+from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
+from robot.mcp.listening import Listening
 from robot.mcp.nearest import explain_missing
 from robot.mcp.paging import refuse_cursor
+from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
 from robot.mcp.render import one_line
 from robot.mcp.resources import WikiResources
@@ -44,9 +46,6 @@ from robot.mcp.tools import TOOLS
 from robot.model import Agent
 from robot.search.values import SearchError
 from wikihost.errors import FROZEN, ContentError, PageNotFound
-
-if TYPE_CHECKING:
-    from robot.search.service import SearchService
 
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
@@ -145,15 +144,14 @@ def _failed(sentence: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
-def create_server(contents: Contents, search: SearchService, domain: str, witness: Witness) -> Server[Any]:
-    """The server with its handlers; `domain` is the platform's, for the authors' addresses."""
+def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
+    """The server with its handlers; `witness` is told of each call of an agent."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    calls = Calls(contents, search, domain)
     tools, resources = WikiTools(calls, witness), WikiResources(calls)
     prompts, names = WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
@@ -164,7 +162,8 @@ def create_server(contents: Contents, search: SearchService, domain: str, witnes
     server.add_request_handler("prompts/list", PaginatedRequestParams, prompts.list_prompts)
     server.add_request_handler("prompts/get", GetPromptRequestParams, prompts.get_prompt)
     server.add_request_handler("completion/complete", CompleteRequestParams, names.complete)
+    server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce]
+    server.middleware[:] = [introduce, promise, tell_progress]
     return server

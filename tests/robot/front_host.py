@@ -14,7 +14,10 @@ from proxy.asgi import App, Receive, Scope, Send
 from robot.actors import Actors
 from robot.answers import answer_text
 from robot.front import BodySizes, Doors, Front
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import Listening
+from robot.mcp.server import create_server
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.tokens import TokenUses
@@ -39,11 +42,13 @@ class FrontHost:
 @asynccontextmanager
 async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     search = cast("SearchService", StandInSearch())
-    mcp = McpEndpoint(contents=host.contents, search=search, domain=ADDRESS.domain, witness=host.activity)
     rest = create_rest_app(
         contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root, witness=host.activity
     )
     front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
+    listening = Listening(host.contents, front.judge_again)
+    calls = Calls(host.contents, search, ADDRESS.domain)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity)), listening)
     front.open(
         Doors(
             platform=cast(App, host.platform),

@@ -16,8 +16,8 @@ from robot.tokens import create_token
 from robot.wikis import find_wiki_by_slug
 from tests.robot.agent_doors import connected, open_doors, serving
 from tests.robot.import_site import until
-from tests.robot.small_host import ADDRESS, Browser, FakeClock, SmallHost
 from tests.robot.mcp_client import fail, succeed
+from tests.robot.small_host import ADDRESS, Browser, FakeClock, SmallHost
 from tests.robot.test_rest import script
 from wikihost.content import Content
 from wikihost.values import Author

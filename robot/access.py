@@ -15,10 +15,11 @@ it that nothing else is read or written, and git, which gives wikis whole, is re
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from robot.accounts import USER_COLUMNS, user_of_row
 from robot.db import Database
-from robot.model import Action, Actor, Agent, Anonymous, Person, Role, Scope, User, Visibility, Wiki
+from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Scope, User, Visibility, Wiki
 
 _ROLES_THAT_MAY = {
     Action.READ: frozenset(Role),
@@ -48,8 +49,25 @@ def folder_of(actor: Actor) -> str | None:
     return actor.credential.prefix if isinstance(actor, Agent) else None
 
 
+def may_once_granted(actor: Actor, action: Action, wiki: Wiki) -> bool:
+    """Whether an agent is refused only because its person granted its connection too little: asking them would help.
+
+    A token is made for good, and who is confined to a folder was confined on purpose.
+    """
+    match actor:
+        case Agent(credential=Connection(prefix=None) as connection) if not may(actor, action, wiki):
+            return may(replace(actor, credential=replace(connection, scopes=frozenset(Scope))), action, wiki)
+        case _:
+            return False
+
+
 def _anyone_may(action: Action, wiki: Wiki) -> bool:
     return action is Action.READ and wiki.visibility is not Visibility.PRIVATE
+
+
+def scopes_for(role: Role) -> frozenset[Scope]:
+    """What a person of that role can let an agent do: never more than they may themselves."""
+    return frozenset(scope for action, scope in _SCOPE_FOR.items() if role in _ROLES_THAT_MAY[action])
 
 
 def role_of(db: Database, user_id: str, wiki_id: str) -> Role | None:
@@ -72,10 +90,11 @@ async def grant_role(db: Database, user: User, wiki: Wiki, role: Role) -> None:
 
 
 async def withdraw_role(db: Database, user: User, wiki: Wiki) -> None:
-    """Take away the role of `user` in `wiki`; their tokens for it work no more."""
+    """Take away the role of `user` in `wiki`; their agents get in no more."""
 
     def delete(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM tokens WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
+        connection.execute("DELETE FROM connections WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
         connection.execute("DELETE FROM grants WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
 
     await db.write(delete)

@@ -46,12 +46,19 @@ class Settings(BaseSettings):
     max_wikis_per_user: int = Field(5, ge=1, description="How many wikis a person may own; operators are not bound.")
     quota_pages: int = Field(5_000, ge=10, description="Pages that a wiki may have; see `robot wiki quota`.")
     quota_mebibytes: int = Field(200, ge=1, description="MiB that the files of a wiki may take, without history.")
+    oauth_registrations_per_hour: int = Field(
+        60, ge=1, description="OAuth clients that one network may register; all networks together 20 times as many."
+    )
     max_awake_wikis: int = Field(50, ge=1, description="Workers kept at once; the longest idle sleep first.")
     worker_idle: float = Field(600.0, gt=0, description="A wiki that nobody visits for so long goes to sleep.")
     wake_timeout: float = Field(10.0, gt=0, description="How long a request waits for a wiki to wake up.")
     stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
     max_push_bytes: int = Field(100 * 1024 * 1024, ge=1024, description="Largest git push to a wiki.")
+    access_token_life: float = Field(12 * 3600.0, ge=1, description="How long agents' access tokens live; they renew.")
+    refresh_token_life: float = Field(
+        30 * 24 * 3600.0, ge=1, description="After so long without use, an agent must ask its person again."
+    )
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
 
     @classmethod

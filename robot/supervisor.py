@@ -34,6 +34,7 @@ from robot.front import BodySizes, Front
 from robot.garbage import keep_what_is_loaded
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
+from robot.oauth.sweeping import Sweeper
 from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
@@ -58,9 +59,11 @@ CRASH_POLICY = {
     "fleet": Policy.REPLACEABLE,
     "search": Policy.REPLACEABLE,
     "imports": Policy.REPLACEABLE,
+    "oauth clients": Policy.REPLACEABLE,
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
+    "sweeper": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
 
@@ -190,6 +193,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     doors = await trio.to_thread.run_sync(_load_doors, core)
     await start("search", doors.search.run)
     await start("imports", doors.imports.run)
+    await start("oauth clients", doors.registrations.run)
     await start("mcp", doors.mcp.run, until_signal)
     upkeep = Upkeep(core.data)
     core.contents.subscribe(doors.search.notify)
@@ -201,6 +205,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await apply_freezing(core.db, core.data)
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
+    await start("sweeper", Sweeper(core.db).run)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

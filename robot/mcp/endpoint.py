@@ -11,9 +11,10 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
 from robot.answers import NO_STORE, answer
+from robot.challenge import insufficient_scope, unauthorized
 from robot.contents import Contents
-from robot.mcp.challenge import unauthorized
 from robot.mcp.server import create_server
+from robot.mcp.tools import TOOLS
 from robot.model import Action, Anonymous, WikiRequest
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
+_WRITING_TOOLS = frozenset(tool.name for tool in TOOLS if tool.writes)
 
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -62,6 +64,10 @@ class McpEndpoint:
         if body is None:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
+        request: WikiRequest = scope["robot.request"]
+        if access.may_once_granted(request.actor, Action.WRITE, request.wiki) and calls_writing_tool(body):
+            await answer(send, *insufficient_scope(request.origin))
+            return
         manager = self._streaming if _PROGRESS in body else self._answering
         await manager.handle_request(scope, _replaying(body, receive), send)
 
@@ -87,6 +93,15 @@ def refuse(scope: Scope) -> Refusal | None:
     if kinds != [b"application/json"]:
         return _refusal(415, "unsupported_media_type", "Send the message as application/json.")
     return None
+
+
+def calls_writing_tool(body: bytes) -> bool:
+    """Whether a message calls a tool that writes (pure). What is no message, the SDK will refuse."""
+    try:
+        message = json.loads(body)
+        return message["method"] == "tools/call" and message["params"]["name"] in _WRITING_TOOLS
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return False
 
 
 async def _read_body(receive: Receive) -> bytes | None:

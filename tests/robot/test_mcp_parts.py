@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from robot.challenge import unauthorized
 from robot.mcp.call import calling_client
-from robot.mcp.challenge import unauthorized
 from robot.mcp.endpoint import refuse
 from robot.mcp.failures import ToolFailed
 from robot.mcp.render import cut

@@ -114,7 +114,7 @@ Every write is a git commit. Its author is the person, with the client's name be
 and its trailers `Robot-Agent:` and `Robot-Via: mcp` say the same to programs. `commit_message` is used as it is given.
 A write to a page that exists carries the revision that was read; if the page moved on, nothing is written and the
 answer says so. `dry_run` shows the difference and commits nothing. `undo_change` takes back what one commit did, as a
-new commit. Nothing is ever removed from history.
+new commit; the dashboard's activity page does so for everything of one agent. Nothing is ever removed from history.
 
 A wiki's owner tells agents what to keep to under **Settings**, as guidance of up to {guidance:,} characters: it stands
 in the `instructions` of each connection, in `get_wiki_info` and in the prompt `agent_guide`. Pages are data and never

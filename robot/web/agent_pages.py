@@ -147,6 +147,7 @@ def _token_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_Token
 
 
 def _connection_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_ConnectionRow]:
+    found = list_connections(db, wiki, None if _sees_all(user, wiki, role) else user)
     redirects = list_redirects(db, wiki)
     return [
         _ConnectionRow(
@@ -157,7 +158,8 @@ def _connection_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_
             connection.health is Health.WELL,
             _HEALTH[connection.health],
         )
-        for connection, person in list_connections(db, wiki, None if _sees_all(user, wiki, role) else user)
+        for connection, person in found
+        if connection.id in redirects  # else it was revoked between the two reads
     ]
 
 

@@ -81,6 +81,9 @@ wiki, for MCP, REST and git (there as the password), never allows more than its 
 expire, and may be confined to a **folder**: its bearer then sees and changes the pages below it, and the page of the
 folder's own name, and everything else is to it as if it did not exist. Tokens are looked for in this header only, never
 in an address.
+
+Without any credential, whoever may read a page in a browser gets its Markdown at `{origin}/{{page}}.md`, and a public
+wiki lists its pages at `/llms.txt`.
 """
 
 _ERRORS = """\
@@ -131,7 +134,7 @@ def render() -> str:
         _START.format(origin=ORIGIN, tools=len(TOOLS), size=f"about {size // BYTES_PER_TOKEN:,} tokens to list"),
         _connect(agent_setups(SLUG, ORIGIN, "robot_…")),
         _SIGNING_IN.format(endpoints=_endpoints(), facts=_facts()),
-        _TOKENS,
+        _TOKENS.format(origin=ORIGIN),
         _tools(TOOLS),
         _resources(),
         _prompts(),

@@ -22,6 +22,7 @@ from robot.oauth.tokens import Lives
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
+from robot.raw_pages import RawPages
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
@@ -100,7 +101,7 @@ def load_doors(core: Core) -> LoadedDoors:
             data=core.data,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
         ),
-        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
+        pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
         static=create_static_app(otterwiki_static()),
     )
     return LoadedDoors(doors, search, mcp, imports, page_cache, registrations)

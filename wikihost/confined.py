@@ -15,15 +15,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from wikihost import query, timeline
+from wikihost import query, timeline, undoing
 from wikihost.catalog import ConfinedCatalog
 from wikihost.content import Content
-from wikihost.errors import OutsideReach, QuotaExceeded
+from wikihost.errors import OutsideReach, QuotaExceeded, RevisionNotFound, UndoRefused
 from wikihost.names import parse_page_name
 from wikihost.plans import Plan, Snapshot, page_not_found
 from wikihost.quota import read_quota
 from wikihost.reach import Reach
 from wikihost.replays import Replays
+from wikihost.repo import check_revision
 from wikihost.usage import usage_within
 from wikihost.values import (
     Attached,
@@ -39,11 +40,14 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHits,
+    Undone,
     WikiStats,
     Written,
 )
 
 T = TypeVar("T")
+
+_MAX_NAMED = 10
 
 
 def public_methods(of: type) -> set[str]:
@@ -210,6 +214,26 @@ class ConfinedContent(Content):
         linking = self._whole.catalog.read(lambda connection: query.links_to(connection, done.old_path))
         return replace(done, links_left=sum(not self._reach.covers(path) for path in linking))
 
+    def undo_change(
+        self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Undone:
+        """Of a commit that changed nothing but files inside. What is in the way is told without what lies outside."""
+        check_revision(revision)
+
+        def decide(snapshot: Snapshot) -> Plan[Undone]:
+            record = undoing.find_change(snapshot, revision)
+            inside = [self._reach.covers_file(change.path) for change in snapshot.repository.touched(record)]
+            if not any(inside):
+                raise RevisionNotFound(f"This wiki has no revision {revision}.")
+            if not all(inside):
+                raise OutsideReach(f"{self._reach.sentence}, and revision {record.oid[:8]} changed others too.")
+            try:
+                return undoing.plan_undo(snapshot, revision, message=message)
+            except UndoRefused as error:
+                raise self._without_others(record.oid, error) from None
+
+        return self._change(author, decide, dry_run)
+
     def list_attachments(self, name: str) -> list[Attachment]:
         return super().list_attachments(self._shown(name))
 
@@ -271,6 +295,16 @@ class ConfinedContent(Content):
         except QuotaExceeded as error:
             raise error.without_figures() from None
 
+    def _without_others(self, revision: str, error: UndoRefused) -> UndoRefused:
+        """The reasons may name pages outside, such as one that a page became."""
+        if not error.pages:
+            return error
+        pages = [page for page in error.pages if self._reach.covers(page)]
+        told = f", of {', '.join(pages[:_MAX_NAMED])}" if pages else ""
+        return UndoRefused(
+            f"Revision {revision[:8]} cannot be undone, since later changes are in the way{told}.", pages=pages
+        )
+
     def _too_far(self) -> OutsideReach:
         return OutsideReach(f"{self._reach.sentence}.")
 
@@ -287,7 +321,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "undo_change"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

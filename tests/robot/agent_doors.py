@@ -40,8 +40,8 @@ def a_wiki(visibility: Visibility = Visibility.PRIVATE) -> Wiki:
     return Wiki("w1", "notes", "Field Notes", "Where the team keeps what it learnt.", visibility, LONG_AGO)
 
 
-def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1") -> Agent:
-    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None)
+def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1", folder: str | None = None) -> Agent:
+    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None, folder)
     return Agent(ADA, role, token, client="laptop")
 
 

@@ -88,7 +88,7 @@ async def delete_note(call: Call, asked: DeleteNoteArguments) -> Answer:
         dry_run=asked.dry_run,
         diff=bounded_diff(done.diff) if asked.dry_run else None,
     )
-    return Answer(result, _deleted_text(result, can_be_undone=call.folder is None))
+    return Answer(result, _deleted_text(result))
 
 
 def _renamed_text(result: RenamedResult, count: int) -> str:
@@ -107,13 +107,12 @@ def _renamed_text(result: RenamedResult, count: int) -> str:
     return marked(head, shown + ([result.diff] if result.diff else []))
 
 
-def _deleted_text(result: DeletedResult, *, can_be_undone: bool) -> str:
+def _deleted_text(result: DeletedResult) -> str:
     if result.dry_run:
         head = [f"Would delete {result.path}. Nothing was written."]
     else:
         head = [f"Deleted {result.path}"]
-        if can_be_undone:
-            head.append(f"undo_change with revision {(result.revision or '')[:8]} brings it back.")
+        head.append(f"undo_change with revision {(result.revision or '')[:8]} brings it back.")
     data = []
     if result.attachments:
         head.append(f"With {counted(len(result.attachments), 'attachment')}:")

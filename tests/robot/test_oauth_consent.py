@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -11,8 +15,9 @@ from robot.access import grant_role
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
-from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program, answer_sent, fields_of, text_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of, text_of
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
+from tests.robot.tls_server import reply, tls_server
 
 
 async def test_a_person_connects_a_program(host: SmallHost) -> None:
@@ -263,6 +268,37 @@ async def test_the_page_says_where_access_goes(host: SmallHost, redirect_uri: st
     browser = await host.signed_in(host.ada)
     assert said in await text_of(await program.ask(browser))
     assert (await answer_sent(await program.decide(browser)))["code"].startswith("robot_code_")
+
+
+async def test_a_site_vouches_for_its_client_and_for_no_other(tmp_path: Path) -> None:
+    document: dict[str, Any] = {
+        "client_name": "Claude",
+        "redirect_uris": ["https://client.example/cb", "http://127.0.0.1/cb"],
+        "token_endpoint_auth_method": "none",
+    }
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, json.dumps(document).encode(), "application/json")
+
+    with tls_server(tmp_path, answer) as site:
+        document["client_id"] = site.url("/agent.json")
+        async with small_host(tmp_path, site.door()) as host:
+            await host.make_wiki("notes")
+            browser = await host.signed_in(host.ada)
+            program = Program(host, document["client_id"], None, "notes", "v" * 43, "https://client.example/cb")
+            page = await text_of(await program.ask(browser))
+            site_name = document["client_id"].split("/")[2]
+            assert f"<h1>Let {site_name} into Notes?</h1>" in page
+            assert "nobody has checked" not in page
+            assert "any program on your computer" not in page
+            assert "any program on your computer" in await text_of(
+                await program.ask(browser, redirect_uri="http://127.0.0.1:4321/cb")
+            )
+            assert (await program.connect(browser))["scope"] == "wiki:read wiki:write"
+            site.answer = lambda handler: reply(handler, 500)
+            lost = await program.ask(browser, client_id=site.url("/other.json"))
+            assert lost.status_code == 400
+            assert "cannot be had" in await text_of(lost)
 
 
 async def test_the_form_is_of_the_person_who_saw_it(host: SmallHost) -> None:

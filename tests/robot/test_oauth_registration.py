@@ -37,7 +37,7 @@ class Door:
         self.registrations = Registrations(host.db, clock=clock)
         app = new_app("registration", ADDRESS)
         self.limits = RegistrationLimits(per_hour, clock=clock)
-        app.register_blueprint(registration_page(self.registrations, self.limits))
+        app.register_blueprint(registration_page(self.registrations, self.limits, clock=clock))
         self._client = app.test_client(use_cookies=False)
 
     async def register(

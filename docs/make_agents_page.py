@@ -77,10 +77,11 @@ _TOKENS = """\
 ## Tokens
 
 `Authorization: Bearer robot_…`, made under **Agents** on the dashboard or with `robot token create`. A token opens one
-wiki, for MCP, REST and git (there as the password), never allows more than its person's role, may be read-only, may
-expire, and may be confined to a **folder**: its bearer then sees and changes the pages below it, and the page of the
-folder's own name, and everything else is to it as if it did not exist. Tokens are looked for in this header only, never
-in an address.
+wiki, for MCP, REST and git (there as the password), never allows more than its person's role, may be read-only, and may
+expire. It is never looked for in an address.
+
+A token, and a connection too, may be confined to a **folder**: the agent then sees and changes the pages below it and
+the page of the folder's own name, and everything else is to it as if it did not exist. git is closed to it.
 
 Without any credential, whoever may read a page in a browser gets its Markdown at `{origin}/{{page}}.md`, and a public
 wiki lists its pages at `/llms.txt`.

@@ -71,8 +71,9 @@ test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
-docs: setup ## renew docs/api.md from the code
+docs: setup ## renew docs/api.md and docs/agents.md from the code
 	$(BIN)/python docs/make_api_page.py
+	$(BIN)/python docs/make_agents_page.py
 
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-options

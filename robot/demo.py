@@ -18,7 +18,7 @@ from robot.hosting import create_hosted_wiki
 from robot.model import Role, Scope, User, Visibility, Wiki
 from robot.signin.links import create_link, link_address
 from robot.tokens import create_token, verify_token
-from robot.web.setups import claude_code
+from robot.web.setups import claude_code_line
 from robot.wikis import find_wiki_by_slug
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
@@ -42,8 +42,8 @@ class Demo:
 
     @property
     def claude_line(self) -> str:
-        """The command that connects Claude Code."""
-        return claude_code(SLUG, self.wiki, self.token).text
+        """The command that connects Claude Code, with the token: it works offline, and before anybody signs in."""
+        return claude_code_line(SLUG, self.wiki, self.token)
 
 
 async def prepare_demo(db: Database, data: DataDir, address: PublicAddress) -> Demo:

@@ -25,6 +25,7 @@ from robot.oauth.tokens import Lives
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
+from robot.raw_pages import RawPages
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
@@ -115,7 +116,7 @@ def load_doors(core: Core) -> LoadedDoors:
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
             witness=core.activity,
         ),
-        pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
+        pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
         static=create_static_app(otterwiki_static()),
     )
     return LoadedDoors(doors, search, mcp, listening, imports, page_cache, registrations)

@@ -34,6 +34,7 @@ _RESERVED_SLUGS = {
 # fmt: on
 _MAX_NAME_CHARS = 80
 _MAX_DESCRIPTION_CHARS = 500
+MAX_GUIDANCE_CHARS = 4_000
 
 
 class InvalidWiki(ValueError):
@@ -70,6 +71,15 @@ def check_description(description: str) -> str:
     shown = " ".join(description.split())
     if len(shown) > _MAX_DESCRIPTION_CHARS or not shown.isprintable():
         raise InvalidWiki("description", f"A description has at most {_MAX_DESCRIPTION_CHARS} printable characters.")
+    return shown
+
+
+def check_guidance(guidance: str) -> str:
+    """`guidance` in lines without blank ends, may be empty; raises `InvalidWiki`."""
+    lines = [line.replace("\t", "    ").rstrip() for line in guidance.splitlines()]
+    shown = "\n".join(lines).strip("\n")
+    if len(shown) > MAX_GUIDANCE_CHARS or not all(line.isprintable() for line in lines):
+        raise InvalidWiki("guidance", f"Guidance has at most {MAX_GUIDANCE_CHARS:,} printable characters in lines.")
     return shown
 
 
@@ -147,21 +157,29 @@ def wikis_of(db: Database, user: User) -> list[tuple[Wiki, Role]]:
 
 
 async def change_wiki(
-    db: Database, wiki: Wiki, *, name: str, description: str, visibility: Visibility, git_enabled: bool
+    db: Database,
+    wiki: Wiki,
+    *,
+    name: str,
+    description: str,
+    guidance: str,
+    visibility: Visibility,
+    git_enabled: bool,
 ) -> Wiki:
     """Change what an owner decides about a wiki; in force for the next request. Raises `InvalidWiki`."""
     changed = replace(
         wiki,
         name=check_name(name),
         description=check_description(description),
+        guidance=check_guidance(guidance),
         visibility=visibility,
         git_enabled=git_enabled,
     )
 
     def update(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "UPDATE wikis SET name = ?, description = ?, visibility = ?, git_enabled = ? WHERE id = ?",
-            (changed.name, changed.description, changed.visibility.value, int(git_enabled), wiki.id),
+            "UPDATE wikis SET name = ?, description = ?, guidance = ?, visibility = ?, git_enabled = ? WHERE id = ?",
+            (changed.name, changed.description, changed.guidance, visibility.value, int(git_enabled), wiki.id),
         )
 
     await db.write(update)

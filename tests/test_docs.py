@@ -14,6 +14,7 @@ from robot.rest.openapi import document
 from robot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+MOST_TOKENS_TO_LIST = 12_000
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
 
@@ -40,6 +41,22 @@ def test_the_page_on_the_api_is_current() -> None:
     render = runpy.run_path(str(ROOT / "docs" / "make_api_page.py"))["render"]
     current = (ROOT / "docs" / "api.md").read_text("utf-8")
     assert render(document(OPERATIONS)) == current, "run `make docs`"
+
+
+def test_the_page_on_agents_is_current() -> None:
+    render = runpy.run_path(str(ROOT / "docs" / "make_agents_page.py"))["render"]
+    page = (ROOT / "docs" / "agents.md").read_text("utf-8")
+    assert render() == page, "run `make docs`"
+    size = re.search(r"about ([0-9,]+) tokens to list", page)
+    assert size is not None
+    assert int(size[1].replace(",", "")) <= MOST_TOKENS_TO_LIST
+
+
+@pytest.mark.parametrize("page", ["agents.md", "api.md"])
+def test_its_own_contents_lead_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    heads = {head.lower().replace(" ", "-") for head in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    assert [target for target in re.findall(r"\]\(#([^)]+)\)", text) if target not in heads] == []
 
 
 def test_every_verb_has_a_module() -> None:

@@ -30,7 +30,7 @@ from wikihost.errors import (
 
 MAX_PROBLEMS = 5
 
-_NEXT_STEPS: dict[type[ContentError], str] = {
+NEXT_STEPS: dict[type[ContentError], str] = {
     PageNotFound: "Look for the name with list_notes or search_notes, or create the page with write_note.",
     PageExists: "Nothing was written. Take another name, or change the page that is there with edit_note.",
     AttachmentNotFound: "list_attachments says which files the page has.",
@@ -99,7 +99,7 @@ def _next_step(error: ContentError) -> str:
                 "lines to old_string until it occurs once."
             )
         case _:
-            return _NEXT_STEPS.get(type(error), "Nothing was written.")
+            return NEXT_STEPS.get(type(error), "Nothing was written.")
 
 
 def explain_arguments(tool: str, error: ValidationError, known: Sequence[str]) -> str:

@@ -56,7 +56,8 @@ _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
 
 
-def _listed(tool: Tool) -> dict[str, Any]:
+def listed(tool: Tool) -> dict[str, Any]:
+    """The tool as `tools/list` shows it."""
     return {
         "name": tool.name,
         "title": tool.title,
@@ -67,8 +68,8 @@ def _listed(tool: Tool) -> dict[str, Any]:
     }
 
 
-_READ_TOOLS = [_listed(tool) for tool in TOOLS if not tool.writes]
-_ALL_TOOLS = [_listed(tool) for tool in TOOLS]
+_READ_TOOLS = [listed(tool) for tool in TOOLS if not tool.writes]
+_ALL_TOOLS = [listed(tool) for tool in TOOLS]
 
 
 class WikiTools:

@@ -33,6 +33,12 @@ def list_connections(
     return [(connection_of_values(tuple(row)[5:], clock()), user_of_row(row)) for row in rows]
 
 
+def list_redirects(db: Database, wiki: Wiki) -> dict[str, str]:
+    """Where the client of each of the wiki's connections has answers sent to, by the connection's id."""
+    rows = db.all("SELECT id, redirect_uri FROM connections WHERE wiki_id = ?", (wiki.id,))
+    return {row["id"]: row["redirect_uri"] for row in rows}
+
+
 def find_connection(db: Database, wiki: Wiki, connection_id: str, *, clock: Clock = wall_clock) -> Connection | None:
     """The connection of that id, when it is this wiki's."""
     row = db.one(f"SELECT {CONNECTION_COLUMNS} FROM connections WHERE id = ? AND wiki_id = ?", (connection_id, wiki.id))

@@ -114,10 +114,10 @@ def _check_access(needed: Access) -> Response | None:
         return None
     if isinstance(asked.actor, Anonymous):
         return _challenge(*unauthorized(asked.origin, token_sent=False))
-    if access.may_once_granted(asked.actor, action, asked.wiki):
-        return _challenge(*insufficient_scope(asked.origin))
     if asked.wiki.is_frozen and access.may(asked.actor, Action.READ, asked.wiki):
         return answer(403, {"error": FROZEN, "code": "frozen"})
+    if access.may_once_granted(asked.actor, action, asked.wiki):
+        return _challenge(*insufficient_scope(asked.origin))
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
 
 

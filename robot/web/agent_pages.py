@@ -1,7 +1,8 @@
-"""A wiki's agents: their tokens, made and shown once, and what to paste where."""
+"""A wiki's agents: how to connect one, who signed in, and tokens, made and shown once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +11,13 @@ from quart import Blueprint, request
 from robot.access import may
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.model import Action, Person, Role, Scope, Token, User, Wiki
+from robot.model import Action, Connection, Health, Person, Role, Scope, Token, User, Wiki
+from robot.oauth.connections import list_connections, list_redirects
+from robot.oauth.proposals import Way, destination_of
 from robot.signin.sessions import Sessions
-from robot.tokens import InvalidToken, check_token_name, create_token, list_tokens
+from robot.tokens import InvalidToken, check_folder, check_token_name, create_token, list_tokens
 from robot.web.page import render
-from robot.web.setups import PLACEHOLDER, agent_setups
+from robot.web.setups import LOCAL_NOTE, PLACEHOLDER, agent_setups, is_local
 from robot.web.visitor import open_wiki, signed_in
 
 _SCOPES = {"write": ("Read and write", {Scope.READ, Scope.WRITE}), "read": ("Read only", {Scope.READ})}
@@ -25,12 +28,25 @@ _EXPIRIES = {
     "never": ("never", None),
 }
 
+# What a redirect may ask the page to say.
+_REVOKED = {
+    "token": "The token is revoked. Whatever used it is refused from now on.",
+    "connection": "The connection is revoked. The agent is refused from now on, until you connect it again.",
+}
 
-_REVOKED = "The token is revoked. Whatever used it is refused from now on."
+_HEALTH = {
+    Health.WELL: "working",
+    Health.REFUSED: "signed out: its last renewal was refused. If it asks you to, connect it again",
+    Health.EXPIRED: "expired: it was not used for too long. Connect it again",
+    Health.REUSED: (
+        "signed out: a secret of it was used twice, which may mean that it was stolen. Look at what it changed, then"
+        " connect it again"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _TokenRow:
     token: Token
     person: User
     writes: bool
@@ -38,10 +54,23 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
+class _ConnectionRow:
+    """`answered` is where consent was sent: a client's name is its own word, that is not."""
+
+    connection: Connection
+    person: User
+    writes: bool
+    answered: str
+    is_well: bool
+    health: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Typed:
     name: str = ""
     scope: str = "write"
     expiry: str = "90"
+    folder: str = ""
 
 
 def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
@@ -53,20 +82,22 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
         return render(template, user=user, here="wikis", wiki=wiki, role=role, origin=origin, **context)
 
     def overview(user: User, wiki: Wiki, role: Role, typed: _Typed, errors: dict[str, str]) -> str:
-        now = datetime.now(UTC)
+        origin = address.wiki_origin(wiki.slug)
         return page(
             "agents.html",
             user,
             wiki,
             role,
-            tokens=[_row(token, person, now) for token, person in _visible(db, user, wiki, role)],
+            connections=_connection_rows(db, user, wiki, role),
+            tokens=_token_rows(db, user, wiki, role),
             typed=typed,
             errors=errors,
             scope_choices=[(value, label) for value, (label, _) in _scopes_for(user, wiki, role).items()],
             expiry_choices=[(value, label) for value, (label, _) in _EXPIRIES.items()],
             placeholder=PLACEHOLDER,
-            setup_items=agent_setups(wiki.slug, address.wiki_origin(wiki.slug)),
-            notice=_REVOKED if "revoked" in request.args else None,
+            setup_items=agent_setups(wiki.slug, origin),
+            local_note=LOCAL_NOTE if is_local(origin) else None,
+            notice=_REVOKED.get(request.args.get("revoked", "")),
         )
 
     @pages.get("/agents")
@@ -80,28 +111,67 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
         sent = await request.form
-        typed = _Typed(*(sent.get(field, "") for field in ("name", "scope", "expiry")))
+        typed = _Typed(*(sent.get(field, "") for field in ("name", "scope", "expiry", "folder")))
         scopes = _scopes_for(user, wiki, role)
         errors = _find_errors(typed, scopes)
         if errors:
             return overview(user, wiki, role, typed, errors), 400
         lifetime = _EXPIRIES[typed.expiry][1]
-        expires = None if lifetime is None else datetime.now(UTC) + lifetime
-        secret, token = await create_token(db, user, wiki, typed.name, scopes[typed.scope][1], expires=expires)
+        secret, token = await create_token(
+            db,
+            user,
+            wiki,
+            typed.name,
+            scopes[typed.scope][1],
+            expires=None if lifetime is None else datetime.now(UTC) + lifetime,
+            prefix=typed.folder.strip() or None,
+        )
         setup_items = agent_setups(wiki.slug, address.wiki_origin(wiki.slug), secret)
         return page("token_made.html", user, wiki, role, token=token, secret=secret, setup_items=setup_items)
 
     return pages
 
 
-def _visible(db: Database, user: User, wiki: Wiki, role: Role) -> list[tuple[Token, User]]:
-    """The tokens that the person may see and revoke: their own, and an owner all."""
-    sees_all = may(Person(user, role), Action.ADMINISTER, wiki)
-    return [(token, person) for token, person in list_tokens(db, wiki) if sees_all or person.id == user.id]
+def _sees_all(user: User, wiki: Wiki, role: Role) -> bool:
+    """Whether somebody sees and revokes what others let in; everybody does so with what is their own."""
+    return may(Person(user, role), Action.ADMINISTER, wiki)
 
 
-def _row(token: Token, person: User, now: datetime) -> _Row:
-    return _Row(token, person, Scope.WRITE in token.scopes, token.expires is not None and token.expires <= now)
+def _token_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_TokenRow]:
+    now, sees_all = datetime.now(UTC), _sees_all(user, wiki, role)
+    return [
+        _TokenRow(token, person, Scope.WRITE in token.scopes, token.expires is not None and token.expires <= now)
+        for token, person in list_tokens(db, wiki)
+        if sees_all or person.id == user.id
+    ]
+
+
+def _connection_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_ConnectionRow]:
+    found = list_connections(db, wiki, None if _sees_all(user, wiki, role) else user)
+    redirects = list_redirects(db, wiki)
+    return [
+        _ConnectionRow(
+            connection,
+            person,
+            Scope.WRITE in connection.scopes,
+            _answered_at(redirects[connection.id]),
+            connection.health is Health.WELL,
+            _HEALTH[connection.health],
+        )
+        for connection, person in found
+        if connection.id in redirects  # else it was revoked between the two reads
+    ]
+
+
+def _answered_at(redirect_uri: str) -> str:
+    destination = destination_of(redirect_uri)
+    match destination.way:
+        case Way.SITE:
+            return destination.shown
+        case Way.COMPUTER:
+            return "a program on the person's computer"
+        case Way.APP:
+            return f"an app that opens {destination.shown}: links"
 
 
 def _scopes_for(user: User, wiki: Wiki, role: Role) -> dict[str, tuple[str, set[Scope]]]:
@@ -113,10 +183,14 @@ def _scopes_for(user: User, wiki: Wiki, role: Role) -> dict[str, tuple[str, set[
 
 def _find_errors(typed: _Typed, scopes: dict[str, tuple[str, set[Scope]]]) -> dict[str, str]:
     errors = {}
-    try:
-        check_token_name(typed.name)
-    except InvalidToken as error:
-        errors["name"] = str(error)
+    checks: dict[str, Callable[[str], object]] = {"name": check_token_name}
+    if typed.folder.strip():
+        checks["folder"] = check_folder
+    for field, check in checks.items():
+        try:
+            check(getattr(typed, field))
+        except InvalidToken as error:
+            errors[field] = str(error)
     if typed.scope not in scopes:
         errors["scope"] = "Choose what the token's bearer may do."
     if typed.expiry not in _EXPIRIES:

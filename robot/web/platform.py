@@ -48,7 +48,7 @@ from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
 
-# The forms are small: a description of 500 characters is the longest field.
+# The forms are small: guidance for agents, 4,000 characters, is the longest field.
 MAX_FORM_BYTES = 64 * 1024
 FORM_DEADLINE_S = 15
 

@@ -1,6 +1,9 @@
-"""Taking an agent's token back."""
+"""Taking back what lets an agent in: a token, or a connection."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from quart import Blueprint, Response, redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -8,7 +11,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from robot.access import may
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.model import Action, Person, Role, Token, User, Wiki
+from robot.model import Action, Credential, Person, Role, User, Wiki
+from robot.oauth.connections import find_connection, revoke_connection
 from robot.signin.sessions import Sessions
 from robot.tokens import find_token, revoke_token
 from robot.web.answers import error_page
@@ -16,39 +20,74 @@ from robot.web.page import render
 from robot.web.visitor import open_wiki, signed_in
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of credential: its word, what follows when it is taken back, and how that is done."""
+
+    noun: str
+    consequence: str
+    find: Callable[[Database, Wiki, str], Credential | None]
+    revoke: Callable[[Database, Wiki, str], Awaitable[bool]]
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "tokens": _Kind(
+        "token",
+        "Whatever uses this token is refused from its next request on. This cannot be undone; you can make a new one.",
+        find_token,
+        revoke_token,
+    ),
+    "connections": _Kind(
+        "connection",
+        "The agent is refused from its next request on. To let it in again, connect it there anew: your browser then"
+        " asks you as it did the first time.",
+        find_connection,
+        revoke_connection,
+    ),
+}
+
+
 def revoke_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
-    """`/app/wiki/{slug}/tokens/{id}/revoke`"""
+    """`/app/wiki/{slug}/tokens/{id}/revoke`, `/app/wiki/{slug}/connections/{id}/revoke`"""
     pages = Blueprint("revoke", __name__, url_prefix="/app/wiki/<slug>")
 
-    def confirmation(user: User, wiki: Wiki, role: Role, token: Token) -> str:
-        origin = address.wiki_origin(wiki.slug)
-        return render("token_revoke.html", user=user, here="wikis", wiki=wiki, role=role, origin=origin, token=token)
-
-    @pages.get("/tokens/<token_id>/revoke")
-    async def ask_revoke(slug: str, token_id: str) -> str | Response:
+    @pages.get("/<any(tokens, connections):kind>/<credential_id>/revoke")
+    async def ask_revoke(slug: str, kind: str, credential_id: str) -> str | Response:
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
-        token = _own_token(db, user, wiki, role, token_id)
-        return _no_such_token() if token is None else confirmation(user, wiki, role, token)
+        credential = _own(db, user, wiki, role, kind, credential_id)
+        if credential is None:
+            return _no_such(kind)
+        return render(
+            "revoke.html",
+            user=user,
+            here="wikis",
+            wiki=wiki,
+            role=role,
+            origin=address.wiki_origin(wiki.slug),
+            credential=credential,
+            path=kind,
+            kind=_KINDS[kind],
+        )
 
-    @pages.post("/tokens/<token_id>/revoke")
-    async def revoke(slug: str, token_id: str) -> WerkzeugResponse | Response:
+    @pages.post("/<any(tokens, connections):kind>/<credential_id>/revoke")
+    async def revoke(slug: str, kind: str, credential_id: str) -> WerkzeugResponse | Response:
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
-        if _own_token(db, user, wiki, role, token_id) is None:
-            return _no_such_token()
-        await revoke_token(db, wiki, token_id)
-        return redirect(f"/app/wiki/{wiki.slug}/agents?revoked=1", 303)
+        if _own(db, user, wiki, role, kind, credential_id) is None:
+            return _no_such(kind)
+        await _KINDS[kind].revoke(db, wiki, credential_id)
+        return redirect(f"/app/wiki/{wiki.slug}/agents?revoked={_KINDS[kind].noun}", 303)
 
     return pages
 
 
-def _own_token(db: Database, user: User, wiki: Wiki, role: Role, token_id: str) -> Token | None:
-    """The token, when the person may take it back: their own, and an owner any."""
-    token = find_token(db, wiki, token_id)
-    is_theirs = token is not None and (token.user_id == user.id or may(Person(user, role), Action.ADMINISTER, wiki))
-    return token if is_theirs else None
+def _own(db: Database, user: User, wiki: Wiki, role: Role, kind: str, credential_id: str) -> Credential | None:
+    """The credential, when the person may take it back: their own, and an owner any."""
+    found = _KINDS[kind].find(db, wiki, credential_id)
+    is_theirs = found is not None and (found.user_id == user.id or may(Person(user, role), Action.ADMINISTER, wiki))
+    return found if is_theirs else None
 
 
-def _no_such_token() -> Response:
-    return error_page(404, "There is no such token", "It may have been revoked already.")
+def _no_such(kind: str) -> Response:
+    return error_page(404, f"There is no such {_KINDS[kind].noun}", "It may have been revoked already.")

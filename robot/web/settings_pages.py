@@ -1,4 +1,4 @@
-"""What an owner decides about a wiki: name, description, who may read it, git."""
+"""What an owner decides about a wiki: name, description, what agents are told, who may read it, git."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from robot.web.choices import VISIBILITIES
 from robot.web.facts import gather_facts
 from robot.web.page import render
 from robot.web.visitor import open_wiki, signed_in
-from robot.wikis import change_wiki, check_description, check_name, check_visibility, find_errors
+from robot.wikis import (
+    MAX_GUIDANCE_CHARS,
+    change_wiki,
+    check_description,
+    check_guidance,
+    check_name,
+    check_visibility,
+    find_errors,
+)
 
 _SAVED = "The settings are saved, and in force."
 
@@ -29,6 +37,7 @@ class _Typed:
 
     name: str
     description: str
+    guidance: str
     visibility: str
     git: bool
 
@@ -50,6 +59,7 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
             typed=typed,
             errors=errors,
             choices=VISIBILITIES,
+            max_guidance=MAX_GUIDANCE_CHARS,
             notice=_SAVED if "saved" in request.args else None,
         )
 
@@ -59,7 +69,7 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         wiki, role = open_wiki(db, user, slug)
         if not may(Person(user, role), Action.ADMINISTER, wiki):
             return _owners_only()
-        typed = _Typed(wiki.name, wiki.description, wiki.visibility.value, wiki.git_enabled)
+        typed = _Typed(wiki.name, wiki.description, wiki.guidance, wiki.visibility.value, wiki.git_enabled)
         return await form(user, wiki, role, typed, {})
 
     @pages.post("")
@@ -69,11 +79,14 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         if not may(Person(user, role), Action.ADMINISTER, wiki):
             return _owners_only()
         sent = await request.form
-        name, description, visibility = (sent.get(field, "") for field in ("name", "description", "visibility"))
-        typed = _Typed(name, description, visibility, "git" in sent)
+        name, description, guidance, visibility = (
+            sent.get(field, "") for field in ("name", "description", "guidance", "visibility")
+        )
+        typed = _Typed(name, description, guidance, visibility, "git" in sent)
         errors = find_errors(
             (check_name, typed.name),
             (check_description, typed.description),
+            (check_guidance, typed.guidance),
             (check_visibility, typed.visibility),
         )
         if errors:
@@ -83,6 +96,7 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
             wiki,
             name=typed.name,
             description=typed.description,
+            guidance=typed.guidance,
             visibility=check_visibility(typed.visibility),
             git_enabled=typed.git,
         )

@@ -12,6 +12,7 @@ from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database
 from robot.model import Action, Person, Wiki
+from robot.oauth.connections import list_connections
 from robot.search.values import ReindexRunning
 from robot.signin.sessions import Sessions
 from robot.tokens import list_tokens
@@ -55,6 +56,7 @@ def wiki_pages(
             role=role,
             origin=address.wiki_origin(wiki.slug),
             facts=facts.get(wiki.id),
+            connection_count=len(list_connections(db, wiki)),
             token_count=len(list_tokens(db, wiki)),
             can_reindex=may(Person(user, role), Action.WRITE, wiki),
             notice=next((text for key, text in _NOTICES.items() if key in request.args), None),

@@ -83,5 +83,6 @@ def test_tokens_in_order(robot: Robot, keeper: Page, make_wiki: Callable[..., Ma
     wiki = make_wiki()
     keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}/agents")
     names = tab_through(keeper)
-    order = [names.index(name) for name in ("Open wiki", "Agents", "Revoke test", "Name", "Make token", "Claude Code")]
+    order = [names.index(name) for name in ("Open wiki", "Agents", "the MCP address", "Claude Code", "Revoke test")]
+    order += [names.index(name) for name in ("Name", "Only in the folder (optional)", "Make token")]
     assert order == sorted(order)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from robot.model import User
 from robot.web.errors import render_error, render_notice, render_waking
-from robot.web.page import render
+from robot.web.page import _ENVIRONMENT, render
+from robot.web.setups import agent_setups
 from tests.browser.conftest import MadeWiki, link_for, new_slug
 from tests.harness import Robot, robot_command
+from wikihost.layout import DataDir
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +40,21 @@ def assert_good(page: Page, *, allowed: str | None = None) -> None:
                 found: list[dict[str, Any]] = Axe().run(page, options=RULES).response["violations"]
                 problems = [(each["id"], each["nodes"][0]["html"]) for each in found if each["id"] != allowed]
                 assert not problems, f"{page.url} in {suit} at {width} px"
+
+
+def connect(robot: Robot, wiki: MadeWiki, name: str, scopes: str, redirect: str, **columns: object) -> None:
+    """A connection of the wiki's owner, as consent leaves it."""
+    with closing(sqlite3.connect(DataDir(robot.data).robot_db)) as db, db:
+        wiki_id, user_id = db.execute(
+            "SELECT id, user_id FROM wikis JOIN grants ON wiki_id = id WHERE slug = ?", (wiki.slug,)
+        ).fetchone()
+        values: dict[str, object] = {
+            "id": f"c_{wiki.slug}_{len(name)}", "wiki_id": wiki_id, "user_id": user_id, "client_id": name,
+            "client_name": name, "redirect_uri": redirect, "scopes": scopes, "created_at": 1, "expires_at": 2**40,
+            **columns,
+        }  # fmt: skip
+        marks = ", ".join(f":{column}" for column in values)
+        db.execute(f"INSERT INTO connections ({', '.join(values)}) VALUES ({marks})", values)
 
 
 def test_pages_for_strangers(robot: Robot, stranger: Page) -> None:
@@ -132,8 +153,57 @@ def test_pages_about_tokens(robot: Robot, keeper: Page, make_wiki: Callable[...,
     expect(keeper.get_by_text("It is shown this once")).to_be_visible()
     assert_good(keeper)
     keeper.goto(agents)
-    assert_good(keeper)
     keeper.get_by_role("link", name=f"Revoke {LONG[:60]}").click()
+    assert_good(keeper)
+
+
+def test_pages_about_connections(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    agents = f"{robot.platform}/app/wiki/{wiki.slug}/agents"
+    connect(robot, wiki, "Claude", "read write", "https://claude.ai/callback")
+    connect(robot, wiki, LONG, "read", "http://127.0.0.1:1/callback", prefix=f"{LONG}/{LONG}/", ended_at=1)
+    keeper.goto(agents)
+    expect(keeper.get_by_text("may mean that it was stolen")).to_be_visible()
+    assert_good(keeper)
+    keeper.get_by_role("textbox", name="Name").fill("Reporter")
+    keeper.get_by_role("textbox", name="Only in the folder").fill(f"{LONG}/..")
+    keeper.get_by_role("button", name="Make token").click()
+    expect(keeper.locator("#token-folder-problem")).to_contain_text("A folder is written as")
+    expect(keeper.get_by_role("textbox", name="Only in the folder")).to_have_value(f"{LONG}/..")
+    assert_good(keeper)
+    keeper.goto(agents)
+    keeper.get_by_role("link", name="Revoke Claude").click()
+    assert_good(keeper)
+    keeper.get_by_role("button", name="Revoke connection").click()
+    expect(keeper.get_by_role("status")).to_contain_text("The connection is revoked")
+
+
+def test_set_ups_of_a_public_host(keeper: Page, robot: Robot) -> None:
+    """With signing in, buttons and a token for each agent, which a host under `.localhost` does not offer."""
+    parts = '{% extends "app.html" %}{% from "parts.html" import setups %}{% block title %}Agents{% endblock %}'
+    template = parts + "{% block main %}<h1>Agents</h1>{{ setups(items) }}{% endblock %}"
+    user = User("u", "ada", "Ada", is_operator=False, created=datetime.now(UTC))
+    items = agent_setups("field-notes", "https://field-notes.example.org")
+    body = _ENVIRONMENT.from_string(template).render(user=user, here="wikis", items=items)
+    keeper.route("**/set-ups", lambda route: route.fulfill(body=body, content_type="text/html"))
+    keeper.goto(f"{robot.platform}/set-ups")
+    keeper.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    expect(keeper.get_by_role("link", name="Add to Cursor")).to_be_visible()
+    assert_good(keeper)
+
+
+def test_settings_and_pages_of_a_frozen_wiki(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}/settings")
+    keeper.get_by_role("textbox", name="Guidance for agents").fill("One page a bird.\n\nLeave Archive/ alone.")
+    keeper.get_by_role("button", name="Save settings").click()
+    expect(keeper.get_by_role("textbox", name="Guidance for agents")).to_have_value(
+        "One page a bird.\n\nLeave Archive/ alone."
+    )
+    with closing(sqlite3.connect(DataDir(robot.data).robot_db)) as db, db:
+        db.execute("UPDATE wikis SET frozen_at = 1 WHERE slug = ?", (wiki.slug,))
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}")
+    expect(keeper.get_by_text("Read-only by the operator")).to_be_visible()
     assert_good(keeper)
 
 

@@ -25,7 +25,7 @@ OPEN_TO_ALL = {"health", "openapi"}
 PAGES = [
     "/", "/Home", "/Home/history", "/Home/source", "/Home/blame", "/Home/diff", "/Home/attachments", "/Home/a.txt",
     "/Home/edit", "/Home?raw", "/-/index", "/-/changelog", "/-/changelog/feed.rss", "/-/search?query=home", "/-/admin",
-    "/-/create", "/Nothing",
+    "/-/create", "/Nothing", "/Home.md", "/Nothing.md", "/llms.txt",
 ]  # fmt: skip
 FORMS = ["/Home/save", "/Home/rename", "/Home/delete", "/Home/attachments", "/-/admin", "/-/search", "/Home/preview"]
 MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}

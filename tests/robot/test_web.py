@@ -7,17 +7,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from quart import Response
 
 from proxy.guard import same_origin_ok
 from robot.access import grant_role
 from robot.model import Role, Scope, Visibility
 from robot.search.values import ReindexRunning
-from robot.tokens import create_token, list_tokens, verify_token
+from robot.tokens import create_token, list_tokens, revoke_token, verify_token
 from robot.web.ask import is_served, may_ask
 from robot.web.errors import STANDALONE_CSP, render_error, render_notice, render_waking
 from robot.web.page import _ENVIRONMENT, file_size, time_ago
-from robot.web.setups import agent_setups
 from robot.wikis import find_wiki_by_slug
 from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
 from wikihost.values import Author
@@ -237,6 +237,28 @@ async def test_a_wrong_token_form_is_shown_again(host: SmallHost, wrong: dict[st
     assert list_tokens(host.db, wiki) == []
 
 
+async def test_a_token_may_be_confined_to_a_folder(host: SmallHost) -> None:
+    wiki = await host.make_wiki("notes")
+    ada = await host.signed_in(host.ada)
+    form = {"name": "Reporter", "scope": "write", "expiry": "30"}
+    for typed, prefix in ((" Städte/Zürich/ ", "Städte/Zürich/"), ("Reports", "Reports/"), ("", None), ("  ", None)):
+        made = await ada.post(PLATFORM, "/app/wiki/notes/tokens", form=form | {"folder": typed})
+        assert made.status_code == 200, typed
+        assert (f"<code>{prefix}</code>" in await text_of(made)) is (prefix is not None)
+        ((token, _),) = list_tokens(host.db, wiki)
+        assert token.prefix == prefix
+        await revoke_token(host.db, wiki, token.id)
+    for typed in ("../x", "/x", " / ", "a//b", 'x" <b>/..', "x\x00", ".git"):
+        answer = await ada.post(PLATFORM, "/app/wiki/notes/tokens", form=form | {"folder": typed})
+        page = await text_of(answer)
+        assert answer.status_code == 400, typed
+        assert page.count('class="problem"') == 1
+        assert "A folder is written as in the names of its pages" in page
+        assert "The token was not made yet" in page
+        assert f'value="{escape(typed)}"' in page
+    assert list_tokens(host.db, wiki) == []
+
+
 async def test_roles_bound_what_a_person_can_give_see_and_revoke(host: SmallHost) -> None:
     wiki = await host.make_wiki("notes")
     await grant_role(host.db, host.eve, wiki, Role.VIEWER)
@@ -375,15 +397,6 @@ async def test_only_this_machine_may_ask_for_certificates_and_only_for_names_tha
     assert may_ask("::1", [])
     for peer in (None, "", "10.0.0.1", "203.0.113.5", "localhost"):
         assert not may_ask(peer, [])
-
-
-def test_set_ups_hold_the_address_and_the_token() -> None:
-    items = {item.agent: item.text for item in agent_setups("notes", "https://notes.wiki.test", "robot_x")}
-    assert list(items) == ["Claude Code", "Cursor", "curl and scripts", "Claude.ai", "ChatGPT"]
-    assert items["Claude Code"] == (
-        'claude mcp add --transport http notes https://notes.wiki.test/mcp --header "Authorization: Bearer robot_x"'
-    )
-    assert all("https://notes.wiki.test/" in text for text in items.values())
 
 
 def test_figures_for_people() -> None:

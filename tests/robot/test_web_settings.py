@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from wikihost.quota import Usage as Held
 
 PLATFORM = ADDRESS.platform_origin
 SETTINGS = "/app/wiki/notes/settings"
-FORM = {"name": "New name", "description": "Now about birds.", "visibility": "unlisted", "git": "on"}
+GUIDANCE = "One page a bird.\n\n  Latin names in *italics*.\nÄndere nichts unter `Archiv/`."
+FORM = {
+    "name": "New name",
+    "description": "Now about birds.",
+    "guidance": GUIDANCE,
+    "visibility": "unlisted",
+    "git": "on",
+}
 
 
 async def text_of(answer: Response) -> str:
@@ -37,7 +45,8 @@ async def test_an_owner_changes_the_settings(host: SmallHost) -> None:
     wiki = find_wiki(host.db, made.id)
     assert wiki is not None
     assert (wiki.name, wiki.description, wiki.visibility) == ("New name", "Now about birds.", Visibility.UNLISTED)
-    assert (wiki.git_enabled, wiki.slug) == (True, "notes")
+    assert (wiki.git_enabled, wiki.slug, wiki.guidance) == (True, "notes", GUIDANCE)
+    assert f"{GUIDANCE}</textarea>" in page
     await ada.post(PLATFORM, SETTINGS, form=FORM | {"visibility": "public"})
     assert "New name" in await text_of(await Browser(host).get(PLATFORM, "/"))
 
@@ -45,15 +54,55 @@ async def test_an_owner_changes_the_settings(host: SmallHost) -> None:
 async def test_what_cannot_be_saved_is_shown_as_it_was_typed(host: SmallHost) -> None:
     made = await host.make_wiki("notes")
     ada = await host.signed_in(host.ada)
-    bad = {"name": " ", "description": 'x" <b>' * 100, "visibility": "secret"}
+    bad = {"name": " ", "description": 'x" <b>' * 100, "guidance": "</textarea>" * 400, "visibility": "secret"}
     answer = await ada.post(PLATFORM, SETTINGS, form=bad)
     page = await text_of(answer)
     assert answer.status_code == 400
-    assert page.count('class="problem"') == 3
+    assert page.count('class="problem"') == 4
+    assert "&lt;/textarea&gt;" * 400 in page
     assert "x&#34; &lt;b&gt;" in page
     assert 'name="git" value="on">' in page
     assert "Nothing was saved yet" in page
     assert find_wiki_by_slug(host.db, "notes") == made
+
+
+async def test_guidance_is_kept_in_lines_and_bounded(host: SmallHost) -> None:
+    made = await host.make_wiki("notes")
+    ada = await host.signed_in(host.ada)
+    for sent, kept in (
+        ("\r\n  first \r\n\tsecond\r\n\r\n", "  first\n    second"),
+        ("x" * 4_000, "x" * 4_000),
+        (" \r\n ", ""),
+    ):
+        assert (await ada.post(PLATFORM, SETTINGS, form=FORM | {"guidance": sent})).status_code == 303
+        wiki = find_wiki(host.db, made.id)
+        assert wiki is not None
+        assert wiki.guidance == kept
+    for wrong in ("x" * 4_001, "a\x00b", "bidi \u202e"):
+        answer = await ada.post(PLATFORM, SETTINGS, form=FORM | {"guidance": wrong})
+        assert answer.status_code == 400
+        assert "Guidance has at most 4,000" in await text_of(answer)
+
+
+async def test_every_page_of_a_frozen_wiki_says_so(host: SmallHost) -> None:
+    wiki = await host.make_wiki("notes")
+    ada = await host.signed_in(host.ada)
+    paths = [f"/app/wiki/notes{tab}" for tab in ("", "/agents", "/export", "/settings")]
+    for is_frozen in (False, True):
+        if is_frozen:
+            await freeze(host, wiki)
+        for path in paths:
+            page = await text_of(await ada.get(PLATFORM, path))
+            assert ("Read-only by the operator" in page) is is_frozen, path
+            assert ("/app/wiki/notes/import" in page) is not is_frozen, path
+    assert 'value="write"' not in await text_of(await ada.get(PLATFORM, "/app/wiki/notes/agents"))
+
+
+async def freeze(host: SmallHost, wiki: Wiki) -> None:
+    def update(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE wikis SET frozen_at = 1 WHERE id = ?", (wiki.id,))
+
+    await host.db.write(update)
 
 
 @pytest.mark.parametrize("role", [Role.EDITOR, Role.VIEWER])

@@ -14,10 +14,11 @@ Nobody writes in a frozen wiki.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from robot.accounts import USER_COLUMNS, user_of_row
 from robot.db import Database
-from robot.model import Action, Actor, Agent, Anonymous, Person, Role, Scope, User, Visibility, Wiki
+from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Scope, User, Visibility, Wiki
 
 _ROLES_THAT_MAY = {
     Action.READ: frozenset(Role),
@@ -40,6 +41,18 @@ def may(actor: Actor, action: Action, wiki: Wiki) -> bool:
             if credential.wiki_id != wiki.id or _SCOPE_FOR.get(action) not in credential.scopes:
                 return False
             return role in _ROLES_THAT_MAY[action] or _anyone_may(action, wiki)
+
+
+def may_once_granted(actor: Actor, action: Action, wiki: Wiki) -> bool:
+    """Whether an agent is refused only because its person granted its connection too little: asking them would help.
+
+    A token is made for good, and who is confined to a folder was confined on purpose.
+    """
+    match actor:
+        case Agent(credential=Connection(prefix=None) as connection) if not may(actor, action, wiki):
+            return may(replace(actor, credential=replace(connection, scopes=frozenset(Scope))), action, wiki)
+        case _:
+            return False
 
 
 def _anyone_may(action: Action, wiki: Wiki) -> bool:

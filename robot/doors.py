@@ -16,6 +16,7 @@ from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.server import create_server
+from robot.oauth.registrations import Registrations
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -41,10 +42,12 @@ class LoadedDoors:
     mcp: McpEndpoint
     imports: Imports
     page_cache: PageCache
+    registrations: Registrations
 
 
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
+    door = Door()
     search = SearchService(core.contents, partial(find_wiki, core.db))
     mcp = McpEndpoint(stateless(create_server(core.contents, search, core.address.domain)))
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
@@ -53,8 +56,9 @@ def load_doors(core: Core) -> LoadedDoors:
         data=core.data,
         domain=core.address.domain,
         limits=SourceLimits(core.settings.max_body_bytes),
-        repositories=Repositories(Door(), max_bytes=core.settings.max_push_bytes),
+        repositories=Repositories(door, max_bytes=core.settings.max_push_bytes),
     )
+    registrations = Registrations(core.db)
     pages = create_platform_app(
         db=core.db,
         data=core.data,
@@ -66,6 +70,8 @@ def load_doors(core: Core) -> LoadedDoors:
         reindexer=search,
         imports=imports,
         max_upload_bytes=core.settings.max_body_bytes,
+        registrations=registrations,
+        registrations_per_hour=core.settings.oauth_registrations_per_hour,
     )
     with_uploads = Uploads(
         cast(App, pages),
@@ -91,4 +97,4 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, imports, page_cache)
+    return LoadedDoors(doors, search, mcp, imports, page_cache, registrations)

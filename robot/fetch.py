@@ -58,11 +58,15 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer: where it came from after redirects, its type without parameters, and its whole body."""
+    """An answer: where it came from after redirects, its type without parameters, and its whole body.
+
+    `cache_control` is the header as it was sent, "" if it was not.
+    """
 
     url: str
     content_type: str
     body: bytes
+    cache_control: str = ""
 
 
 def is_public(address: IpAddress) -> bool:
@@ -111,16 +115,26 @@ class Door:
         origin = f"https://{shown}" + ("" if port == 443 else f":{port}")
         return Pinned(origin + target, host, port, str(found[0]))
 
-    async def get(self, url: str, *, types: Iterable[str], max_bytes: int, deadline_s: float) -> Fetched:
-        """Fetch a document of one of these types, following at most three redirects. Raises `FetchRefused`."""
+    async def get(
+        self,
+        url: str,
+        *,
+        types: Iterable[str],
+        max_bytes: int,
+        deadline_s: float,
+        max_redirects: int = MAX_REDIRECTS,
+    ) -> Fetched:
+        """Fetch a document of one of these types, following at most so many redirects. Raises `FetchRefused`."""
         wanted = frozenset(types)
         with trio.move_on_after(deadline_s):
-            for _ in range(MAX_REDIRECTS + 1):
+            for _ in range(max_redirects + 1):
                 pinned = await self.pin(url)
                 answer = await self._ask(pinned, wanted, max_bytes)
                 if isinstance(answer, Fetched):
                     return answer
                 url = _joined(pinned, answer)
+            if max_redirects == 0:
+                raise FetchRefused(f"{pinned.host} sends to another address, which is not followed.")
             raise FetchRefused(f"{pinned.host} sends from one address to another without end.")
         raise FetchRefused(f"{_host(url)} did not answer within {deadline_s:g} seconds.")
 
@@ -150,7 +164,8 @@ class Door:
                     body += piece
                     if len(body) > max_bytes:
                         raise FetchRefused(f"{pinned.host} answered with more than {max_bytes:,} bytes.")
-                return Fetched(pinned.url, content_type, bytes(body))
+                cache_control = heads.get(b"cache-control", "")
+                return Fetched(pinned.url, content_type, bytes(body), cache_control)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, ssl.SSLError) as error:
             raise FetchRefused(f"{pinned.host} cannot be reached, or its certificate is not right.") from error
 

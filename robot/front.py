@@ -19,10 +19,13 @@ from proxy.router import Route, classify
 from robot.actors import Actors, BadCredential
 from robot.address import PublicAddress
 from robot.answers import answer, answer_html, answer_json, answer_text, wants_html
+from robot.challenge import unauthorized
 from robot.db import Database, DatabaseError
 from robot.git.challenge import refuse_credentials
-from robot.mcp.challenge import unauthorized
 from robot.model import Actor, Visibility, Wiki, WikiRequest
+from robot.oauth.cross_origin import OPEN_PATHS, serve_any_origin
+from robot.oauth.metadata import Document, document_at
+from robot.oauth.well_known import answer_document
 from robot.web.ask import ASK_PATH
 from robot.web.errors import render_error
 from robot.wikis import find_wiki_by_slug
@@ -129,6 +132,8 @@ class Front:
         elif route is Route.REFUSED:
             sentence = "The address is spelled in an ambiguous way."
             await self._page(scope, send, 400, "bad_request", "This address cannot be read", sentence)
+        elif route is Route.WELL_KNOWN and (document := self._document(scope, place)) is not None:
+            await answer_document(scope, send, document)
         else:
             guard.check_declared_length(headers, self._sizes.of(route))
             await self._inside(scope, receive, send, place, route)
@@ -142,7 +147,9 @@ class Front:
             await _say(scope, send, 503, "unavailable", "Starting; try again.", _SHORTLY)
             return
         origin = self._origin(place)
-        if not guard.same_origin_ok(scope["method"], scope["headers"], origin):
+        if isinstance(place, PlatformHost) and scope["path"] in OPEN_PATHS:
+            await serve_any_origin(doors.platform, scope, receive, send)
+        elif not guard.same_origin_ok(scope["method"], scope["headers"], origin):
             sentence = "A form or script of another site sent this request, so nothing was done."
             await self._page(scope, send, 403, "cross_site", "Refused", sentence)
         elif isinstance(place, PlatformHost):
@@ -188,6 +195,10 @@ class Front:
                 return self._actors.of_git(headers, wiki)
             case _:
                 return self._actors.of_browser(headers, wiki)
+
+    def _document(self, scope: Scope, place: PlatformHost | WikiHost) -> Document | None:
+        """The metadata that clients of the authorization server look for, which needs no credential and no wiki."""
+        return document_at(scope["path"], self._address, place.slug if isinstance(place, WikiHost) else None)
 
     def _origin(self, place: PlatformHost | WikiHost) -> str:
         if isinstance(place, WikiHost):

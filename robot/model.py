@@ -87,6 +87,19 @@ class Token:
     prefix: str | None = None
 
 
+class Health(StrEnum):
+    """How a connection is: whether its client still gets in by itself.
+
+    REFUSED: its last refresh was refused. EXPIRED: it was not used for too long. REUSED: a secret that had been used up
+    came again, as a stolen one would, so everything was taken back. After the last two the client must ask anew.
+    """
+
+    WELL = "well"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    REUSED = "reused"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What a person consented to (OAuth): the client `client_id` acts for them in one wiki, called `name`."""
@@ -100,6 +113,7 @@ class Connection:
     created: datetime
     last_used: datetime | None
     prefix: str | None = None
+    health: Health = Health.WELL
 
 
 Credential = Token | Connection

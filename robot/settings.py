@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     max_wikis_per_user: int = Field(5, ge=1, description="How many wikis a person may own; operators are not bound.")
     quota_pages: int = Field(5_000, ge=10, description="Pages that a wiki may have; see `robot wiki quota`.")
     quota_mebibytes: int = Field(200, ge=1, description="MiB that the files of a wiki may take, without history.")
+    oauth_registrations_per_hour: int = Field(
+        60, ge=1, description="OAuth clients that one network may register; all networks together 20 times as many."
+    )
     max_awake_wikis: int = Field(50, ge=1, description="Workers kept at once; the longest idle sleep first.")
     worker_idle: float = Field(600.0, gt=0, description="A wiki that nobody visits for so long goes to sleep.")
     wake_timeout: float = Field(10.0, gt=0, description="How long a request waits for a wiki to wake up.")

@@ -57,6 +57,7 @@ CRASH_POLICY = {
     "fleet": Policy.REPLACEABLE,
     "search": Policy.REPLACEABLE,
     "imports": Policy.REPLACEABLE,
+    "oauth clients": Policy.REPLACEABLE,
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
@@ -189,6 +190,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     doors = await trio.to_thread.run_sync(_load_doors, core)
     await start("search", doors.search.run)
     await start("imports", doors.imports.run)
+    await start("oauth clients", doors.registrations.run)
     await start("mcp", doors.mcp.run, until_signal)
     upkeep = Upkeep(core.data)
     core.contents.subscribe(doors.search.notify)

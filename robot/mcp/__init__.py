@@ -3,7 +3,6 @@
 Layers, each importing only those above it:
 
     schemas     arguments and results as pydantic models; the JSON schemas come from them
-    challenge   how a request without a good token is refused, also by the front and REST
     failures    content errors as sentences with a next step
     render      results as short text
     sections    a section of a page by its heading (pure)

@@ -15,13 +15,15 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
 from robot.answers import NO_STORE, answer
-from robot.mcp.challenge import unauthorized
+from robot.challenge import insufficient_scope, unauthorized
+from robot.mcp.tools import TOOLS
 from robot.model import Action, Anonymous, WikiRequest
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
+_WRITING_TOOLS = frozenset(tool.name for tool in TOOLS if tool.writes)
 
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
@@ -76,6 +78,10 @@ class McpEndpoint:
         if body is None:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
+        request: WikiRequest = scope["robot.request"]
+        if access.may_once_granted(request.actor, Action.WRITE, request.wiki) and calls_writing_tool(body):
+            await answer(send, *insufficient_scope(request.origin))
+            return
         await self._transport.manager_of(body).handle_request(scope, _replaying(body, receive), send)
 
 
@@ -100,6 +106,15 @@ def refuse(scope: Scope) -> Refusal | None:
     if kinds != [b"application/json"]:
         return _refusal(415, "unsupported_media_type", "Send the message as application/json.")
     return None
+
+
+def calls_writing_tool(body: bytes) -> bool:
+    """Whether a message calls a tool that writes (pure). What is no message, the SDK will refuse."""
+    try:
+        message = json.loads(body)
+        return message["method"] == "tools/call" and message["params"]["name"] in _WRITING_TOOLS
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return False
 
 
 async def _read_body(receive: Receive) -> bytes | None:

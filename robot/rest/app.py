@@ -13,9 +13,10 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from proxy.asgi import Headers
 from robot import access
+from robot.challenge import insufficient_scope, unauthorized
 from robot.contents import Contents
-from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
 from robot.rest import about, attachments, pages, refusals, searching, wiki
 from robot.rest.about import AboutRoutes
@@ -101,9 +102,14 @@ def _check_access(needed: Access) -> Response | None:
     ):
         return None
     if isinstance(asked.actor, Anonymous):
-        status, headers, body = unauthorized(asked.origin, token_sent=False)
-        return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+        return _challenge(*unauthorized(asked.origin, token_sent=False))
+    if access.may_once_granted(asked.actor, action, asked.wiki):
+        return _challenge(*insufficient_scope(asked.origin))
     return answer(403, {"error": f"You may not {action} this wiki with this token.", "code": "forbidden"})
+
+
+def _challenge(status: int, headers: Headers, body: bytes) -> Response:
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
 
 def _allow(error: MethodNotAllowed) -> dict[str, str]:

@@ -97,6 +97,8 @@ def errors_of(operation: Operation) -> dict[int, tuple[str, ...]]:
     for code in dict.fromkeys((*problems.ANY, *operation.problems)):
         if code == "unauthorized" and operation.access is Access.ANYONE:
             continue
+        if code == "insufficient_scope" and operation.access is not Access.WRITER:
+            continue
         status = PROBLEMS[code].status
         found[status] = (*found.get(status, ()), code)
     return dict(sorted(found.items()))

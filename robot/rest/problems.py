@@ -20,6 +20,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "unauthorized": Problem(401, "A token is needed. Send `Authorization: Bearer robot_…`."),
     "invalid_token": Problem(401, "The token is not one of this wiki, or no longer. Make a new one."),
     "forbidden": Problem(403, "The token may not do this. Use one that may."),
+    "insufficient_scope": Problem(403, "The connection may only read. Its person may grant it more."),
     "cross_site": Problem(403, "A page of another site sent this with the browser's cookie. Send it from the wiki."),
     "not_found": Problem(404, "The API has nothing at this address. Look it up in this document."),
     "page_not_found": Problem(404, "There is no such page, or not at that revision. Check the name."),
@@ -63,7 +64,7 @@ PROBLEMS: Mapping[str, Problem] = {
 }
 
 ANY = ("bad_request", "invalid_token", "internal_error", "unavailable")
-READING = ("unauthorized", "forbidden", "storage_failed", "storage_full")
+READING = ("unauthorized", "forbidden", "insufficient_scope", "storage_failed", "storage_full")
 LISTING = ("invalid_parameter",)
 BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type", "invalid_body")
 CHANGING = (

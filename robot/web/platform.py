@@ -14,6 +14,9 @@ from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database, DatabaseBusy, DatabaseFull
 from robot.imports.jobs import Imports
+from robot.oauth.old_clients import old_client_pages
+from robot.oauth.registration_page import RegistrationLimits, registration_page
+from robot.oauth.registrations import Registrations
 from robot.signin.sessions import Sessions
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
@@ -61,6 +64,8 @@ def create_platform_app(
     reindexer: Reindexer,
     imports: Imports,
     max_upload_bytes: int,
+    registrations: Registrations,
+    registrations_per_hour: int,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     compile_templates()
@@ -85,6 +90,8 @@ def create_platform_app(
         revoke_pages(db=db, address=address, sessions=sessions),
         import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
         export_pages(db=db, address=address, sessions=sessions),
+        registration_page(registrations, RegistrationLimits(registrations_per_hour)),
+        old_client_pages(address),
     ):
         app.register_blueprint(pages)
     _add_statics(app)

@@ -36,6 +36,7 @@ SPOOFED = {
     "X_Otterwiki_Permissions": "READ,WRITE,UPLOAD,ADMIN",
 }
 HANDSHAKE_ERA = "2025-11-25"
+REGISTRATIONS_PER_HOUR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("caddy")
     port = free_port()
     tls_port, plain_port = port + 1, port + 2
-    public = {"ROBOT_SCHEME": "https", "ROBOT_PUBLIC_PORT": str(tls_port)}
+    public = {
+        "ROBOT_SCHEME": "https",
+        "ROBOT_PUBLIC_PORT": str(tls_port),
+        "ROBOT_OAUTH_REGISTRATIONS_PER_HOUR": str(REGISTRATIONS_PER_HOUR),
+    }
     with (
         running_robot(home / "data", port=port, env=public) as robot,
         running_edge(home, upstream_port=port, tls_port=tls_port, plain_port=plain_port) as edge,
@@ -71,6 +76,18 @@ def save(browser: httpx2.Client, wiki: str, page: str, text: str, **headers: str
         data={"content": text, "commit": ""},
         headers={"Origin": wiki, "Sec-Fetch-Site": "same-origin", **headers},
     )
+
+
+def test_registering_is_limited_by_the_address_that_caddy_saw(site: Site) -> None:
+    said = {"client_name": "x", "redirect_uris": ["https://client.example/cb"]}
+    with site.edge.browser() as client:
+        statuses = [
+            client.post(
+                f"{site.robot.platform}/oauth/register", json=said, headers={"X-Forwarded-For": f"203.0.113.{n}"}
+            ).status_code
+            for n in range(REGISTRATIONS_PER_HOUR + 1)
+        ]
+    assert statuses == [201] * REGISTRATIONS_PER_HOUR + [429]
 
 
 def test_a_stranger_reads_a_public_page(site: Site) -> None:

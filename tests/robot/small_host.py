@@ -24,6 +24,7 @@ from robot.hosting import create_hosted_wiki
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
+from robot.oauth.registrations import Registrations
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
@@ -36,6 +37,7 @@ from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
 UPLOAD_BYTES = 1024 * 1024
+REGISTRATIONS_PER_HOUR = 60
 
 
 class FakeClock:
@@ -128,6 +130,8 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             reindexer=reindexed,
             imports=imports,
             max_upload_bytes=UPLOAD_BYTES,
+            registrations=Registrations(db),
+            registrations_per_hour=REGISTRATIONS_PER_HOUR,
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from robot.challenge import unauthorized
 from robot.mcp.call import calling_client
-from robot.mcp.challenge import unauthorized
 from robot.mcp.endpoint import refuse
 from robot.mcp.sections import matching, sections_of
 from robot.model import Scope, WikiRequest

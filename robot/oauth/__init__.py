@@ -1,0 +1,18 @@
+"""The authorization server: one issuer for all wikis, at the platform's host.
+
+Layers, each importing only those above it:
+
+    endpoints          where its endpoints are, and what a wiki is called there
+    redirects          addresses that a client may have answers sent to (pure)
+    clients            what is known of a client (values)
+    client_metadata    what a client says of itself, checked (pure)
+    registrations      clients that registered themselves: rows, their number, their end
+    documents          clients whose id is the address of a document about them: fetched, kept for a while
+    finding            who a client is, by its id
+    connections        what people consented to: listed, found, taken back
+    metadata           the documents by which clients discover all this (pure)
+    cross_origin       what scripts of any origin may call
+    well_known         those documents over HTTP
+    registration_page  POST /oauth/register
+    old_clients        the way in for clients that do not say which wiki they mean
+"""

@@ -1,0 +1,97 @@
+"""Connections: what people consented to, as listed, found and taken back."""
+
+# The only things put into SQL text here are column lists of this package.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from robot.accounts import USER_COLUMNS, user_of_row
+from robot.clock import Clock, moment, wall_clock
+from robot.db import Database
+from robot.model import Connection, Health, Scope, User, Wiki
+
+CONNECTION_COLUMNS = (
+    "connections.id, connections.wiki_id, connections.user_id, connections.client_id, connections.client_name,"
+    " connections.scopes, connections.created_at, connections.last_used_at, connections.prefix,"
+    " connections.expires_at, connections.refused_at, connections.ended_at"
+)
+
+
+def list_connections(
+    db: Database, wiki: Wiki, user: User | None = None, *, clock: Clock = wall_clock
+) -> list[tuple[Connection, User]]:
+    """The wiki's connections with their persons, newest first; only those of `user` when one is given."""
+    rows = db.all(
+        f"SELECT {USER_COLUMNS}, {CONNECTION_COLUMNS} FROM connections JOIN users ON users.id = connections.user_id"
+        " WHERE connections.wiki_id = ? AND (? IS NULL OR users.id = ?)"
+        " ORDER BY connections.created_at DESC, connections.id",
+        (wiki.id, None if user is None else user.id, None if user is None else user.id),
+    )
+    return [(connection_of_values(tuple(row)[5:], clock()), user_of_row(row)) for row in rows]
+
+
+def find_connection(db: Database, wiki: Wiki, connection_id: str, *, clock: Clock = wall_clock) -> Connection | None:
+    """The connection of that id, when it is this wiki's."""
+    row = db.one(f"SELECT {CONNECTION_COLUMNS} FROM connections WHERE id = ? AND wiki_id = ?", (connection_id, wiki.id))
+    return None if row is None else connection_of_values(tuple(row), clock())
+
+
+async def revoke_connection(db: Database, wiki: Wiki, connection_id: str) -> bool:
+    """Delete the connection with its tokens: their next use is refused. False when this wiki has none of that id."""
+
+    def delete(connection: sqlite3.Connection) -> bool:
+        cursor = connection.execute("DELETE FROM connections WHERE id = ? AND wiki_id = ?", (connection_id, wiki.id))
+        return cursor.rowcount > 0
+
+    return await db.write(delete)
+
+
+def connection_of_values(values: tuple[Any, ...], now: float) -> Connection:
+    """A `Connection` from the values of `CONNECTION_COLUMNS`, as it is at `now`."""
+    (
+        connection_id,
+        wiki_id,
+        user_id,
+        client_id,
+        name,
+        scopes,
+        created_at,
+        last_used_at,
+        prefix,
+        expires_at,
+        refused_at,
+        ended_at,
+    ) = values
+    return Connection(
+        id=connection_id,
+        wiki_id=wiki_id,
+        user_id=user_id,
+        client_id=client_id,
+        name=name,
+        scopes=scopes_of(scopes),
+        created=moment(created_at),
+        last_used=None if last_used_at is None else moment(last_used_at),
+        prefix=prefix,
+        health=_health(expires_at, refused_at, ended_at, now),
+    )
+
+
+def scopes_of(stored: str) -> frozenset[Scope]:
+    """Scopes from a column: `read` or `read write`."""
+    return frozenset(Scope(scope) for scope in stored.split())
+
+
+def stored_scopes(scopes: frozenset[Scope]) -> str:
+    """Scopes for a column; the opposite of `scopes_of`."""
+    return " ".join(sorted(scopes))
+
+
+def _health(expires_at: int, refused_at: int | None, ended_at: int | None, now: float) -> Health:
+    if ended_at is not None:
+        return Health.REUSED
+    if expires_at <= now:
+        return Health.EXPIRED
+    return Health.WELL if refused_at is None else Health.REFUSED

@@ -1,0 +1,23 @@
+"""Where the authorization server's endpoints are, on the platform's host; and what a wiki is called there."""
+
+from __future__ import annotations
+
+AUTHORIZE = "/oauth/authorize"
+TOKEN = "/oauth/token"  # noqa: S105  (a path)
+REVOKE = "/oauth/revoke"
+REGISTER = "/oauth/register"
+
+SCOPES = ("wiki:read", "wiki:write")
+
+
+def resource_of(wiki_origin: str) -> str:
+    """What tokens for a wiki are bound to (RFC 8707): the address of its MCP endpoint."""
+    return f"{wiki_origin}/mcp"
+
+
+def authorize_for(slug: str) -> str:
+    """Where clients ask that know no `resource`: those from before MCP's authorization of June 2025.
+
+    They look for the server's metadata on the wiki's own host, so the address that they find there says which wiki.
+    """
+    return f"/oauth/wikis/{slug}/authorize"

@@ -1,0 +1,97 @@
+"""`POST /oauth/register`: a client makes itself known, before anybody has consented to it (RFC 7591)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+from quart import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from proxy.asgi import Scope
+from robot.client_address import client_network
+from robot.clock import Clock, wall_clock
+from robot.db import DatabaseError
+from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
+from robot.oauth.clients import AuthMethod, Client
+from robot.oauth.endpoints import REGISTER, SCOPES
+from robot.oauth.registrations import Registrations
+from robot.rates import RateLimit
+
+NETWORKS_AT_ONCE = 20
+"""How many networks may register as often as one may, at the same time."""
+
+
+class RegistrationLimits:
+    """How many clients may register in an hour: from one network, and in all."""
+
+    def __init__(self, per_hour: int, *, clock: Clock = wall_clock) -> None:
+        self._of_network = RateLimit(per_hour, clock=clock)
+        self._in_all = RateLimit(per_hour * NETWORKS_AT_ONCE, clock=clock)
+
+    def take(self, network: str) -> float:
+        """Take one: 0, or the seconds until there is one again."""
+        return self._of_network.take(network) or self._in_all.take()
+
+
+def registration_page(registrations: Registrations, limits: RegistrationLimits) -> Blueprint:
+    """The endpoint. It is open to all: registering gives nobody access to anything."""
+    pages = Blueprint("oauth_registration", __name__)
+
+    @pages.post(REGISTER)
+    async def register() -> Response:
+        wait_s = limits.take(client_network(cast("Scope", request.scope)))
+        if wait_s:
+            sentence = "Too many clients registered just now; register again later."
+            return _refusal(429, "too_many_requests", sentence, {"Retry-After": str(math.ceil(wait_s))})
+        try:
+            said = json.loads(await request.get_data())
+            metadata = read_client_metadata(said, default_auth=AuthMethod.BASIC)
+        except MetadataRefused as refused:
+            return _refusal(400, refused.code, str(refused))
+        except (ValueError, RecursionError):
+            return _refusal(400, "invalid_client_metadata", "Send one JSON object (RFC 7591, section 3.1).")
+        client, secret = await registrations.add(metadata)
+        return _json(201, _information(client, secret, int(registrations.clock())))
+
+    @pages.errorhandler(HTTPException)
+    async def unreadable(error: HTTPException) -> Response:
+        return _refusal(error.code or 400, "invalid_client_metadata", "The request is too large or too slow.")
+
+    @pages.errorhandler(DatabaseError)
+    async def not_stored(_: DatabaseError) -> Response:
+        sentence = "The client could not be stored just now; register again in a moment."
+        return _refusal(503, "temporarily_unavailable", sentence, {"Retry-After": "2"})
+
+    return pages
+
+
+def _information(client: Client, secret: str | None, now: int) -> dict[str, Any]:
+    """What the client is told (RFC 7591, section 3.2.1). Nothing is null: some clients cannot read that."""
+    told: dict[str, Any] = {
+        "client_id": client.id,
+        "client_id_issued_at": now,
+        "client_name": client.name,
+        "redirect_uris": client.redirect_uris,
+        "token_endpoint_auth_method": client.auth_method,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "scope": " ".join(SCOPES),
+    }
+    if client.uri is not None:
+        told["client_uri"] = client.uri
+    if secret is not None:
+        told |= {"client_secret": secret, "client_secret_expires_at": 0}
+    return told
+
+
+def _refusal(status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _json(status, {"error": code, "error_description": sentence}, headers)
+
+
+def _json(status: int, value: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        json.dumps(value), status, {"Cache-Control": "no-store", **(headers or {})}, content_type="application/json"
+    )

@@ -1,0 +1,73 @@
+"""The real front over a small host: its platform, its sign-in, REST and MCP, without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx2
+import trio
+
+from proxy.asgi import App, Receive, Scope, Send
+from robot.actors import Actors
+from robot.answers import answer_text
+from robot.front import BodySizes, Doors, Front
+from robot.mcp.endpoint import McpEndpoint
+from robot.rest.app import create_rest_app
+from robot.search.service import SearchService
+from robot.tokens import TokenUses
+from tests.robot.agent_doors import StandInSearch
+from tests.robot.small_host import ADDRESS, SmallHost
+
+MCP_VERSION = "2025-11-25"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontHost:
+    """Clients of one origin each; the platform's, unless another is named."""
+
+    front: Front
+
+    def client(self, origin: str = ADDRESS.platform_origin, token: str | None = None) -> httpx2.AsyncClient:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        transport = httpx2.ASGITransport(cast("Any", self.front))
+        return httpx2.AsyncClient(transport=transport, base_url=origin, headers=headers)
+
+
+@asynccontextmanager
+async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
+    search = cast("SearchService", StandInSearch())
+    mcp = McpEndpoint(contents=host.contents, search=search, domain=ADDRESS.domain)
+    rest = create_rest_app(contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root)
+    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
+    front.open(
+        Doors(
+            platform=cast(App, host.platform),
+            wiki_auth=cast(App, host.wiki_auth),
+            rest=cast(App, rest),
+            mcp=mcp,
+            git=_elsewhere,
+            pages=_elsewhere,
+            static=_elsewhere,
+        )
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(mcp.run)
+        yield FrontHost(front)
+        nursery.cancel_scope.cancel()
+
+
+async def call_tool(client: httpx2.AsyncClient, name: str, **arguments: Any) -> httpx2.Response:
+    """Call a tool as clients of the handshake era do."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+    return await client.post(
+        "/mcp",
+        json=message,
+        headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MCP_VERSION},
+    )
+
+
+async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer_text(send, 200, "Another door.")

@@ -59,6 +59,11 @@ def _anyone_may(action: Action, wiki: Wiki) -> bool:
     return action is Action.READ and wiki.visibility is not Visibility.PRIVATE
 
 
+def scopes_for(role: Role) -> frozenset[Scope]:
+    """What a person of that role can let an agent do: never more than they may themselves."""
+    return frozenset(scope for action, scope in _SCOPE_FOR.items() if role in _ROLES_THAT_MAY[action])
+
+
 def role_of(db: Database, user_id: str, wiki_id: str) -> Role | None:
     """The role of that person in that wiki, in place."""
     row = db.one("SELECT role FROM grants WHERE wiki_id = ? AND user_id = ?", (wiki_id, user_id))
@@ -79,10 +84,11 @@ async def grant_role(db: Database, user: User, wiki: Wiki, role: Role) -> None:
 
 
 async def withdraw_role(db: Database, user: User, wiki: Wiki) -> None:
-    """Take away the role of `user` in `wiki`; their tokens for it work no more."""
+    """Take away the role of `user` in `wiki`; their agents get in no more."""
 
     def delete(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM tokens WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
+        connection.execute("DELETE FROM connections WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
         connection.execute("DELETE FROM grants WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
 
     await db.write(delete)

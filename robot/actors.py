@@ -10,6 +10,7 @@ from proxy.asgi import Headers, values_of
 from robot.access import role_of
 from robot.db import Database
 from robot.model import Actor, Agent, Anonymous, Person, Wiki
+from robot.oauth.tokens import verify_access
 from robot.signin.sessions import Sessions
 from robot.tokens import TokenUses, verify_token
 
@@ -49,12 +50,12 @@ class Actors:
         return BadCredential() if secret is None else self._agent(secret, wiki)
 
     def _agent(self, secret: str, wiki: Wiki) -> Agent | BadCredential:
-        found = verify_token(self._db, secret, wiki.id)
+        found = verify_access(self._db, secret, wiki.id) or verify_token(self._db, secret, wiki.id)
         if found is None:
             return BadCredential()
-        token, user, role = found
-        self._token_uses.note(token)
-        return Agent(user, role, token, client=token.name)
+        credential, user, role = found
+        self._token_uses.note(credential)
+        return Agent(user, role, credential, client=credential.name)
 
 
 def _bearer(credentials: Sequence[bytes]) -> str | None:

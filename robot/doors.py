@@ -16,7 +16,10 @@ from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.server import create_server
+from robot.oauth.documents import ClientDocuments
+from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
+from robot.oauth.tokens import Lives
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -25,7 +28,7 @@ from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
 from robot.supervisor import Core
 from robot.web.downloads import Downloads
-from robot.web.platform import create_platform_app
+from robot.web.platform import AgentSignIn, create_platform_app
 from robot.web.uploads import Uploads
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki
@@ -70,8 +73,12 @@ def load_doors(core: Core) -> LoadedDoors:
         reindexer=search,
         imports=imports,
         max_upload_bytes=core.settings.max_body_bytes,
-        registrations=registrations,
-        registrations_per_hour=core.settings.oauth_registrations_per_hour,
+        agents=AgentSignIn(
+            registrations=registrations,
+            registrations_per_hour=core.settings.oauth_registrations_per_hour,
+            clients=Clients(registrations, ClientDocuments(Door())),
+            lives=Lives(core.settings.access_token_life, core.settings.refresh_token_life),
+        ),
     )
     with_uploads = Uploads(
         cast(App, pages),

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
     max_push_bytes: int = Field(100 * 1024 * 1024, ge=1024, description="Largest git push to a wiki.")
+    access_token_life: float = Field(12 * 3600.0, ge=1, description="How long agents' access tokens live; they renew.")
+    refresh_token_life: float = Field(
+        30 * 24 * 3600.0, ge=1, description="After so long without use, an agent must ask its person again."
+    )
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
 
     @classmethod

@@ -33,6 +33,7 @@ from robot.front import BodySizes, Front
 from robot.garbage import keep_what_is_loaded
 from robot.hosting import finish_interrupted
 from robot.loop_watch import LoopWatch
+from robot.oauth.sweeping import Sweeper
 from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
@@ -61,6 +62,7 @@ CRASH_POLICY = {
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
+    "sweeper": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
 
@@ -201,6 +203,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await apply_quotas(core.db, core.data, default_quota(core.settings))
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
+    await start("sweeper", Sweeper(core.db).run)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

@@ -1,6 +1,6 @@
 """Bearer tokens of agents: bound to one wiki and one person, stored as SHA-256 only."""
 
-# The only things put into SQL text here are column lists of this package.
+# The only things put into SQL text here are column lists and table names of this package.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import trio
 from robot.accounts import USER_COLUMNS, user_of_row
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database, DatabaseError
-from robot.model import Role, Scope, Token, User, Wiki
+from robot.model import Credential, Role, Scope, Token, User, Wiki
 from robot.secret import hash_secret, new_id, new_secret
 
 TOKEN_PREFIX = "robot_"  # noqa: S105  (a public prefix, by which secret scanners know our tokens)
@@ -136,16 +136,17 @@ async def revoke_token(db: Database, wiki: Wiki, token_id: str) -> bool:
 
 
 class TokenUses:
-    """Remembers which tokens were used, and writes it down once a minute, off the path of any request."""
+    """Remembers which credentials were used, and writes it down once a minute, off the path of any request."""
 
     def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
         self._db = db
         self._clock = clock
-        self._seen: dict[str, int] = {}
+        self._seen: dict[tuple[str, str], int] = {}
 
-    def note(self, token: Token) -> None:
-        """The token was used just now."""
-        self._seen[token.id] = int(self._clock())
+    def note(self, credential: Credential) -> None:
+        """The credential was used just now."""
+        table = "tokens" if isinstance(credential, Token) else "connections"
+        self._seen[table, credential.id] = int(self._clock())
 
     async def run(
         self, *, every_s: float = LAST_USED_EVERY_S, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -163,9 +164,8 @@ class TokenUses:
             return
 
         def update(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE tokens SET last_used_at = ? WHERE id = ?", [(at, token_id) for token_id, at in seen.items()]
-            )
+            for (table, credential_id), at in seen.items():
+                connection.execute(f"UPDATE {table} SET last_used_at = ? WHERE id = ?", (at, credential_id))
 
         try:
             await self._db.write(update)

@@ -21,6 +21,7 @@ CREATE TABLE connections (
 CREATE INDEX connections_of_wiki ON connections (wiki_id);
 CREATE INDEX connections_of_client ON connections (client_id);
 CREATE INDEX connections_by_expiry ON connections (expires_at);
+CREATE INDEX connections_by_end ON connections (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Authorization codes. A used one names the connection that it made, which ends when the code comes again.
 CREATE TABLE oauth_codes (
@@ -41,12 +42,14 @@ CREATE INDEX oauth_codes_of_user ON oauth_codes (user_id);
 CREATE INDEX oauth_codes_of_connection ON oauth_codes (connection_id);
 CREATE INDEX oauth_codes_by_expiry ON oauth_codes (expires_at);
 
--- A refresh token and the access token that was given with it. Once replaced it has a `salt`: with the secret itself it makes
--- its successor, for a client that lost the answer. The salt goes when that time is over.
+-- A refresh token and the access token that was given with it; `family` is all that came of one code. Once replaced it has a
+-- `salt`: with the secret itself it makes its successor, for a client that lost the answer. The salt goes when the time for
+-- that is over.
 CREATE TABLE oauth_tokens (
     refresh_hash       BLOB PRIMARY KEY,
     access_hash        BLOB NOT NULL UNIQUE,
     connection_id      TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    family             TEXT NOT NULL,
     scopes             TEXT NOT NULL CHECK (scopes IN ('read', 'read write')),
     access_expires_at  BIGINT NOT NULL,
     refresh_expires_at BIGINT NOT NULL,
@@ -55,3 +58,4 @@ CREATE TABLE oauth_tokens (
 );
 CREATE INDEX oauth_tokens_of_connection ON oauth_tokens (connection_id);
 CREATE INDEX oauth_tokens_by_expiry ON oauth_tokens (refresh_expires_at);
+CREATE INDEX oauth_tokens_with_salt ON oauth_tokens (replaced_at) WHERE salt IS NOT NULL;

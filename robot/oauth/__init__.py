@@ -9,10 +9,24 @@ Layers, each importing only those above it:
     registrations      clients that registered themselves: rows, their number, their end
     documents          clients whose id is the address of a document about them: fetched, kept for a while
     finding            who a client is, by its id
-    connections        what people consented to: listed, found, taken back
     metadata           the documents by which clients discover all this (pure)
     cross_origin       what scripts of any origin may call
     well_known         those documents over HTTP
     registration_page  POST /oauth/register
     old_clients        the way in for clients that do not say which wiki they mean
+
+    scopes             scopes as OAuth spells them (pure)
+    resources          which wiki a `resource` names (pure)
+    asking             the authorization request, judged (pure)
+    proposals          what a person is told and asked (pure)
+    proof              how a client proves who it is (pure)
+    pairs              secrets, and how one pair of tokens follows from another (pure)
+    connections        what people consented to: listed, found, taken back
+    tokens             pairs of tokens in the database; who an access token is
+    codes              a consent on its way to its client, once
+    refreshing         the next pair, and the end of a stolen one; revocation
+    sweeping           throws away what is over
+    token_page         POST /oauth/token and /oauth/revoke
+
+The page that asks people is `robot.web.consent_pages`.
 """

@@ -39,6 +39,21 @@ def find_connection(db: Database, wiki: Wiki, connection_id: str, *, clock: Cloc
     return None if row is None else connection_of_values(tuple(row), clock())
 
 
+def find_consented(
+    db: Database, wiki: Wiki, user: User, client_id: str, *, clock: Clock = wall_clock
+) -> tuple[Connection, str] | None:
+    """What that person consented to before, with the redirect that was used then; None when there is no more of it."""
+    row = db.one(
+        f"SELECT {CONNECTION_COLUMNS}, connections.redirect_uri FROM connections"
+        " WHERE user_id = ? AND client_id = ? AND wiki_id = ?",
+        (user.id, client_id, wiki.id),
+    )
+    if row is None:
+        return None
+    found = connection_of_values(tuple(row)[:-1], clock())
+    return None if found.health in (Health.EXPIRED, Health.REUSED) else (found, row["redirect_uri"])
+
+
 async def revoke_connection(db: Database, wiki: Wiki, connection_id: str) -> bool:
     """Delete the connection with its tokens: their next use is refused. False when this wiki has none of that id."""
 

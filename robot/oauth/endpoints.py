@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 AUTHORIZE = "/oauth/authorize"
+CONSENT = "/oauth/consent"
 TOKEN = "/oauth/token"  # noqa: S105  (a path)
 REVOKE = "/oauth/revoke"
 REGISTER = "/oauth/register"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlencode
 
-_MAX_CHARS = 2000
+# An agent's request for access comes back this way too, whole.
+_MAX_CHARS = 8000
 # What RFC 3986 allows in path, query and fragment, percent signs included; so no backslash, space, control or quote.
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 

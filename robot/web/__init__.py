@@ -9,6 +9,7 @@
 | `signin_pages`, `link_pages`, `handoff_page`, `going_on` | signing in and out |
 | `wiki_auth` | the application behind `/auth/…` on a wiki's host |
 | `errors` | error pages, for any part of the host, without a framework |
+| `consent_pages` | asking people whether a client may get in |
 | `setups` | what to paste into each agent |
 | `ask` | whether a name may have a certificate, for Caddy |
 | `page`, `statics`, `visitor`, `facts`, `answers` | rendering, static files, who is looking, a wiki in figures |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from quart import Response, redirect, request
@@ -14,13 +15,17 @@ from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database, DatabaseBusy, DatabaseFull
 from robot.imports.jobs import Imports
+from robot.oauth.finding import Clients
 from robot.oauth.old_clients import old_client_pages
 from robot.oauth.registration_page import RegistrationLimits, registration_page
 from robot.oauth.registrations import Registrations
+from robot.oauth.token_page import token_page
+from robot.oauth.tokens import Lives
 from robot.signin.sessions import Sessions
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
+from robot.web.consent_pages import Requests, consent_pages
 from robot.web.create_pages import create_pages
 from robot.web.dashboard import dashboard_page
 from robot.web.export_pages import export_pages
@@ -52,6 +57,16 @@ _SENTENCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AgentSignIn:
+    """The parts of the authorization server (`robot.oauth`)."""
+
+    registrations: Registrations
+    registrations_per_hour: int
+    clients: Clients
+    lives: Lives
+
+
 def create_platform_app(
     *,
     db: Database,
@@ -64,15 +79,15 @@ def create_platform_app(
     reindexer: Reindexer,
     imports: Imports,
     max_upload_bytes: int,
-    registrations: Registrations,
-    registrations_per_hour: int,
+    agents: AgentSignIn,
 ) -> QuartTrio:
     """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
     compile_templates()
     app = new_app("robot.platform", address)
+    requests = Requests(agents.clients, address)
     for pages in (
         landing_pages(db=db, address=address, sessions=sessions),
-        signin_pages(db=db, address=address, sessions=sessions),
+        signin_pages(db=db, address=address, sessions=sessions, requests=requests),
         link_pages(db=db, address=address, sessions=sessions),
         handoff_page(db=db, address=address, sessions=sessions),
         dashboard_page(db=db, address=address, sessions=sessions, contents=contents),
@@ -90,7 +105,9 @@ def create_platform_app(
         revoke_pages(db=db, address=address, sessions=sessions),
         import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
         export_pages(db=db, address=address, sessions=sessions),
-        registration_page(registrations, RegistrationLimits(registrations_per_hour)),
+        consent_pages(db=db, address=address, sessions=sessions, requests=requests),
+        token_page(db=db, address=address, clients=agents.clients, lives=agents.lives),
+        registration_page(agents.registrations, RegistrationLimits(agents.registrations_per_hour)),
         old_client_pages(address),
     ):
         app.register_blueprint(pages)

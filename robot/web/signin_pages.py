@@ -13,6 +13,7 @@ from robot.signin.cookies import PLATFORM_COOKIE, clear_cookie
 from robot.signin.links import redeem_link
 from robot.signin.returns import safe_return
 from robot.signin.sessions import Sessions
+from robot.web.consent_pages import OPENER_KEPT, Requests, is_request
 from robot.web.going_on import HOME, remember_return, signed_in_answer
 from robot.web.page import render
 from robot.web.visitor import visitor
@@ -20,19 +21,20 @@ from robot.web.visitor import visitor
 Answer = str | Response | WerkzeugResponse | tuple[str, int]
 
 
-def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
+def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions, requests: Requests) -> Blueprint:
     """`/auth/login`, `/auth/continue`, `/auth/logout`"""
     pages = Blueprint("signin", __name__, url_prefix="/auth")
 
-    def login_form(next_path: str, error: str | None = None) -> str:
-        return render("login.html", user=None, domain=address.domain, next=next_path, error=error)
+    async def login_form(next_path: str, error: str | None = None) -> str:
+        asker = await requests.asker(next_path)
+        return render("login.html", user=None, domain=address.domain, next=next_path, asker=asker, error=error)
 
     @pages.get("/login")
     async def login() -> Answer:
         next_path = safe_return(request.args.get("next"), HOME)
         if visitor(sessions) is not None:
             return redirect(next_path, 303)
-        answer = Response(login_form(next_path))
+        answer = Response(await login_form(next_path))
         # Remembered for somebody who opens a link from a terminal instead of pasting it.
         answer.headers.add("Set-Cookie", remember_return(next_path))
         return answer
@@ -43,7 +45,9 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions) ->
         next_path = safe_return(form.get("next"), HOME)
         user = await redeem_link(db, _secret_of(form.get("link", "")))
         if user is None:
-            return login_form(next_path, "This is no sign-in link that works. Each works once, for a short time."), 400
+            return await login_form(
+                next_path, "This is no sign-in link that works. Each works once, for a short time."
+            ), 400
         return await signed_in_answer(sessions, user, next_path)
 
     @pages.get("/continue")
@@ -58,8 +62,15 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions) ->
     @pages.post("/logout")
     async def logout() -> Answer:
         await sessions.end(request.scope["headers"])
-        answer = redirect("/", 303)
+        answer = redirect(safe_return((await request.form).get("next"), "/"), 303)
         answer.headers.add("Set-Cookie", clear_cookie(PLATFORM_COOKIE))
+        return answer
+
+    @pages.after_request
+    async def keep_opener(answer: Response) -> Response:
+        wanted = request.args.get("next") or (await request.form).get("next", "")
+        if is_request(wanted):
+            answer.headers.update(OPENER_KEPT)
         return answer
 
     return pages

@@ -24,11 +24,14 @@ from robot.hosting import create_hosted_wiki
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
+from robot.oauth.documents import ClientDocuments
+from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
+from robot.oauth.tokens import Lives
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
-from robot.web.platform import create_platform_app
+from robot.web.platform import AgentSignIn, create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki_by_slug
 from wikihost.imports.values import SourceLimits
@@ -70,6 +73,7 @@ class SmallHost:
     contents: Contents
     reindexed: Reindexed
     imports: Imports
+    registrations: Registrations
     platform: QuartTrio
     wiki_auth: QuartTrio
     ada: User
@@ -119,6 +123,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             limits=SourceLimits(UPLOAD_BYTES),
             repositories=Repositories(Door(), max_bytes=UPLOAD_BYTES),
         )
+        registrations = Registrations(db)
         platform = create_platform_app(
             db=db,
             data=data,
@@ -130,13 +135,17 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             reindexer=reindexed,
             imports=imports,
             max_upload_bytes=UPLOAD_BYTES,
-            registrations=Registrations(db),
-            registrations_per_hour=REGISTRATIONS_PER_HOUR,
+            agents=AgentSignIn(
+                registrations=registrations,
+                registrations_per_hour=REGISTRATIONS_PER_HOUR,
+                clients=Clients(registrations, ClientDocuments(Door())),
+                lives=Lives(),
+            ),
         )
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
-        yield SmallHost(data, db, sessions, contents, reindexed, imports, platform, wiki_auth, ada, eve)
+        yield SmallHost(data, db, sessions, contents, reindexed, imports, registrations, platform, wiki_auth, ada, eve)
     finally:
         contents.close_all()
         db.close()

@@ -1,0 +1,24 @@
+"""Which wiki a `resource` parameter names (pure)."""
+
+from __future__ import annotations
+
+from robot.address import PublicAddress
+from robot.oauth.endpoints import resource_of
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def slug_of_resource(address: PublicAddress, resource: str) -> str | None:
+    """The slug in the identifier of a wiki of this host, whether there is such a wiki or not; None for anything else.
+
+    Scheme and host in capitals and the scheme's own port are the same address (RFC 3986, section 6.2); in all other
+    respects there is one spelling.
+    """
+    authority, _, path = resource.partition("://")[2].partition("/")
+    scheme = resource[: resource.find(":")].lower()
+    host, colon, port = authority.lower().partition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        authority = host
+    slug = host.partition(".")[0]
+    canonical = f"{scheme}://{authority.lower()}/{path}"
+    return slug if slug and canonical == resource_of(address.wiki_origin(slug)) else None

@@ -45,7 +45,7 @@ def writes(agent: Agent, robot: Robot, name: str) -> None:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_with_a_token_a_client_lists_reads_and_writes(robot: Robot, tmp_path: Path, name: str) -> None:
-    at = desk(tmp_path / "home", f"{robot.wiki}/mcp", robot.token)
+    at = desk(tmp_path / "home", f"{robot.wiki}/mcp", token=robot.token)
     with CLIENTS[name](at) as agent:
         agent.sign_in()
         works(agent, robot, name)

@@ -3,6 +3,9 @@
 One play for all of them: each discovers, registers, is let in by a person in Chromium, lists, writes and reads; then
 its access token ends; then robot is killed and started again. What happened to whom is told at the end, client by
 client, so that one that fails hides no other.
+
+It is played behind Caddy, as from outside: some clients send no secret to an address without TLS unless its host is
+`localhost` itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.conftest import link_for
+from tests.caddy.edge import running_edge
 from tests.harness import free_port, running_robot
 from tests.judges.agents import Agent, Desk, desk, wait_for_browser
 from tests.judges.test_clients import CLIENTS, works, writes
@@ -65,13 +68,18 @@ def signs_in(agent: Agent, at: Desk, browser: BrowserContext) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Play:
     """The whole play: a robot with short-lived tokens, and the same again after it was killed."""
     place, port, play = tmp_path_factory.mktemp("oauth"), free_port(), Play()
-    robot_here = partial(running_robot, place / "data", port=port, env=SETTINGS)
-    with ExitStack() as clients:
+    tls_port = port + 1
+    settings = SETTINGS | {"ROBOT_SCHEME": "https", "ROBOT_PUBLIC_PORT": str(tls_port)}
+    robot_here = partial(running_robot, place / "data", port=port, env=settings, module="tests.judges.known_internet")
+    with (
+        running_edge(place, upstream_port=port, tls_port=tls_port, plain_port=port + 2) as edge,
+        chromium.new_context(ignore_https_errors=True) as browser,
+        ExitStack() as clients,
+    ):
         with robot_here() as robot:
-            browser = clients.enter_context(chromium.new_context())
-            browser.new_page().goto(link_for(robot))
+            browser.new_page().goto(robot.signin_link)
             for name, client in CLIENTS.items():
-                at = desk(place / name.replace(" ", "-"), f"{robot.wiki}/mcp")
+                at = desk(place / name.replace(" ", "-"), f"{robot.wiki}/mcp", roots=edge.root)
                 agent = play.agents[name] = clients.enter_context(client(at))
                 play.act(name, "signing in", partial(signs_in, agent, at, browser))
                 play.act(name, "the first day", partial(works, agent, robot, name))

@@ -153,6 +153,22 @@ class Conversation:
 
 
 @contextmanager
+def listening(command: list[str], at: Desk) -> Iterator[subprocess.Popen[str]]:
+    """A program that is read while it runs; killed when it is far too slow."""
+    process = subprocess.Popen(
+        command, cwd=at.home, env=at.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    timer = threading.Timer(CALL_S, process.kill)
+    timer.start()
+    with process:
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+@contextmanager
 def conversation(command: list[str], at: Desk, **env: str) -> Iterator[Conversation]:
     """A program that runs until the block ends."""
     log = at.home / "stderr"

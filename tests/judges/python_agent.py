@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio
-import fastmcp
 import httpx2
 import mcp
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
@@ -104,6 +103,8 @@ async def _with_sdk(address: str, token: str) -> None:
 
 
 async def _with_fastmcp(address: str, token: str) -> None:
+    import fastmcp  # takes a second, which the others need not wait
+
     async with fastmcp.Client(address, auth=token or "oauth") as client:
         await _converse(client, lambda listed: [tool.name for tool in listed])
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser test-judges test-otterwiki bench docs lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-otterwiki bench docs lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,13 +48,17 @@ system-packages:
 test: system-packages $(VENV)/.dev $(VENV)/.judges ## everything: lint, unit, flow, fault, browser tests and judges
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
-	$(BIN)/pytest -q -m "flow or fault or caddy or browser"
-	@$(MAKE) --no-print-directory test-judges
+	@$(MAKE) --no-print-directory test-beside
+	$(BIN)/pytest -q -m "fault or alone"
 	@$(MAKE) --no-print-directory test-otterwiki
 
 # Two at a time: most of them wait for disks and processes.
 test-unit: $(VENV)/.dev ## tests that start no server
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow and not fault and not browser and not caddy and not judge"
+
+# Two at a time, whole files: each starts a robot or a browser of its own and often waits for it.
+test-beside: $(VENV)/.judges
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "(flow or caddy or browser or judge) and not fault and not alone"
 
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
 	$(BIN)/pytest -q -m "flow or fault or caddy"

@@ -21,11 +21,19 @@ import httpx2
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+_FIRST_PORT = 18_000
+_PORTS_PER_WORKER = 3_000
+_MOST_WORKERS = 4
 
 
 def free_port() -> int:
-    """A port that was free a moment ago, outside the range that the kernel hands out to clients."""
-    for port in range(18_080 + os.getpid() % 500, 30_000, 7):
+    """A port that was free a moment ago, outside the range that the kernel hands out to clients.
+
+    The two that follow are left alone, too. Tests that run side by side look in ranges of their own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + _PORTS_PER_WORKER * (worker % _MOST_WORKERS)
+    for port in range(first + os.getpid() % 500, first + _PORTS_PER_WORKER, 7):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

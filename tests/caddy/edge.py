@@ -26,10 +26,11 @@ REQUEST_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A running Caddy. `port` speaks TLS, `plain_port` sends to it; `trust` knows its root certificate."""
+    """A running Caddy. `port` speaks TLS, `plain_port` sends to it; `trust` knows its certificate in the file `root`."""
 
     port: int
     plain_port: int
+    root: Path
     trust: ssl.SSLContext
 
     def browser(self) -> httpx2.Client:
@@ -116,7 +117,7 @@ def running_edge(home: Path, *, upstream_port: int, tls_port: int, plain_port: i
         try:
             _wait_until_ready(ready, home / "caddy.log")
             root = home / "storage/pki/authorities/local/root.crt"
-            yield Edge(tls_port, plain_port, ssl.create_default_context(cafile=str(root)))
+            yield Edge(tls_port, plain_port, root, ssl.create_default_context(cafile=str(root)))
         finally:
             process.terminate()
             try:

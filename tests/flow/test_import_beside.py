@@ -15,7 +15,7 @@ from tests.flow.owner import signed_in_owner
 from tests.harness import Robot, robot_command
 from wikihost.errors import QuotaExceeded
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.alone]
 
 
 def run(robot: Robot, command: object, *words: str) -> Result:

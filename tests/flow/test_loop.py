@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness import robot_command, running_robot
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.alone]
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 

@@ -12,7 +12,7 @@ from tests.harness import Robot
 from tests.processes import wait_until
 from wikihost.attachments import MAX_ATTACHMENT_BYTES
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.alone]
 
 CLIENTS = 30
 # A file is in memory whole while it is stored or read, a few at once; and the first save loads the model of the search.

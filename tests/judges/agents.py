@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import select
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,8 @@ from tests.judges.toolchain import clean_environment, resolving
 
 CALL_S = 60.0
 """For one call of any client, with its start and on a busy machine."""
+LOOK_S = 0.1
+"""How often to look whether a client that shows nothing has ended."""
 
 
 class Agent(Protocol):
@@ -37,13 +41,15 @@ class Agent(Protocol):
 class Desk:
     """A home of its own for one client: nothing of this machine's user, and one wiki to connect to.
 
-    With a `token` the client sends that; without one it has to find out by itself how to sign in.
+    With a `token` the client sends that; without one it has to find out by itself how to sign in. `roots` is a file
+    with certificates to trust.
     """
 
     home: Path
     address: str
-    token: str | None
     opened: Path
+    token: str | None = None
+    roots: Path | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -55,6 +61,7 @@ class Desk:
             **clean_environment(self.home, tools),
             **resolving(sorted(names), self.home / "hosts"),
             "BROWSER": str(tools / "xdg-open"),
+            **({"NODE_EXTRA_CA_CERTS": str(self.roots), "SSL_CERT_FILE": str(self.roots)} if self.roots else {}),
         }
 
     @property
@@ -65,7 +72,7 @@ class Desk:
 Client = Callable[[Desk], AbstractContextManager[Agent]]
 
 
-def desk(home: Path, address: str, token: str | None = None) -> Desk:
+def desk(home: Path, address: str, *, token: str | None = None, roots: Path | None = None) -> Desk:
     """A new desk under `home`, whose browser is a script that writes the address it is given into a pipe."""
     tools, opened = home / "bin", home / "opened"
     tools.mkdir(parents=True)
@@ -73,15 +80,17 @@ def desk(home: Path, address: str, token: str | None = None) -> Desk:
     script = tools / "xdg-open"
     script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" > {opened}\n')
     script.chmod(0o755)
-    return Desk(home, address, token, opened)
+    return Desk(home, address, opened, token, roots)
 
 
-def wait_for_browser(at: Desk, deadline_s: float = CALL_S) -> str:
-    """The address that the client opens in its person's browser."""
-    pipe = os.open(at.opened, os.O_RDONLY | os.O_NONBLOCK)
+def wait_for_browser(at: Desk, given_up: Callable[[], bool], deadline_s: float = CALL_S) -> str:
+    """The address that the client opens in its person's browser; "" when it ended without one."""
+    pipe, began = os.open(at.opened, os.O_RDONLY | os.O_NONBLOCK), time.monotonic()
     try:
-        ready, _, _ = select.select([pipe], [], [], deadline_s)
-        assert ready, f"the client opened no browser within {deadline_s:.0f} s"
+        while not select.select([pipe], [], [], LOOK_S)[0]:
+            if given_up():
+                return ""
+            assert time.monotonic() - began < deadline_s, f"it opened no browser within {deadline_s:.0f} s"
         return os.read(pipe, 65_536).decode().strip()
     finally:
         os.close(pipe)
@@ -89,11 +98,32 @@ def wait_for_browser(at: Desk, deadline_s: float = CALL_S) -> str:
 
 def run(command: list[str], at: Desk, **env: str) -> str:
     """What a program prints that ends by itself; fails with all it said when it ends badly."""
-    done = subprocess.run(
-        command, cwd=at.home, env=at.env | env, capture_output=True, text=True, timeout=CALL_S, check=False
-    )
-    assert done.returncode == 0, f"{Path(command[-1]).name} ended with {done.returncode}: {done.stdout}{done.stderr}"
-    return done.stdout
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=at.home, env=at.env | env, stdout=pipe, stderr=pipe, text=True)
+    timer = threading.Timer(CALL_S, process.kill)
+    timer.start()
+    with process:
+        said, complaints = process.communicate()
+    timer.cancel()
+    assert process.returncode == 0, f"it ended with {process.returncode}: {said}{complaints}"
+    return said
+
+
+def run_at_terminal(command: list[str], at: Desk, **env: str) -> str:
+    """The same for a program that wants a person before it."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(command, cwd=at.home, env=at.env | env, stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    timer = threading.Timer(CALL_S, process.kill)
+    timer.start()
+    said = bytearray()
+    with process, suppress(OSError):  # the other end of a terminal ends with EIO
+        while piece := os.read(ours, 65_536):
+            said += piece
+    timer.cancel()
+    os.close(ours)
+    assert process.returncode == 0, f"it ended with {process.returncode}: {said.decode(errors='replace')}"
+    return said.decode(errors="replace")
 
 
 class Conversation:
@@ -120,6 +150,22 @@ class Conversation:
         assert line, f"it ended, or said nothing for {CALL_S:.0f} s: {self._log.read_text()[-4_000:]}"
         heard: dict[str, Any] = json.loads(line)
         return heard
+
+
+@contextmanager
+def listening(command: list[str], at: Desk) -> Iterator[subprocess.Popen[str]]:
+    """A program that is read while it runs; killed when it is far too slow."""
+    process = subprocess.Popen(
+        command, cwd=at.home, env=at.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    timer = threading.Timer(CALL_S, process.kill)
+    timer.start()
+    with process:
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.judges.agents import Agent, Desk, run
+from tests.judges.agents import Agent, Desk, run, run_at_terminal
 from tests.judges.model_stub import model_stub
 from tests.judges.toolchain import MODULES
 
@@ -36,7 +36,7 @@ class ClaudeCode:
         headers = [word for name, value in self._at.headers.items() for word in ("--header", f"{name}: {value}")]
         self._run("mcp", "add", "--scope", "user", "--transport", "http", SERVER, self._at.address, *headers)
         if self._at.token is None:
-            self._run("mcp", "login", SERVER)
+            run_at_terminal([str(BINARY), "mcp", "login", SERVER], self._at, **self._env)
 
     def tools(self) -> set[str]:
         offered = json.loads(self._prompt({"list": True}))

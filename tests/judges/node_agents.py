@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.harness import free_port
 from tests.judges.agents import Agent, Conversation, Desk, conversation, run
 from tests.judges.toolchain import node
 
@@ -29,6 +30,7 @@ class Inspector:
     def __init__(self, at: Desk, era: str) -> None:
         self._at = at
         self._era = era
+        self._callback = f"http://127.0.0.1:{free_port()}/oauth/callback"
 
     def sign_in(self) -> None:
         self._ask("tools/list")
@@ -43,7 +45,9 @@ class Inspector:
     def _ask(self, method: str, *more: str) -> dict[str, Any]:
         headers = [word for name, value in self._at.headers.items() for word in ("--header", f"{name}: {value}")]
         wanted = ["--cli", "--transport", "http", "--server-url", self._at.address, "--protocol-era", self._era]
-        said = run(node(INSPECTOR, *wanted, *headers, "--format", "json", "--method", method, *more), self._at)
+        wanted += ["--callback-url", self._callback]
+        command = node(INSPECTOR, *wanted, *headers, "--format", "json", "--method", method, *more)
+        said = run(command, self._at, MCP_AUTO_OPEN_ENABLED="true", MCP_INSPECTOR_SECRET_STORE="file")
         answer: dict[str, Any] = json.loads(said)
         found: dict[str, Any] = answer.get("result", answer)
         return found
@@ -65,7 +69,9 @@ class Mcporter:
 
     def __init__(self, at: Desk) -> None:
         self._at = at
-        server = {"baseUrl": at.address, "headers": at.headers, **({} if at.token else {"auth": "oauth"})}
+        # With an address of its own choice it registers anew each time, and forgets whom it had signed in as.
+        signing_in = {"auth": "oauth", "oauthRedirectUrl": f"http://127.0.0.1:{free_port()}/callback"}
+        server = {"baseUrl": at.address, "headers": at.headers, **({} if at.token else signing_in)}
         (at.home / "mcporter.json").write_text(json.dumps({"mcpServers": {"wiki": server}, "imports": []}))
 
     def sign_in(self) -> None:
@@ -120,5 +126,6 @@ class McpRemote:
 @contextmanager
 def mcp_remote(at: Desk) -> Iterator[Agent]:
     headers = [word for name, value in at.headers.items() for word in ("--header", f"{name}: {value}")]
-    with conversation(node(MCP_REMOTE, at.address, "--allow-http", *headers), at) as proxy:
+    allowed = ["--allow-http"] if at.address.startswith("http:") else []
+    with conversation(node(MCP_REMOTE, at.address, *allowed, *headers), at) as proxy:
         yield McpRemote(proxy)

@@ -7,19 +7,18 @@ asyncio want a main thread each.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
-import fastmcp
 import httpx2
 import mcp
-from anyio.abc import SocketStream
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
@@ -54,35 +53,32 @@ class _Memory:
 class _Callback:
     """A loopback address that waits for the browser to come back with a code."""
 
-    def __init__(self, listener: Any) -> None:
-        self._listener = listener
-        port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        self.address = f"http://127.0.0.1:{port}/callback"
+    def __init__(self) -> None:
+        # Not anyio's listener: it asks for the address's name first, and nss_wrapper gives it twice.
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}/callback"
 
     async def wait(self) -> AuthorizationCodeResult:
-        found: dict[str, list[str]] = {}
-        with anyio.CancelScope() as scope:
+        found: dict[str, str] = {}
+        while "code" not in found and "error" not in found:
+            found = await anyio.to_thread.run_sync(self._serve)
+        return AuthorizationCodeResult(code=found.get("code", ""), state=found.get("state"), iss=found.get("iss"))
 
-            async def serve(stream: SocketStream) -> None:
-                async with stream:
-                    head = await stream.receive()
-                    found.update(parse_qs(urlsplit(head.split()[1].decode()).query))
-                    await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nDone.")
-                if "code" in found:
-                    scope.cancel()
-
-            await self._listener.serve(serve)
-        first = {name: values[0] for name, values in found.items()}
-        return AuthorizationCodeResult(code=first["code"], state=first.get("state"), iss=first.get("iss"))
+    def _serve(self) -> dict[str, str]:
+        """One request's query."""
+        connection, _ = self._listener.accept()
+        with connection:
+            target = connection.recv(65_536).split()[1].decode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nDone.")
+        return dict(parse_qsl(urlsplit(target).query))
 
 
 async def _show(address: str) -> None:
     await anyio.to_thread.run_sync(webbrowser.open, address)
 
 
-async def _signing_in(address: str) -> OAuthClientProvider:
-    listeners = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    callback = _Callback(listeners)
+def _signing_in(address: str) -> OAuthClientProvider:
+    callback = _Callback()
     return OAuthClientProvider(
         server_url=address,
         client_metadata=OAuthClientMetadata(
@@ -98,7 +94,7 @@ async def _signing_in(address: str) -> OAuthClientProvider:
 
 async def _with_sdk(address: str, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    auth = None if token else await _signing_in(address)
+    auth = None if token else _signing_in(address)
     async with (
         httpx2.AsyncClient(headers=headers, auth=auth, timeout=TIMEOUT_S) as http,
         mcp.Client(streamable_http_client(address, http_client=http)) as client,
@@ -107,6 +103,8 @@ async def _with_sdk(address: str, token: str) -> None:
 
 
 async def _with_fastmcp(address: str, token: str) -> None:
+    import fastmcp  # takes a second, which the others need not wait
+
     async with fastmcp.Client(address, auth=token or "oauth") as client:
         await _converse(client, lambda listed: [tool.name for tool in listed])
 

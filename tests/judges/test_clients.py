@@ -1,4 +1,4 @@
-"""Real clients of agents on a running robot: each lists, reads and writes."""
+"""Real clients of agents on a running robot, each with a token in a header. `test_oauth.py` lets them sign in."""
 
 from __future__ import annotations
 
@@ -27,25 +27,36 @@ CLIENTS: dict[str, Client] = {
 }
 
 
-def works(agent: Agent, robot: Robot, name: str) -> None:
-    """It lists, writes a page that REST then shows, and reads it. Some give the model only what is structured."""
+def lists(agent: Agent) -> None:
     assert {"read_note", "write_note", "search_notes"} <= agent.tools()
-    writes(agent, robot, name)
 
 
-def writes(agent: Agent, robot: Robot, name: str) -> None:
+def writes(agent: Agent, robot: Robot, name: str) -> str:
+    """It writes a page that REST then shows; the page's name."""
     page, content = f"Judged/{name} {secrets.token_hex(4)}", f"Written by {name}."
     agent.call("write_note", path=page, content=content)
     with robot.agent() as script:
         answer = script.get(f"/api/v1/pages/{page}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["content"] == content
-    assert content in agent.call("read_note", path=page)
+    return page
+
+
+def reads(agent: Agent, page: str, name: str) -> None:
+    """What is structured or what is said: clients give their model one of both."""
+    assert f"Written by {name}." in agent.call("read_note", path=page)
+
+
+def works(agent: Agent, robot: Robot, name: str) -> None:
+    """It lists, writes and reads."""
+    lists(agent)
+    reads(agent, writes(agent, robot, name), name)
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_with_a_token_a_client_lists_reads_and_writes(robot: Robot, tmp_path: Path, name: str) -> None:
-    at = desk(tmp_path / "home", f"{robot.wiki}/mcp", robot.token)
+def test_with_a_token_a_client_lists_and_writes(robot: Robot, tmp_path: Path, name: str) -> None:
+    at = desk(tmp_path / "home", f"{robot.wiki}/mcp", token=robot.token)
     with CLIENTS[name](at) as agent:
         agent.sign_in()
-        works(agent, robot, name)
+        lists(agent)
+        writes(agent, robot, name)

@@ -27,6 +27,7 @@ def own_mounts_work() -> bool:
 
 pytestmark = [
     pytest.mark.flow,
+    pytest.mark.alone,
     pytest.mark.skipif(not own_mounts_work(), reason="a read-only file system of one's own needs root and its rights"),
     pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd's list of system calls is needed"),
 ]

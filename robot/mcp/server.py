@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
-from robot.mcp.failures import ToolFailed, explain, explain_arguments
+from robot.mcp.failures import ToolFailed, explain, explain_arguments, explain_read_only
 from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
@@ -46,8 +46,6 @@ from wikihost.errors import FROZEN, ContentError, PageNotFound
 
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
-
-_READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -92,7 +90,7 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            return _failed(FROZEN if call.wiki.is_frozen else _READS_ONLY)
+            return _failed(FROZEN if call.wiki.is_frozen else explain_read_only(call.actor))
         return await run_tool(tool, call, params.arguments or {}, context.protocol_version)
 
 

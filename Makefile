@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser test-otterwiki bench docs lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-flow test-browser test-judges test-otterwiki bench docs lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.judges: $(VENV)/.dev tests/judges/package.json tests/judges/package-lock.json
+	@echo "Installing the judges (MCP clients and the conformance suite), about a minute …"
+	@$(BIN)/python -m tests.judges.toolchain
+	@touch $@
+
 demo: setup ## start robot with a demo wiki; PORT=8080 DATA=data
 	@exec $(BIN)/robot demo --port "$(PORT)" --data "$(DATA)"
 
@@ -40,21 +45,25 @@ lint: $(VENV)/.dev ## ruff and mypy
 system-packages:
 	@tests/require-system-packages
 
-test: system-packages $(VENV)/.dev ## everything: lint, unit, flow, fault and browser tests
+test: system-packages $(VENV)/.dev $(VENV)/.judges ## everything: lint, unit, flow, fault, browser tests and judges
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	$(BIN)/pytest -q -m "flow or fault or caddy or browser"
+	@$(MAKE) --no-print-directory test-judges
 	@$(MAKE) --no-print-directory test-otterwiki
 
 # Two at a time: most of them wait for disks and processes.
 test-unit: $(VENV)/.dev ## tests that start no server
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow and not fault and not browser and not caddy"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow and not fault and not browser and not caddy and not judge"
 
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
 	$(BIN)/pytest -q -m "flow or fault or caddy"
 
 test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
 	$(BIN)/pytest -q -m browser
+
+test-judges: system-packages $(VENV)/.judges ## the MCP conformance suite and agents' real clients
+	$(BIN)/pytest -q -m judge
 
 test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on our storage
 	$(BIN)/python -m tests.otterwiki_suite
@@ -73,4 +82,4 @@ lock: ## renew the lock files (needs pip-tools on PATH)
 	cd bench && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info tests/judges/node_modules

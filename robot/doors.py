@@ -14,7 +14,10 @@ from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import Listening
+from robot.mcp.server import create_server
 from robot.page_cache import PageCache
 from robot.pages import WikiPages
 from robot.quotas import default_quota
@@ -38,6 +41,7 @@ class LoadedDoors:
     front: Doors
     search: SearchService
     mcp: McpEndpoint
+    listening: Listening
     imports: Imports
     page_cache: PageCache
 
@@ -45,7 +49,9 @@ class LoadedDoors:
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     search = SearchService(core.contents, partial(find_wiki, core.db))
-    mcp = McpEndpoint(contents=core.contents, search=search, domain=core.address.domain)
+    listening = Listening(core.contents, core.front.judge_again)
+    calls = Calls(core.contents, search, core.address.domain)
+    mcp = McpEndpoint(stateless(create_server(calls, listening)), listening)
     rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
     imports = Imports(
         contents=core.contents,
@@ -90,4 +96,4 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, imports, page_cache)
+    return LoadedDoors(doors, search, mcp, listening, imports, page_cache)

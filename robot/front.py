@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import trio
@@ -25,7 +25,7 @@ from robot.mcp.challenge import unauthorized
 from robot.model import Actor, Visibility, Wiki, WikiRequest
 from robot.web.ask import ASK_PATH
 from robot.web.errors import render_error
-from robot.wikis import find_wiki_by_slug
+from robot.wikis import find_wiki, find_wiki_by_slug
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,18 @@ class Front:
     def drain(self) -> None:
         """Refuse new requests from now on; those in flight go on."""
         self._draining = True
+
+    def judge_again(self, scope: Scope) -> WikiRequest | None:
+        """Decide anew, in place, about a call that was let in a while ago; `scope` is the one that a door was given.
+
+        None when its wiki is gone, or its credential opens nothing any more. Raises `DatabaseError`.
+        """
+        before: WikiRequest = scope["robot.request"]
+        wiki = find_wiki(self._db, before.wiki.id)
+        actor = None if wiki is None else self._actors.of_caller(scope["headers"], wiki)
+        if wiki is None or actor is None or isinstance(actor, BadCredential):
+            return None
+        return replace(before, wiki=wiki, actor=actor)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:

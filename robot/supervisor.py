@@ -194,6 +194,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     upkeep = Upkeep(core.data)
     core.contents.subscribe(doors.search.notify)
     core.contents.subscribe(upkeep.notify)
+    core.contents.subscribe(doors.listening.notify)
     core.contents.subscribe(doors.page_cache.forget)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)

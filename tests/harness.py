@@ -128,8 +128,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return clean | {"PYTHONUTF8": "1", "ROBOT_CONFIG": os.devnull} | dict(extra or {})
 
 
-def robot_argv(*words: str) -> list[str]:
-    return [sys.executable, "-m", "robot", *words]
+def robot_argv(*words: str, module: str = "robot") -> list[str]:
+    return [sys.executable, "-m", module, *words]
 
 
 def robot_command(
@@ -149,18 +149,23 @@ def robot_command(
 
 @contextlib.contextmanager
 def running_robot(
-    data: Path, *, port: int | None = None, env: Mapping[str, str] | None = None, preexec: tuple[str, ...] = ()
+    data: Path,
+    *,
+    port: int | None = None,
+    env: Mapping[str, str] | None = None,
+    preexec: tuple[str, ...] = (),
+    module: str = "robot",
 ) -> Iterator[Robot]:
     """`robot demo --json` on `data` until the block ends; killed when it does not end by itself.
 
-    `preexec` is put before the command, such as ("prlimit", "--fsize=1000000").
+    `preexec` is put before the command, such as ("prlimit", "--fsize=1000000"). `module` is run in robot's place.
     """
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
     stderr_file = data.parent / f"{data.name}.stderr"
     with stderr_file.open("a") as stderr:
         process = subprocess.Popen(
-            [*preexec, *robot_argv("demo", "--port", str(port), "--data", str(data), "--json")],
+            [*preexec, *robot_argv("demo", "--port", str(port), "--data", str(data), "--json", module=module)],
             env=environment(env),
             stdout=subprocess.PIPE,
             stderr=stderr,

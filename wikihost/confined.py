@@ -112,6 +112,10 @@ class ConfinedContent(Content):
     def links(self) -> LinkGraph:
         return super().links()
 
+    def broken_links(self) -> dict[str, list[str]]:
+        """Those inside: whether a page outside exists is not told."""
+        return {target: sources for target, sources in super().broken_links().items() if self._reach.covers(target)}
+
     def links_around(self, name: str) -> tuple[str, list[str], list[str]]:
         """As of a page that need not exist: an outside one has the links that stand in pages inside."""
         return super().links_around(name)

@@ -158,6 +158,10 @@ class Content:
         """All links of the wiki."""
         return self._ask(query.link_graph)
 
+    def broken_links(self) -> dict[str, list[str]]:
+        """The names that pages link to and that no page has, with the pages that link there; both by path."""
+        return self._ask(query.broken_links)
+
     def links_around(self, name: str) -> tuple[str, list[str], list[str]]:
         """A page's name, the names that it links to, and the pages that link to it; the page need not exist."""
         name = parse_page_name(name)

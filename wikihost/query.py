@@ -228,6 +228,19 @@ def link_graph(connection: sqlite3.Connection) -> LinkGraph:
     return LinkGraph(list(nodes), edges)
 
 
+def broken_links(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """The names that pages link to and that no page has, with the pages that link there; both by path."""
+    found: dict[str, set[str]] = {}
+    spelled: dict[str, str] = {}
+    rows = connection.execute(
+        "SELECT link.key, link.target, source.path FROM link JOIN page AS source ON source.id = link.page_id"
+        " WHERE NOT EXISTS (SELECT 1 FROM page WHERE page.key = link.key) ORDER BY link.target, source.path"
+    )
+    for key, target, path in rows:
+        found.setdefault(spelled.setdefault(key, target), set()).add(path)
+    return {target: sorted(sources) for target, sources in found.items()}
+
+
 def links_around(connection: sqlite3.Connection, name: str) -> tuple[str, list[str], list[str]]:
     """A page's name as it is written, the names that it links to, and the pages that link to it; it need not exist."""
     row = find_page(connection, name)

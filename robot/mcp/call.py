@@ -58,8 +58,7 @@ class Call:
     @property
     def is_public(self) -> bool:
         """Whether everybody who asks gets the same, so that a cache that several people share may keep it."""
-        confined = isinstance(self.actor, Agent) and self.actor.credential.prefix is not None
-        return self.wiki.visibility is Visibility.PUBLIC and not confined
+        return self.wiki.visibility is Visibility.PUBLIC and self.folder is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,52 +3,83 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import trio
+from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from proxy.asgi import Message, Receive, Scope, Send, values_of
 from robot import access
 from robot.answers import NO_STORE, answer
-from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
-from robot.mcp.server import create_server
+from robot.mcp.listening import Listening, accepted
 from robot.model import Action, Anonymous, WikiRequest
-
-if TYPE_CHECKING:
-    from robot.search.service import SearchService
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
+# The 2026 protocol repeats the method in a header, which must agree with the body.
+_METHOD = b"mcp-method"
+_VERSION = b"mcp-protocol-version"
 
 Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-class McpEndpoint:
-    """Both protocol eras, stateless: nothing is lost when robot restarts, and any process could answer.
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How the SDK carries the messages of one server: its managers, and which of them takes a message."""
+
+    managers: tuple[StreamableHTTPSessionManager, ...]
+    manager_of: Callable[[Scope, bytes], StreamableHTTPSessionManager]
+
+
+def stateless(server: Server[Any]) -> Transport:
+    """Both protocol eras without sessions: nothing is lost when robot restarts, and any process could answer.
 
     A call that asks for progress is answered with an event stream, any other with one JSON body, which costs the SDK a
-    third less time: for old clients a stream takes six tasks a call.
+    third less time: for old clients a stream takes six tasks a call. In the 2026 protocol to leave is to cancel, which
+    the SDK notices only where it could stream.
+    """
+    answering = StreamableHTTPSessionManager(
+        server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
+    )
+    streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
+
+    def manager_of(scope: Scope, body: bytes) -> StreamableHTTPSessionManager:
+        return streaming if _PROGRESS in body or _can_be_left(scope) else answering
+
+    return Transport((answering, streaming), manager_of)
+
+
+class McpEndpoint:
+    """Lets in who may read the wiki, and hands what they send to the server behind `transport`.
+
+    Where the server accepts requests to listen with `listening`, that is also what serves them.
     """
 
-    def __init__(self, *, contents: Contents, search: SearchService, domain: str) -> None:
-        server = create_server(contents, search, domain)
-        self._answering = StreamableHTTPSessionManager(
-            server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
-        )
-        self._streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
+    def __init__(self, transport: Transport, listening: Listening | None = None) -> None:
+        self._transport = transport
+        self._listening = listening
         self._running = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; requests still running then are cancelled, and later ones get 503."""
-        async with self._answering.run(), self._streaming.run():
+        async with AsyncExitStack() as stack:
+            for manager in self._transport.managers:
+                await stack.enter_async_context(manager.run())
             self._running = True
-            task_status.started()
             try:
-                await trio.sleep_forever()
+                if self._listening is not None:
+                    await self._listening.run(task_status=task_status)
+                else:
+                    task_status.started()
+                    await trio.sleep_forever()
             finally:
                 self._running = False
 
@@ -62,8 +93,43 @@ class McpEndpoint:
         if body is None:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
-        manager = self._streaming if _PROGRESS in body else self._answering
+        manager = self._transport.manager_of(scope, body)
+        if self._listening is not None and values_of(scope["headers"], _METHOD) == [b"subscriptions/listen"]:
+            await _listen(self._listening, manager, scope, body, receive, send)
+            return
         await manager.handle_request(scope, _replaying(body, receive), send)
+
+
+async def _listen(
+    listening: Listening,
+    manager: StreamableHTTPSessionManager,
+    scope: Scope,
+    body: bytes,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Let the SDK judge the request, and be the stream ourselves; its answer is what the stream ends with."""
+    ending = bytearray()
+
+    async def hold(message: Message) -> None:
+        if accepted(scope):
+            ending.extend(message.get("body", b""))
+        else:
+            await send(message)
+
+    await manager.handle_request(scope, _replaying(body, receive), hold)
+    if accepted(scope):
+        await listening.serve(scope, bytes(ending), receive, send)
+
+
+def _can_be_left(scope: Scope) -> bool:
+    """Whether this is a tool's call in the 2026 protocol by a client that could take a stream, as it must."""
+    headers = scope["headers"]
+    return (
+        values_of(headers, _METHOD) == [b"tools/call"]
+        and any(version.decode("latin-1") in MODERN_PROTOCOL_VERSIONS for version in values_of(headers, _VERSION))
+        and any(b"text/event-stream" in value for value in values_of(headers, b"accept"))
+    )
 
 
 def refuse(scope: Scope) -> Refusal | None:

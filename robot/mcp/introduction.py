@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -13,6 +12,7 @@ from robot.mcp.call import wiki_request
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.render import one_line
 from robot.model import Action, Visibility, Wiki, WikiRequest
+from wikihost.reach import Reach
 
 # The version of what the tools promise, which is what a client may care about.
 TOOLS_VERSION = "1.0"
@@ -21,7 +21,7 @@ MAX_GUIDANCE_CHARS = 4_000
 
 
 async def introduce(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Speak with the wiki's name, and promise only what is kept."""
+    """Speak with the wiki's name."""
     result = await call_next(ctx)
     if not isinstance(result, dict):
         return result
@@ -29,32 +29,35 @@ async def introduce(ctx: ServerRequestContext[Any, Any], call_next: CallNext) ->
     name = one_line(asked.wiki.name, 100)
     identity = {"name": name, "title": name, "version": TOOLS_VERSION, "websiteUrl": asked.origin}
     if ctx.method == "initialize":
-        result["capabilities"] = _kept_promises(result["capabilities"])
         return {**result, "serverInfo": identity, "instructions": instructions(asked)}
     if ctx.method == "server/discover":
-        told = {"capabilities": _kept_promises(result["capabilities"]), "instructions": instructions(asked)}
         # What it says of reading and writing depends on the token.
-        result = {**result, **kept(told, SETTLED_MS, public=False)}
+        result = {**result, **kept({"instructions": instructions(asked)}, SETTLED_MS, public=False)}
     if SERVER_INFO_META_KEY in (meta := result.get("_meta") or {}):
         result = {**result, "_meta": {**meta, SERVER_INFO_META_KEY: identity}}
     return result
 
 
-def _kept_promises(capabilities: Mapping[str, Any]) -> dict[str, Any]:
-    """Capabilities without log messages, of which none are sent, and without changes of prompts, which never change.
+async def promise(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Promise no log messages, of which none are sent, and no changes of prompts, which never change.
 
     `logging/setLevel` is answered all the same: some clients send it unasked and give up when it fails.
     """
-    told = {name: value for name, value in capabilities.items() if name != "logging"}
-    return {**told, "prompts": {}}
+    result = await call_next(ctx)
+    if ctx.method not in ("initialize", "server/discover") or not isinstance(result, dict):
+        return result
+    kept_promises = {name: value for name, value in result["capabilities"].items() if name != "logging"}
+    return {**result, "capabilities": {**kept_promises, "prompts": {}}}
 
 
 def instructions(asked: WikiRequest) -> str:
     """What an agent is told when it connects: which wiki this is, how to work in it, and what its owner asks."""
     purpose = one_line(asked.wiki.description, 1_000)
     openness = " Everybody can read it." if asked.wiki.visibility is Visibility.PUBLIC else ""
+    folder = access.folder_of(asked.actor)
     parts = [
         f'The wiki "{one_line(asked.wiki.name, 100)}" at {asked.origin}.{openness}{f" {purpose}" if purpose else ""}',
+        "" if folder is None else f"{Reach(folder).sentence}; what is elsewhere is not shown to you.",
         _how_to_work(access.may(asked.actor, Action.WRITE, asked.wiki)),
         owners_guidance(asked.wiki),
     ]

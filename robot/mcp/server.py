@@ -9,7 +9,7 @@ hands to each handler; nothing is kept between requests.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -22,17 +22,19 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     SetLevelRequestParams,
+    SubscriptionsListenRequestParams,
 )
 from pydantic import ValidationError
 
-from robot.contents import Contents
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
-from robot.mcp.introduction import TOOLS_VERSION, introduce
+from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
+from robot.mcp.listening import Listening
 from robot.mcp.nearest import explain_missing
 from robot.mcp.paging import refuse_cursor
+from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
 from robot.mcp.render import one_line
 from robot.mcp.resources import WikiResources
@@ -41,9 +43,6 @@ from robot.mcp.tool import Tool
 from robot.mcp.tools import TOOLS
 from robot.search.values import SearchError
 from wikihost.errors import FROZEN, ContentError, PageNotFound
-
-if TYPE_CHECKING:
-    from robot.search.service import SearchService
 
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
@@ -129,15 +128,14 @@ def _failed(sentence: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
-def create_server(contents: Contents, search: SearchService, domain: str) -> Server[Any]:
-    """The server with its handlers; `domain` is the platform's, for the authors' addresses."""
+def create_server(calls: Calls, listening: Listening) -> Server[Any]:
+    """The server with its handlers."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    calls = Calls(contents, search, domain)
     tools, resources, prompts, names = WikiTools(calls), WikiResources(calls), WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)
@@ -147,7 +145,8 @@ def create_server(contents: Contents, search: SearchService, domain: str) -> Ser
     server.add_request_handler("prompts/list", PaginatedRequestParams, prompts.list_prompts)
     server.add_request_handler("prompts/get", GetPromptRequestParams, prompts.get_prompt)
     server.add_request_handler("completion/complete", CompleteRequestParams, names.complete)
+    server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce]
+    server.middleware[:] = [introduce, promise, tell_progress]
     return server

@@ -19,7 +19,10 @@ from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import KEEP_ALIVE_S, Listening
+from robot.mcp.server import create_server
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
@@ -99,7 +102,17 @@ class Doors:
     contents: Contents
     search: StandInSearch
     mcp: McpEndpoint
+    listening: Listening
     rest: QuartTrio
+    actors: dict[str, Actor] = field(default_factory=lambda: dict(ACTORS))
+
+    def request_of(self, scope: MutableMapping[str, Any]) -> WikiRequest:
+        """What a front would decide: the bearer token is the name of the actor."""
+        bearer = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        return WikiRequest(self.wiki, self.actors.get(bearer, Anonymous()), ORIGIN, "r1")
+
+    async def run_mcp(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await self.mcp.run(task_status=task_status)
 
     async def seed(self, pages: Mapping[str, str]) -> None:
         def write(content: Content) -> None:
@@ -115,35 +128,48 @@ class Doors:
         return (await self.contents.run(self.wiki, lambda content: content.read_page(name))).text
 
 
-def open_doors(root: Path, visibility: Visibility = Visibility.PRIVATE, search: SearchService | None = None) -> Doors:
+def open_doors(
+    root: Path,
+    visibility: Visibility = Visibility.PRIVATE,
+    search: SearchService | None = None,
+    *,
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
     data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
     pages = {"Welcome": "Welcome."}
     create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages=pages)
     contents = Contents(data)
     service = search or cast("SearchService", stand_in)
-    return Doors(
+
+    def judge_again(scope: MutableMapping[str, Any]) -> WikiRequest:
+        return doors.request_of(scope)
+
+    listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
+    contents.subscribe(listening.notify)
+    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
+    doors = Doors(
         wiki,
         contents,
         stand_in,
-        McpEndpoint(contents=contents, search=service, domain=DOMAIN),
+        mcp,
+        listening,
         create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
     )
+    return doors
 
 
 Asgi = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 
 def front_of(doors: Doors) -> Asgi:
-    """As much of a front as the doors need: the bearer token is the name of the actor."""
+    """As much of a front as the doors need."""
 
     async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
             return
-        headers = dict(scope["headers"])
-        bearer = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
-        scope["robot.request"] = WikiRequest(doors.wiki, ACTORS.get(bearer, Anonymous()), ORIGIN, "r1")
+        scope["robot.request"] = doors.request_of(scope)
         app = doors.mcp if scope["path"].startswith("/mcp") else doors.rest
         await cast("Asgi", app)(scope, receive, shield_final_send(send))
 
@@ -166,7 +192,7 @@ async def serving(doors: Doors) -> AsyncIterator[str]:
     config.graceful_timeout = 1
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(lambda task_status: doors.mcp.run(task_status=task_status))
+        await nursery.start(doors.run_mcp)
         binds = await nursery.start(
             lambda task_status: hypercorn.trio.serve(
                 cast("Any", front_of(doors)), config, shutdown_trigger=stop.wait, task_status=task_status

@@ -8,15 +8,17 @@ import jsonschema
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
+from robot.contents import reachable
 from robot.mcp.call import Call
 from robot.mcp.schemas import json_schema
 from robot.mcp.server import run_tool
 from robot.mcp.tools import TOOLS
-from robot.model import Anonymous
+from robot.model import Agent, Scope
 from robot.search.service import SearchService
-from tests.robot.agent_doors import ACTORS, DOMAIN, ORIGIN, Doors
+from tests.robot.agent_doors import DOMAIN, ORIGIN, Doors, an_agent
 
 SCHEMAS = {tool.name: json_schema(tool.result) for tool in TOOLS}
+WRITER = an_agent(Scope.READ, Scope.WRITE)
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
@@ -44,11 +46,10 @@ async def fail(client: Client, tool: str, **arguments: Any) -> str:
     return text_of(result)
 
 
-async def called(doors: Doors, tool: str, actor: str = "writer", **arguments: Any) -> dict[str, Any]:
+async def called(doors: Doors, tool: str, who: Agent = WRITER, **arguments: Any) -> dict[str, Any]:
     """The result of a tool without HTTP between; it fits the tool's schema, or is a failure in words."""
-    who = ACTORS[actor]
-    assert not isinstance(who, Anonymous)
-    call = Call(doors.wiki, who, ORIGIN, DOMAIN, doors.contents, cast("SearchService", doors.search))
+    contents = reachable(doors.contents, who)
+    call = Call(doors.wiki, who, ORIGIN, DOMAIN, contents, cast("SearchService", doors.search))
     result = await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")
     if not result["isError"]:
         jsonschema.validate(result["structuredContent"], SCHEMAS[tool])

@@ -12,7 +12,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from robot.contents import Contents
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.call import Calls
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.listening import Listening
+from robot.mcp.server import create_server
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from tests.robot.agent_doors import DOMAIN, open_doors, serving
@@ -38,7 +41,8 @@ async def test_a_page_written_at_one_door_is_found_by_meaning_at_both(tmp_path: 
     doors = open_doors(tmp_path)
     contents = doors.contents = Contents(DataDir(tmp_path))
     search = SearchService(contents, {doors.wiki.id: doors.wiki}.get)
-    doors.mcp = McpEndpoint(contents=contents, search=search, domain=DOMAIN)
+    listening = Listening(contents, doors.request_of)
+    doors.mcp = McpEndpoint(stateless(create_server(Calls(contents, search, DOMAIN), listening)), listening)
     doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path)
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: search.run(task_status=task_status))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from robot.mcp.render import DATA_NOTICE
-from robot.model import Visibility
-from tests.robot.agent_doors import AUTHOR, ORIGIN, Doors, a_passage, open_doors
+from robot.model import Scope, Visibility
+from tests.robot.agent_doors import AUTHOR, ORIGIN, Doors, a_passage, an_agent, open_doors
 from tests.robot.mcp_client import called, done, refused
+from wikihost.content import Content
 
 LOG = "# Log\n\n## Monday\n\nCalm.\n\n## Tuesday\n\nRain.\n"
 
@@ -306,3 +307,33 @@ async def test_the_wiki_tells_what_its_owner_asks(tmp_path: Path) -> None:
     assert "\nGuidance of the owner:\nWrite in short sentences.\nAsk before you delete.\n" in text
     assert info["guidance"] == doors.wiki.guidance
     assert info["head"] == await head_of(doors)
+
+
+async def test_an_agent_of_one_folder_is_told_of_its_own_broken_links(doors: Doors) -> None:
+    await doors.seed({"Team/A": "[[Team/Gone]] [[Home]] [[Welcome]]", "B": "[[Team/Gone]] [[Away]]"})
+    confined = an_agent(Scope.READ, Scope.WRITE, folder="Team/")
+    broken = (await called(doors, "find_broken_links", confined))["structuredContent"]
+    assert broken["links"] == [{"target": "Team/Gone", "linked_from": ["Team/A"], "linked_from_total": 1}]
+    result = await called(doors, "append_note", confined, path="B", content="x")
+    assert "Choose a name in that folder" in result["content"][0]["text"]
+    assert not (await called(doors, "append_note", confined, path="Team/A", content="x"))["isError"]
+    near = await called(doors, "read_note", confined, path="Welcom")
+    assert "Nearest" not in near["content"][0]["text"]
+
+
+async def test_a_page_that_is_not_utf8_keeps_its_bytes(doors: Doors) -> None:
+    files = {"Latin.md": b"# A\nna\xefve\n"}
+    await doors.contents.change(
+        doors.wiki, lambda content: content.writer.commit(files, author=AUTHOR, message="From git")
+    )
+    revision = await doors.revision("Latin")
+    sent = {"path": "Latin", "revision": revision}
+    assert "not UTF-8" in await refused(doors, "append_note", path="Latin", content="x")
+    assert "not UTF-8" in await refused(doors, "edit_section", **sent, section="A", content="x")
+    await done(doors, "edit_note", **sent, old_string="# A", new_string="# B")
+
+    def stored(content: Content) -> bytes:
+        with content.snapshot() as snapshot:
+            return snapshot.repository.read_blob(snapshot.page("Latin").blob)
+
+    assert await doors.contents.run(doors.wiki, stored) == b"# B\nna\xefve\n"

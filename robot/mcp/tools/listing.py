@@ -13,9 +13,7 @@ from robot.mcp.failures import ToolFailed
 from robot.mcp.render import fitting, marked, names, one_line, some
 from robot.mcp.schemas import MAX_LISTED, MAX_NAME_CHARS, Arguments, Cursor, FromWiki, OnPage, Result
 from robot.mcp.tool import Answer
-from wikihost.content import Content
 from wikihost.errors import FROZEN
-from wikihost.reach import Reach
 from wikihost.values import PageFilter, PageSummary
 
 MAX_NAMES = 200
@@ -168,8 +166,8 @@ async def get_links(call: Call, asked: GetLinksArguments) -> Answer:
 
 
 async def find_broken_links(call: Call, asked: FindBrokenLinksArguments) -> Answer:
-    reach = None if call.folder is None else Reach(call.folder)
-    result = await call.contents.run(call.wiki, lambda content: _broken(content, asked, reach))
+    sources = await call.contents.run(call.wiki, lambda content: content.broken_links())
+    result = _broken(sources, asked)
     head = [f"Found {result.total} missing pages that others link to:", *_going_on(len(result.links), result.cursor)]
     data = [
         f"- {one_line(link.target)} ({link.linked_from_total}): {names(link.linked_from, MAX_SHOWN_LINKS)}"
@@ -197,18 +195,12 @@ def _summary(page: PageSummary) -> NoteSummary:
     )
 
 
-def _broken(content: Content, asked: FindBrokenLinksArguments, reach: Reach | None) -> BrokenLinksResult:
-    """Whether a page out of reach exists is not told, so no link to one is called broken."""
-    there = {page.path for page in content.list_pages()}
-    sources: dict[str, list[str]] = {}
-    for source, target in content.links().edges:
-        if target not in there and (reach is None or reach.covers(target)):
-            sources.setdefault(target, []).append(source)
+def _broken(sources: Mapping[str, Sequence[str]], asked: FindBrokenLinksArguments) -> BrokenLinksResult:
     rest = sorted(target for target in sources if target > asked.cursor)
     links = [
         BrokenLink(
             target=target,
-            linked_from=sources[target][:MAX_SHOWN_LINKS],
+            linked_from=list(sources[target][:MAX_SHOWN_LINKS]),
             linked_from_total=len(sources[target]),
         )
         for target in rest[: asked.limit]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
@@ -320,6 +321,36 @@ class Content:
         check_revision(revision)
         return self._change(author, lambda snapshot: undoing.plan_undo(snapshot, revision, message=message), dry_run)
 
+    def undo_changes(
+        self,
+        revisions: Sequence[str],
+        *,
+        author: Author,
+        message: str | None = None,
+        reviewed: str | None = None,
+        dry_run: bool = False,
+    ) -> Undone:
+        """Take back what several commits did, at most `MAX_UNDONE`, in one.
+
+        A page that went on in the same places since is left alone, whole, and told. With `reviewed`, the `digest` of a
+        dry run, nothing else is done than what that said. Raises `RevisionNotFound`, `UndoRefused`.
+        """
+        for revision in revisions:
+            check_revision(revision)
+
+        def decide(snapshot: Snapshot) -> Plan[Undone]:
+            return undoing.plan_undo_of_many(snapshot, revisions, message=message, reviewed=reviewed)
+
+        return self._change(author, decide, dry_run)
+
+    def find_commit(self, revision: str) -> LoggedCommit:
+        """A commit of the wiki, by 7 to 40 hex digits, with the pages that it touched. Raises `RevisionNotFound`."""
+        return self._look(timeline.find_commit, revision)
+
+    def changes_by(self, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+        """The commits that were made, or brought, with a credential at or after a moment, newest first."""
+        return self._ask(lambda connection: timeline.changes_by(connection, credential, since, limit))
+
     def list_attachments(self, name: str) -> list[Attachment]:
         """The files of a page, by name. Raises `PageNotFound`."""
         return self._look(attachments.list_attachments, parse_page_name(name))
@@ -370,13 +401,15 @@ class Content:
         held = self._ledger.usage(snapshot.repository, snapshot.head)
         check_fit(held, held + grown, read_quota(self._home.quota))
 
-    def take_in(self, source: Path, *, onto: str, new: str) -> None:
+    def take_in(self, source: Path, *, onto: str, new: str, pushed_by: Author | None = None) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
+
+        Its commits keep their authors; `pushed_by` is who brought them, which is told with them from then on.
 
         Raises `HeadMoved` when the wiki is not at `onto` any more, and `QuotaExceeded`.
         """
         with self.writer.locked() as held:
-            held.take_in(source, onto=onto, new=new)
+            held.take_in(source, onto=onto, new=new, pushed_by=pushed_by)
         self._follow_quietly()
 
     def replays(self) -> Replays:

@@ -15,10 +15,10 @@ from typing import Any
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
 from wikihost.redirects import follow
-from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
+COMMIT_COLUMNS = "c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent, c.via, c.pushed_by"
 # Of a page in a search: one that stands for another is no answer, that other page is.
 NO_REDIRECT = (
     "NOT (page.redirect_key IS NOT NULL AND EXISTS"
@@ -167,7 +167,7 @@ def newest_first(connection: sqlite3.Connection, revisions: Sequence[str]) -> li
 def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str | None = None) -> list[Commit]:
     """The commits that touched a file, newest first; `up_to` leaves out those after that commit."""
     rows = connection.execute(
-        "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"
+        f"SELECT {COMMIT_COLUMNS}"
         " FROM page_commit JOIN commits AS c ON c.id = commit_id"
         # Of all commits: whoever reaches one folder may still name one that changed nothing there.
         " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM main.commits WHERE oid = ?2))"
@@ -190,23 +190,22 @@ def touching_other_pages(connection: sqlite3.Connection, file: str) -> set[str]:
 
 def find_commit(connection: sqlite3.Connection, revision: str) -> Commit | None:
     """The commit of these 40 digits, as history shows it."""
-    row = connection.execute(
-        "SELECT oid, author, email, time, zone, message, agent FROM commits WHERE oid = ?", (revision,)
-    ).fetchone()
+    row = connection.execute(f"SELECT {COMMIT_COLUMNS} FROM commits AS c WHERE oid = ?", (revision,)).fetchone()
     return None if row is None else as_commit(row)
 
 
-def as_commit(row: tuple[str, str, str, int, int, str, str | None]) -> Commit:
-    """From the columns oid, author, email, time, zone, message and agent."""
-    oid, author, email, time, zone, message, agent = row
-    return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, agent)
+def as_commit(row: tuple[Any, ...]) -> Commit:
+    """From `COMMIT_COLUMNS`."""
+    oid, author, email, time, zone, message, *more = row
+    return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, *more)
 
 
-def commit_of(record: CommitRecord) -> Commit:
-    """What git says of a commit, as history shows it."""
-    return as_commit(
-        (record.oid, record.author, record.email, record.time, record.offset, record.message, record.agent)
+def find_commits(connection: sqlite3.Connection, revisions: Sequence[str]) -> dict[str, Commit]:
+    """Commits by full id."""
+    rows = connection.execute(
+        f"SELECT {COMMIT_COLUMNS} FROM json_each(?) JOIN commits AS c ON oid = value", (json.dumps(revisions),)
     )
+    return {row[0]: as_commit(row) for row in rows}
 
 
 def link_graph(connection: sqlite3.Connection) -> LinkGraph:

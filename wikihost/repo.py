@@ -26,6 +26,10 @@ _TREE_ENTRIES_KEPT = 10_000
 # libgit2 keeps the interpreter while it compares; beyond this it may be for seconds, in which the whole host stands.
 _COMPARED_BYTES = 128 * 1024
 _PIECE_BYTES = 256 * 1024
+# Trailers of our commits.
+AGENT = "Robot-Agent"
+VIA = "Robot-Via"
+CREDENTIAL = "Robot-Credential"
 UNDOES = "Robot-Undoes"
 _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 
@@ -48,7 +52,16 @@ class CommitRecord:
 
     @property
     def agent(self) -> str | None:
-        return self.trailers.get("Robot-Agent")
+        return self.trailers.get(AGENT)
+
+    @property
+    def via(self) -> str | None:
+        """The door that it came through."""
+        return self.trailers.get(VIA)
+
+    @property
+    def credential(self) -> str | None:
+        return credential_of(self.trailers)
 
     @property
     def undoes(self) -> Sequence[str]:
@@ -327,6 +340,11 @@ def split_trailers(message: str) -> tuple[str, Mapping[str, str]]:
     if not matches or not all(matches):
         return stripped, {}
     return rest.strip(), {match[1]: match[2] for match in matches if match}
+
+
+def credential_of(trailers: Mapping[str, str]) -> str | None:
+    """The id of the credential that trailers name: `Robot-Credential: t_… (laptop)`."""
+    return trailers.get(CREDENTIAL, "").partition(" ")[0] or None
 
 
 def join_trailers(message: str, trailers: Iterable[tuple[str, str]]) -> str:

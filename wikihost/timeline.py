@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Literal
 
@@ -64,7 +65,7 @@ def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> 
     if after and connection.execute("SELECT 1 FROM commits WHERE oid = ?", (after,)).fetchone() is None:
         raise RevisionNotFound(f"This wiki has no revision {after}.")
     rows = connection.execute(
-        "SELECT c.id, c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent FROM commits AS c"  # noqa: S608
+        f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c"  # noqa: S608  (constants)
         " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"
         " (SELECT generation, time, oid FROM commits WHERE oid = ?1)"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?2",
@@ -72,6 +73,32 @@ def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> 
     ).fetchall()
     (total,) = connection.execute("SELECT count(*) FROM commits").fetchone()
     return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows], total
+
+
+def changes_by(connection: sqlite3.Connection, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+    """The commits of a credential at or after `since` by their own clock, newest first."""
+    rows = connection.execute(
+        f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c WHERE c.credential = ? AND c.time >= ?"  # noqa: S608
+        f" ORDER BY {NEWEST_FIRST} LIMIT ?",
+        (credential, int(since.timestamp()), limit),
+    ).fetchall()
+    return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows]
+
+
+def find_commit(snapshot: Snapshot, revision: str) -> LoggedCommit:
+    """A commit that the branch has, with the pages that it touched. Raises `RevisionNotFound`."""
+    oid = snapshot.repository.resolve(revision)
+
+    def look_up(connection: sqlite3.Connection) -> LoggedCommit:
+        row = connection.execute(
+            f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c WHERE oid = ?",  # noqa: S608
+            (oid,),
+        ).fetchone()
+        if row is None:
+            raise RevisionNotFound(f"This wiki has no revision {revision}.")
+        return LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0]))
+
+    return snapshot.ask(look_up)
 
 
 def _pages_of(connection: sqlite3.Connection, commit_id: int) -> list[str]:
@@ -89,7 +116,8 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     base = snapshot.repository.resolve(since)
     records = list(islice(snapshot.repository.commits(base, snapshot.head), limit + 1))
     told = records[:limit]
-    found = [change for record in told for change in _changes_of(snapshot, record)]
+    commits = snapshot.ask(lambda connection: query.find_commits(connection, [record.oid for record in told]))
+    found = [change for record in told for change in _changes_of(snapshot, record, commits[record.oid])]
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 
@@ -115,8 +143,8 @@ def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> 
     return Changes(snapshot.head, told, found[limit - 1][1].revision if more else snapshot.head, more=more)
 
 
-def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
-    return _changes_in(snapshot, query.commit_of(record), _touched(snapshot, record))
+def _changes_of(snapshot: Snapshot, record: CommitRecord, commit: Commit) -> list[PageChange]:
+    return _changes_in(snapshot, commit, _touched(snapshot, record))
 
 
 def _changes_in(snapshot: Snapshot, commit: Commit, touched: Mapping[str, FileChange]) -> list[PageChange]:

@@ -11,7 +11,7 @@ A page goes back whole or stays whole: where one file of it cannot be merged, al
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -35,6 +35,8 @@ MAX_FILES = 5_000  # of one commit
 UNDO_S = 10.0  # others wait meanwhile, and not for ever (`writer.LOCK_WAIT_S`)
 _MAX_LATER = 10_000  # commits that are looked through for an earlier undo
 _MAX_SUBJECT_CHARS = 100
+_MAX_NAMED = 10  # pages in a sentence
+_MAX_TOLD = 50  # pages that are named in a message
 
 
 def plan_undo(snapshot: Snapshot, revision: str, *, message: str | None) -> Plan[Undone]:
@@ -59,10 +61,13 @@ def plan_undo(snapshot: Snapshot, revision: str, *, message: str | None) -> Plan
     return _plan(draft, [record], message or f'Undo "{subject}" (revision {record.oid[:8]})')
 
 
-def plan_undo_of_many(snapshot: Snapshot, revisions: Sequence[str], *, message: str | None) -> Plan[Undone]:
+def plan_undo_of_many(
+    snapshot: Snapshot, revisions: Sequence[str], *, message: str | None, reviewed: str | None
+) -> Plan[Undone]:
     """Take back several commits in one, newest first; pages where later changes are in the way are left alone.
 
-    Raises `RevisionNotFound`, and `UndoRefused` when they are too many or nothing of them is left.
+    Raises `RevisionNotFound`, and `UndoRefused` when they are too many, nothing of them is left, or what is `reviewed`
+    is not what would be done now.
     """
     if len(set(revisions)) > MAX_UNDONE:
         raise UndoRefused(f"At most {MAX_UNDONE} changes can be undone at once; undo the newest of them first.")
@@ -83,7 +88,10 @@ def plan_undo_of_many(snapshot: Snapshot, revisions: Sequence[str], *, message: 
     if not undo.draft.changes() and not left:
         raise UndoRefused("Nothing of these changes is left to undo.")
     alone = [LeftAlone(path, reason) for path, reason in sorted(left.items())]
-    return _plan(undo.draft, records, message or f"Undo {_counted(records)}", alone)
+    plan = _plan(undo.draft, records, _told(message or f"Undo {_counted(records)}", alone), alone)
+    if reviewed is not None and plan.finish(Committed(snapshot.head, changed=False)).digest != reviewed:
+        raise UndoRefused("The wiki was changed since you looked at what would be undone; look again.")
+    return plan
 
 
 def find_change(snapshot: Snapshot, revision: str) -> CommitRecord:
@@ -114,13 +122,18 @@ class _Undo:
                 self._leave(_page_of(change.path), f"revision {record.oid[:8]} {refusal}")
             return
         changes = {change.path: change for change in touched}
+        moved: list[tuple[FileChange, FileChange]] = []
         for source, target in _moves(self.draft, changes).items():
-            moved = changes.pop(source), changes.pop(target)
-            self._move_back(*moved)
-            for name in _files_moved(changes, source, target):
-                del changes[name]
+            moved.append((changes.pop(source), changes.pop(target)))
+            for names in _files_moved(changes, source, target):
+                if any(self.draft.entry(name) != changes[name].new for name in names):
+                    for name in names:  # it changed since, and goes back with its page as it is now
+                        del changes[name]
+        whole = {change.path for change in changes.values() if self.draft.entry(change.path) == change.new}
         for change in changes.values():
             self._revert_file(change)
+        for pair in moved:  # last: files and links follow, but for those that are just as before
+            self._move_back(*pair, whole)
 
     def check_files_left(self) -> None:
         """Pages that would go, but for files that others put beside them, are in conflict."""
@@ -190,8 +203,8 @@ class _Undo:
                 return
         self.draft.put(path, entry)
 
-    def _move_back(self, source: FileChange, target: FileChange) -> None:
-        """Undo a rename of a page from `source` to `target`."""
+    def _move_back(self, source: FileChange, target: FileChange, whole: Collection[str]) -> None:
+        """Undo a rename of a page from `source` to `target`; the files `whole` are right already."""
         draft, old, new = self.draft, _page_of(source.path), _page_of(target.path)
         here = draft.entry(target.path)
         if self._is_left(old) or self._is_left(new) or (here is None and draft.entry(source.path) == source.old):
@@ -210,15 +223,17 @@ class _Undo:
         else:
             draft.write(source.path, _retargeted(text, new, old))
         for filename, entry in draft.attachments(new).items():
-            draft.put(f"{new}/{filename}", None)
-            draft.put(f"{old}/{filename}", entry)
+            if f"{new}/{filename}" not in whole:
+                draft.put(f"{new}/{filename}", None)
+                draft.put(f"{old}/{filename}", entry)
         draft.note_move(new, old)
-        self._lead_links_back(old, new)
+        self._lead_links_back(old, new, whole)
 
     def _why_not_back(self, source: FileChange, target: FileChange) -> str | None:
         """What keeps a page from going back to the name that it had."""
         draft, old, new = self.draft, _page_of(source.path), _page_of(target.path)
-        present = self._present_file(target.path)
+        as_it_was = draft.entry(target.path) == target.new  # a redirect perhaps, which can be renamed as well
+        present = target.path if as_it_was else self._present_file(target.path)
         if present is None:
             return "it was removed since"
         if present != target.path:
@@ -232,13 +247,13 @@ class _Undo:
         taken = draft.attachments(old).keys() & draft.attachments(new).keys()
         return f"files of another page are in its way: {', '.join(sorted(taken))}" if taken else None
 
-    def _lead_links_back(self, old: str, new: str) -> None:
+    def _lead_links_back(self, old: str, new: str, whole: Collection[str]) -> None:
         """Links to `new`, and redirects that renames left to it, go to `old`."""
         draft = self.draft
         linking = draft.snapshot.ask(lambda connection: query.mentioning(connection, new))
         for path in dict.fromkeys([*linking, *draft.written_pages()]):
             entry = draft.entry(file_of(path))
-            if entry is None or path in (old, new) or self._is_left(path):
+            if entry is None or path in (old, new) or file_of(path) in whole or self._is_left(path):
                 continue
             data = draft.read(entry)
             if page_key(redirect_of(data) or "") == page_key(new):
@@ -271,7 +286,8 @@ class _Undo:
         return page in self.left or page in self.conflicts
 
     def _leave(self, page: str, reason: str) -> None:
-        self.conflicts.setdefault(page, reason)
+        if page not in self.left:
+            self.conflicts.setdefault(page, reason)
 
 
 def _moves(draft: Draft, changes: Mapping[str, FileChange]) -> dict[str, str]:
@@ -293,12 +309,12 @@ def _is_gone(draft: Draft, change: FileChange) -> bool:
     return change.new is None or redirect_of(draft.read(change.new)) is not None
 
 
-def _files_moved(changes: Mapping[str, FileChange], source: str, target: str) -> list[str]:
-    """Of what a commit changed: the files of a page that moved with it."""
+def _files_moved(changes: Mapping[str, FileChange], source: str, target: str) -> list[tuple[str, str]]:
+    """Of what a commit changed: the files of a page that moved with it, from where and to where."""
     old, new = f"{_page_of(source)}/", f"{_page_of(target)}/"
     names = [path.removeprefix(new) for path in changes if path.startswith(new)]
     both = [name for name in names if "/" not in name and f"{old}{name}" in changes and name_of_file(name) is None]
-    return [folder + name for name in both for folder in (old, new)]
+    return [(old + name, new + name) for name in both]
 
 
 def _moved_to(snapshot: Snapshot, path: str) -> str | None:
@@ -348,8 +364,8 @@ def _undone_by(snapshot: Snapshot, record: CommitRecord) -> str | None:
 
 def _in_the_way(record: CommitRecord, conflicts: Mapping[str, str]) -> UndoRefused:
     pages = sorted(conflicts)
-    told = "; ".join(f"{page}: {conflicts[page]}" for page in pages[:10])
-    more = f"; and {len(pages) - 10} more" if len(pages) > 10 else ""
+    told = "; ".join(f"{page}: {conflicts[page]}" for page in pages[:_MAX_NAMED])
+    more = f"; and {len(pages) - _MAX_NAMED} more" if len(pages) > _MAX_NAMED else ""
     return UndoRefused(
         f"Revision {record.oid[:8]} cannot be undone, since later changes are in the way: {told}{more}.", pages=pages
     )
@@ -361,6 +377,15 @@ def _newest_first(snapshot: Snapshot, oids: Sequence[str]) -> list[str]:
 
 def _counted(records: Sequence[CommitRecord]) -> str:
     return f"{len(records)} changes" if len(records) != 1 else f"revision {records[0].oid[:8]}"
+
+
+def _told(message: str, left_alone: Sequence[LeftAlone]) -> str:
+    """The message with what stays, for whoever reads the history."""
+    if not left_alone:
+        return message
+    lines = [f"- {page.path}: {page.reason}" for page in left_alone[:_MAX_TOLD]]
+    more = [f"- and {len(left_alone) - _MAX_TOLD} more"] if len(left_alone) > _MAX_TOLD else []
+    return "\n".join([message, "", "Left alone:", *lines, *more])
 
 
 def _plan(

@@ -26,8 +26,10 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from robot.activity import OK, Deed, Witness
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
+from robot.mcp.done import Done, commit_made, pages_named
 from robot.mcp.failures import ToolFailed, explain, explain_arguments, explain_read_only
 from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
@@ -41,6 +43,7 @@ from robot.mcp.resources import WikiResources
 from robot.mcp.schemas import OnPage, json_schema
 from robot.mcp.tool import Tool
 from robot.mcp.tools import TOOLS
+from robot.model import Agent
 from robot.search.values import SearchError
 from wikihost.errors import FROZEN, ContentError, PageNotFound
 
@@ -69,8 +72,9 @@ _ALL_TOOLS = [_listed(tool) for tool in TOOLS]
 class WikiTools:
     """The request handlers: they turn a request into a `Call`, and what comes of it into a result."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, witness: Witness) -> None:
         self._calls = calls
+        self._witness = witness
 
     async def list_tools(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -90,8 +94,15 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            return _failed(FROZEN if call.wiki.is_frozen else explain_read_only(call.actor))
-        return await run_tool(tool, call, params.arguments or {}, context.protocol_version)
+            is_frozen = call.wiki.is_frozen
+            words = FROZEN if is_frozen else explain_read_only(call.actor)
+            done = Done(_failed(words), "frozen" if is_frozen else "forbidden")
+        else:
+            done = await run_tool(tool, call, params.arguments or {}, context.protocol_version)
+        if isinstance(call.actor, Agent):
+            deed = Deed(call.wiki, call.actor, "mcp", tool.name, done.pages, done.outcome, done.revision)
+            self._witness.note(deed)
+        return done.result
 
 
 async def accept_level(_context: ServerRequestContext[Any, Any], _params: SetLevelRequestParams) -> HandlerResult:
@@ -99,42 +110,50 @@ async def accept_level(_context: ServerRequestContext[Any, Any], _params: SetLev
     return {}
 
 
-async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> Done:
     """The result of a call (MCP, "Tools"), failures included, for a client that speaks that protocol version."""
     try:
         asked = tool.arguments.model_validate(arguments)
     except ValidationError as error:
-        return _failed(explain_arguments(tool.name, error, list(tool.arguments.model_fields)))
+        sentence = explain_arguments(tool.name, error, list(tool.arguments.model_fields))
+        return Done(_failed(sentence), "invalid_arguments")
+    pages = pages_named(asked)
     try:
         answer = await tool.run(call, asked)
     except PageNotFound as error:
-        return _failed(await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error))
+        told = await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error)
+        return Done(_failed(told), error.code, pages)
     except ContentError as error:
-        return _failed(explain(error))
-    except (ToolFailed, SearchError) as error:
-        return _failed(str(error))
+        return Done(_failed(explain(error)), error.code, pages)
+    except ToolFailed as error:
+        return Done(_failed(str(error)), "refused", pages)
+    except SearchError as error:
+        return Done(_failed(str(error)), "search_unavailable", pages)
     blocks = [block for block in answer.more if protocol >= LINKS_SINCE or block["type"] != "resource_link"]
-    return {
+    structured = answer.result.model_dump(mode="json", exclude_none=True)
+    result = {
         "resultType": "complete",
         "content": [{"type": "text", "text": answer.text}, *blocks],
-        "structuredContent": answer.result.model_dump(mode="json", exclude_none=True),
+        "structuredContent": structured,
         "isError": False,
     }
+    return Done(result, OK, pages, commit_made(structured) if tool.writes else None)
 
 
 def _failed(sentence: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
-def create_server(calls: Calls, listening: Listening) -> Server[Any]:
-    """The server with its handlers."""
+def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
+    """The server with its handlers; `witness` hears of each call of a tool."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    tools, resources, prompts, names = WikiTools(calls), WikiResources(calls), WikiPrompts(calls), PageNames(calls)
+    tools, resources = WikiTools(calls, witness), WikiResources(calls)
+    prompts, names = WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)
     server.add_request_handler("resources/list", PaginatedRequestParams, resources.list_resources)

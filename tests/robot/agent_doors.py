@@ -18,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
+from robot.activity import Deed
 from robot.contents import Contents
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
@@ -95,6 +96,16 @@ def a_passage(path: str, text: str) -> Passage:
 
 
 @dataclass
+class Noted:
+    """Remembers what it was told of."""
+
+    deeds: list[Deed] = field(default_factory=list)
+
+    def note(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@dataclass
 class Doors:
     """Both doors of one wiki, with the content behind them."""
 
@@ -104,6 +115,7 @@ class Doors:
     mcp: McpEndpoint
     listening: Listening
     rest: QuartTrio
+    noted: Noted
     actors: dict[str, Actor] = field(default_factory=lambda: dict(ACTORS))
 
     def request_of(self, scope: MutableMapping[str, Any]) -> WikiRequest:
@@ -136,7 +148,7 @@ def open_doors(
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
-    data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
+    data, wiki, stand_in, noted = DataDir(root), a_wiki(visibility), StandInSearch(), Noted()
     pages = {"Welcome": "Welcome."}
     create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages=pages)
     contents = Contents(data)
@@ -147,14 +159,15 @@ def open_doors(
 
     listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
     contents.subscribe(listening.notify)
-    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
+    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening, noted)), listening)
     doors = Doors(
         wiki,
         contents,
         stand_in,
         mcp,
         listening,
-        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root, witness=noted),
+        noted,
     )
     return doors
 

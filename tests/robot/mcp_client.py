@@ -50,7 +50,7 @@ async def called(doors: Doors, tool: str, who: Agent = WRITER, **arguments: Any)
     """The result of a tool without HTTP between; it fits the tool's schema, or is a failure in words."""
     contents = reachable(doors.contents, who)
     call = Call(doors.wiki, who, ORIGIN, DOMAIN, contents, cast("SearchService", doors.search))
-    result = await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")
+    result = cast("dict[str, Any]", (await run_tool(_BY_NAME[tool], call, arguments, "2026-07-28")).result)
     if not result["isError"]:
         jsonschema.validate(result["structuredContent"], SCHEMAS[tool])
     return result

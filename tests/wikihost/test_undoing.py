@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost.content import Content
@@ -259,3 +264,127 @@ class TestRefusals:
         git(home, "reset", "-q", "--hard", "HEAD^")
         with pytest.raises(ContentError):
             content.undo_change(changed, author=ADA)
+
+
+class TestManyChanges:
+    def test_all_go_in_one_commit_and_what_others_wrote_stays(self, home: WikiHome, content: Content) -> None:
+        before = tree(content)
+        changes = [
+            put(content, "Plan", LINES.replace("one", "1")),
+            put(content, "New", "x\n"),
+            put(content, "Plan", LINES.replace("one", "1").replace("two", "2")),
+            content.rename_page("Plan", "Big plan", author=AGENT).revision,
+            put(content, "Big plan", "worse\n"),
+            content.delete_page("New", author=AGENT).revision,
+        ]
+        done = content.undo_changes(changes[::2] + changes[1::2], author=ADA, message="All of it")
+        assert tree(content) == before
+        assert list(done.undoes) == changes[::-1]
+        assert [(page.path, page.kind) for page in done.pages] == [("Home", "updated"), ("Plan", "renamed")]
+        assert git(home, "log", "-1", "--format=%s%n%(trailers:key=Robot-Undoes,valueonly)") == (
+            "All of it\n" + " ".join(changes[::-1])
+        )
+
+    def test_a_page_where_people_went_on_is_left_alone_whole(self, content: Content) -> None:
+        changes = [
+            put(content, "Plan", LINES.replace("one", "1")),
+            put(content, "Plan", LINES.replace("one", "1").replace("four", "4")),
+            put(content, "Notes/Day", "Tuesday\n"),
+        ]
+        put(content, "Plan", LINES.replace("one", "I").replace("four", "4"), ADA)
+        shown = content.undo_changes(changes, author=ADA, dry_run=True)
+        assert (shown.paths, [(page.path, page.reason) for page in shown.left_alone]) == (
+            ["Notes/Day"],
+            [("Plan", "the same lines were changed since")],
+        )
+        done = content.undo_changes(changes, author=ADA, message="All", reviewed=shown.digest)
+        assert text(content, "Notes/Day") == "Monday\n"
+        assert text(content, "Plan") == LINES.replace("one", "I").replace("four", "4")
+        message = content.find_commit(done.revision).commit.message
+        assert message == "All\n\nLeft alone:\n- Plan: the same lines were changed since"
+
+    def test_where_all_is_in_the_way_nothing_is_written(self, content: Content) -> None:
+        changed = put(content, "Plan", LINES.replace("one", "1"))
+        put(content, "Plan", "mine\n", ADA)
+        head = content.head()
+        done = content.undo_changes([changed], author=ADA)
+        assert (done.changed, [page.path for page in done.left_alone], content.head()) == (False, ["Plan"], head)
+
+    def test_nothing_else_is_done_than_what_was_looked_at(self, content: Content) -> None:
+        changes = [put(content, "Plan", LINES.replace("one", "1")), put(content, "New", "x\n")]
+        shown = content.undo_changes(changes, author=ADA, dry_run=True)
+        head = put(content, "Plan", LINES.replace("one", "I"), ADA)
+        with pytest.raises(UndoRefused, match="since you looked"):
+            content.undo_changes(changes, author=ADA, reviewed=shown.digest)
+        assert content.head() == head
+
+    def test_the_first_commit_is_left_and_told(self, home: WikiHome, content: Content) -> None:
+        first = git(home, "rev-list", "--max-parents=0", "HEAD")
+        changed = put(content, "Notes/Day", "Tuesday\n")
+        done = content.undo_changes([first, changed], author=ADA)
+        assert {page.path for page in done.left_alone} == set(PAGES)
+        assert done.paths == []
+
+    def test_the_changes_of_a_credential(self, content: Content) -> None:
+        laptop = Author("Ada (Claude Code)", "ada@users.example", {"Robot-Credential": "t_1 (laptop)"})
+        ci = Author("Ada (CI)", "ada@users.example", {"Robot-Credential": "t_2 (t_1)"})
+        changes = [put(content, "Plan", "1\n", laptop), put(content, "Plan", "2\n", laptop)]
+        put(content, "Plan", "3\n", ci)
+        long_ago, soon = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(minutes=1)
+        found = content.changes_by("t_1", long_ago, 10)
+        assert [entry.commit.revision for entry in found] == changes[::-1]
+        assert [list(entry.pages) for entry in found] == [["Plan"], ["Plan"]]
+        assert len(content.changes_by("t_1", long_ago, 1)) == 1
+        assert content.changes_by("t_1", soon, 10) == []
+
+
+NAMES = st.sampled_from(["A", "B", "C/D"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), NAMES, st.sampled_from(["x\n", "y [[A]]\n", "[[B]]\n"])),
+        st.tuples(st.just("rename"), NAMES, NAMES | st.just("E")),
+        st.tuples(st.just("delete"), NAMES, st.just("")),
+        st.tuples(st.just("attach"), st.sampled_from(["A", "B"]), st.sampled_from(["f.bin", "g.bin"])),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def playground(memory: Path) -> Iterator[Content]:
+    opened = Content(make_wiki(memory / "playground", {"A": "a\n", "B": "b [[A]]\n"}))
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=STEPS)
+def test_undoing_all_of_a_series_of_changes_leaves_what_was_before(playground: Content, steps: list[Any]) -> None:
+    """Whatever an agent did in a row: undone at once, or one by one from the newest, the files are as before."""
+    before, done = tree(playground), []
+    for kind, name, more in steps:
+        with suppress(ContentError):
+            head = playground.head()
+            match kind:
+                case "write":
+                    put(playground, name, more)
+                case "rename":
+                    playground.rename_page(playground.read_page(name).path, more, author=AGENT)
+                case "delete":
+                    playground.delete_page(name, author=AGENT)
+                case "attach":
+                    playground.write_attachment(playground.read_page(name).path, more, b"\0", author=AGENT)
+            if playground.head() != head:
+                done.append(playground.head())
+    after = tree(playground)
+    if done:
+        with suppress(UndoRefused):  # nothing is left of what takes itself back
+            undone = playground.undo_changes(done, author=ADA)
+            assert (undone.left_alone, tree(playground)) == ([], before)
+            if undone.changed:
+                playground.undo_change(undone.revision, author=ADA)
+                assert tree(playground) == after
+        for revision in reversed(done):
+            playground.undo_change(revision, author=ADA)
+    assert tree(playground) == before

@@ -98,6 +98,12 @@ class ConfinedContent(Content):
     def list_pages(self, wanted: PageFilter | None = None) -> list[PageSummary]:
         return super().list_pages(wanted)
 
+    def pages_after(self, name: str, limit: int) -> list[tuple[PageSummary, int]]:
+        return super().pages_after(name, limit)
+
+    def page_names(self) -> list[str]:
+        return super().page_names()
+
     def search(self, text: str, limit: int, offset: int = 0) -> SearchHits:
         return super().search(text, limit, offset)
 

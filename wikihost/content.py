@@ -133,6 +133,16 @@ class Content:
         """The pages that meet all conditions, by path."""
         return self._ask(lambda connection: query.list_pages(connection, wanted or PageFilter()))
 
+    def pages_after(self, name: str, limit: int) -> list[tuple[PageSummary, int]]:
+        """At most `limit` pages whose names come after `name`, by path, each with the size of its text in bytes."""
+        with self._synced() as repository:
+            rows = self.catalog.read(lambda connection: query.pages_after(connection, name, limit))
+            return [(page, repository.size_of(blob)) for page, blob in rows]
+
+    def page_names(self) -> list[str]:
+        """The names of all pages, in order."""
+        return self._ask(query.page_names)
+
     def search(self, text: str, limit: int, offset: int = 0) -> SearchHits:
         """Pages by keywords, best first, those after the first `offset`; any text is a query."""
         limit = min(max(limit, 1), MAX_SEARCH_HITS)

@@ -26,6 +26,8 @@ NO_REDIRECT = (
 )
 
 
+_SUMMARY = "path, title, category, tags, words, revision, updated"
+
 # The pages that link to a key, or to one that redirects to it; redirects themselves do not count.
 _LINKING = """
     WITH RECURSIVE alias (key) AS (
@@ -100,14 +102,24 @@ def list_pages(connection: sqlite3.Connection, wanted: PageFilter) -> list[PageS
         conditions.append(_IS_ORPHAN)
         values.append(HOME)
     where = "WHERE " + " AND ".join(conditions) if conditions else ""
-    rows = connection.execute(
-        f"SELECT path, title, category, tags, words, revision, updated FROM page {where} ORDER BY path",
-        values,
-    )
-    return [
-        PageSummary(path, title, category, json.loads(tags), words, revision, _utc(updated))
-        for path, title, category, tags, words, revision, updated in rows
-    ]
+    return [_summary(row) for row in connection.execute(f"SELECT {_SUMMARY} FROM page {where} ORDER BY path", values)]
+
+
+def pages_after(connection: sqlite3.Connection, name: str, limit: int) -> list[tuple[PageSummary, str]]:
+    """The next pages after a name, by path, with the blobs of their texts."""
+    rows = connection.execute(f"SELECT {_SUMMARY}, blob FROM page WHERE path > ? ORDER BY path LIMIT ?", (name, limit))
+    return [(_summary(row[:-1]), row[-1]) for row in rows]
+
+
+def page_names(connection: sqlite3.Connection) -> list[str]:
+    """The names of all pages, in order."""
+    return [path for (path,) in connection.execute("SELECT path FROM page ORDER BY path")]
+
+
+def _summary(row: tuple[str, str, str | None, str, int, str, int]) -> PageSummary:
+    """From the columns `_SUMMARY`."""
+    path, title, category, tags, words, revision, updated = row
+    return PageSummary(path, title, category, json.loads(tags), words, revision, _utc(updated))
 
 
 def links_of(connection: sqlite3.Connection, page_id: int) -> list[str]:

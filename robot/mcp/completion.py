@@ -33,9 +33,7 @@ class PageNames:
         found: list[str] = []
         if _takes_page(call.wiki.slug, params.ref, params.argument.name):
             typed = params.argument.value
-            found = await call.contents.run(
-                call.wiki, lambda content: matching_names((page.path for page in content.list_pages()), typed)
-            )
+            found = await call.contents.run(call.wiki, lambda content: matching_names(content.page_names(), typed))
         shown = found[:MAX_VALUES]
         completion = {"values": shown, "total": len(found), "hasMore": len(found) > len(shown)}
         return {"resultType": "complete", "completion": completion}

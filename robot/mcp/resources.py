@@ -15,7 +15,7 @@ from robot.mcp import uris
 from robot.mcp.call import Call, Calls
 from robot.mcp.failures import explain
 from robot.mcp.keeping import NAMES_MS, SETTLED_MS, TEXT_MS, kept
-from robot.mcp.paging import refuse_cursor, take_page
+from robot.mcp.paging import cursor_of, name_in, refuse_cursor
 from robot.mcp.render import MAX_CONTENT_BYTES, cut, one_line
 from wikihost.attachments import mime_type
 from wikihost.content import Content
@@ -41,11 +41,13 @@ class WikiResources:
     ) -> HandlerResult:
         """The wiki's pages, by name."""
         call = self._calls.of(context)
-        pages = await call.contents.run(call.wiki, lambda content: content.list_pages())
-        shown, cursor = take_page(pages, params.cursor, PAGE_SIZE, lambda page: page.path)
-        result = {"resources": [listed(call.wiki.slug, page) for page in shown]}
-        more = {} if cursor is None else {"nextCursor": cursor}
-        return kept({**result, **more}, NAMES_MS, public=call.is_public)
+        after = "" if params.cursor is None else name_in(params.cursor)
+        found = await call.contents.run(call.wiki, lambda content: content.pages_after(after, PAGE_SIZE + 1))
+        shown = found[:PAGE_SIZE]
+        result: dict[str, Any] = {"resources": [listed(call.wiki.slug, page, size) for page, size in shown]}
+        if len(found) > PAGE_SIZE:
+            result["nextCursor"] = cursor_of(shown[-1][0].path)
+        return kept(result, NAMES_MS, public=call.is_public)
 
     async def list_templates(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -62,18 +64,19 @@ class WikiResources:
         call = self._calls.of(context)
         is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         not_found = INVALID_PARAMS if is_modern else _RESOURCE_NOT_FOUND
+        told = {"uri": params.uri[: uris.MAX_URI_CHARS]}
         try:
             contents = await _read(call, params.uri)
         except ContentError as error:
-            raise MCPError(code=not_found, message=explain(error), data={"uri": params.uri}) from None
+            raise MCPError(code=not_found, message=explain(error), data=told) from None
         if contents is None:
             example = uris.page_uri(call.wiki.slug, "Home")
             sentence = f"This wiki has no such resource. The address of a page is like {example}."
-            raise MCPError(code=not_found, message=sentence, data={"uri": params.uri})
+            raise MCPError(code=not_found, message=sentence, data=told)
         return kept({"contents": [contents]}, TEXT_MS, public=call.is_public)
 
 
-def listed(slug: str, page: PageSummary) -> dict[str, Any]:
+def listed(slug: str, page: PageSummary, size_bytes: int) -> dict[str, Any]:
     """A page as `resources/list` shows it."""
     about = [f"{page.words} words"]
     if page.category is not None:
@@ -86,6 +89,7 @@ def listed(slug: str, page: PageSummary) -> dict[str, Any]:
         "title": one_line(page.title),
         "description": "; ".join(about),
         "mimeType": MARKDOWN,
+        "size": size_bytes,
         "annotations": {"lastModified": page.updated.isoformat()},
     }
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from wikihost import query, timeline, undoing
@@ -114,6 +115,12 @@ class ConfinedContent(Content):
 
     def changes_since(self, revision: str, limit: int) -> Changes:
         return self._look(timeline.changes_within, revision, limit, self._reach)
+
+    def find_commit(self, revision: str) -> LoggedCommit:
+        return super().find_commit(revision)
+
+    def changes_by(self, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+        return super().changes_by(credential, since, limit)
 
     def links(self) -> LinkGraph:
         return super().links()
@@ -331,7 +338,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "undo_changes"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

@@ -27,6 +27,7 @@ from robot.git.view import git_view
 from robot.model import Action, Agent, Anonymous, Wiki, WikiRequest
 from wikihost.errors import FROZEN, StorageFailed, StorageFull
 from wikihost.layout import DataDir
+from wikihost.reach import Reach
 from wikihost.transfer import Transfer
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ async def _is_let_in(request: WikiRequest, call: Call, send: Send) -> bool:
     elif not may(request.actor, Action.READ, request.wiki):
         await answer_json(send, 404, _NOT_FOUND)
     elif folder is not None:
-        sentence = f"This token reaches only pages under {folder}, and git gives the whole wiki: use the API or MCP."
+        sentence = f"{Reach(folder).sentence}, and git gives the whole wiki: use MCP or the API."
         await answer_text(send, 403, sentence)
     elif request.wiki.is_frozen:
         await answer_text(send, 403, FROZEN)

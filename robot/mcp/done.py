@@ -9,7 +9,7 @@ from typing import Any
 from robot.mcp.schemas import Arguments
 
 # Arguments that are names of pages; of all others nothing is kept.
-_PAGE_ARGUMENTS = ("path", "paths", "new_path")
+_PAGE_ARGUMENTS = ("path", "paths", "new_path", "id")
 
 
 @dataclass(frozen=True, slots=True)

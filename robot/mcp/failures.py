@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+from robot.model import Agent, Connection, Person, Scope, Token
 from wikihost.errors import (
     AttachmentNotFound,
     Conflict,
@@ -100,6 +101,17 @@ def _next_step(error: ContentError) -> str:
             )
         case _:
             return NEXT_STEPS.get(type(error), "Nothing was written.")
+
+
+def explain_read_only(actor: Person | Agent) -> str:
+    """Why somebody may not write who asked for it, and who can change that."""
+    match actor:
+        case Agent(credential=Token(scopes=scopes)) if Scope.WRITE not in scopes:
+            return "This token may only read. Ask the wiki's owner for a token that may write."
+        case Agent(credential=Connection(scopes=scopes)) if Scope.WRITE not in scopes:
+            return "This connection may only read. Ask the person you work for to connect again and to allow writing."
+        case _:
+            return "The person you work for may only read this wiki. Its owner can let them write."
 
 
 def explain_arguments(tool: str, error: ValidationError, known: Sequence[str]) -> str:

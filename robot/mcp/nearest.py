@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from robot.mcp.call import Call
 from robot.mcp.failures import explain, sentence
 from robot.mcp.render import DATA_NOTICE, one_line
-from wikihost.errors import PageNotFound
+from wikihost.errors import ContentError, PageNotFound
 from wikihost.names import page_key
 
 MAX_SUGGESTED = 5
@@ -20,9 +20,12 @@ _COMPARED_CHARS = 100
 
 async def explain_missing(call: Call, name: str, error: PageNotFound) -> str:
     """The error's sentence, with the pages that may be meant or else with where to look."""
-    found = await call.contents.run(
-        call.wiki, lambda content: nearest(name, (page.path for page in content.list_pages()))
-    )
+    try:
+        found = await call.contents.run(
+            call.wiki, lambda content: nearest(name, (page.path for page in content.list_pages()))
+        )
+    except ContentError:  # whoever asked is told of the missing page, at least
+        found = []
     if not found:
         return explain(error)
     if page_key(found[0]) == page_key(name):

@@ -64,14 +64,15 @@ class WikiResources:
         call = self._calls.of(context)
         is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         not_found = INVALID_PARAMS if is_modern else _RESOURCE_NOT_FOUND
+        told = {"uri": params.uri[: uris.MAX_URI_CHARS]}
         try:
             contents = await _read(call, params.uri)
         except ContentError as error:
-            raise MCPError(code=not_found, message=explain(error), data={"uri": params.uri}) from None
+            raise MCPError(code=not_found, message=explain(error), data=told) from None
         if contents is None:
             example = uris.page_uri(call.wiki.slug, "Home")
             sentence = f"This wiki has no such resource. The address of a page is like {example}."
-            raise MCPError(code=not_found, message=sentence, data={"uri": params.uri})
+            raise MCPError(code=not_found, message=sentence, data=told)
         return kept({"contents": [contents]}, TEXT_MS, public=call.is_public)
 
 

@@ -81,7 +81,7 @@ def with_section(text: str, wanted: str, new: str) -> str:
     """
     lines, section = text.splitlines(keepends=True), one_section(text, wanted)
     old = "".join(lines[section.start : section.end])
-    body = new if _begins_with_heading(new) else _heading_of(old) + new
+    body = new if _begins_with_heading(new) else _before(old, new) + new
     put = _ended(body, _blank_end(old))
     return "".join(lines[: section.start]) + _with_line_ends(put, text) + "".join(lines[section.end :])
 
@@ -116,12 +116,14 @@ def _begins_with_heading(text: str) -> bool:
     return bool(found) and not text[: found[0].start].strip() and not found[0].is_nested
 
 
-def _heading_of(section: str) -> str:
-    """The heading of a section with its line end: one line, or with an underline two or more."""
+def _before(section: str, new: str) -> str:
+    """A section's heading, which has two lines or more where it has an underline, and the blank lines after it."""
     lines = section.splitlines(keepends=True)
     count = 1
     if not lines[0].lstrip().startswith("#"):
         count += next((at for at, line in enumerate(lines[1:], 1) if _UNDERLINE.fullmatch(line.rstrip("\r\n"))), 0)
+    while count < len(lines) and not lines[count].strip() and not new.startswith(("\n", "\r")):
+        count += 1
     heading = "".join(lines[:count])
     return heading if heading.endswith(("\n", "\r")) else heading + "\n"
 

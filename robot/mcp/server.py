@@ -30,7 +30,7 @@ from robot.activity import OK, Deed, Witness
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.done import Done, commit_made, pages_named
-from robot.mcp.failures import ToolFailed, explain, explain_arguments
+from robot.mcp.failures import ToolFailed, explain, explain_arguments, explain_read_only
 from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
@@ -49,8 +49,6 @@ from wikihost.errors import FROZEN, ContentError, PageNotFound
 
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
-
-_READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
@@ -97,7 +95,9 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            done = Done(_failed(FROZEN if call.wiki.is_frozen else _READS_ONLY), "forbidden")
+            is_frozen = call.wiki.is_frozen
+            words = FROZEN if is_frozen else explain_read_only(call.actor)
+            done = Done(_failed(words), "frozen" if is_frozen else "forbidden")
         else:
             done = await run_tool(tool, call, params.arguments or {}, context.protocol_version)
         if isinstance(call.actor, Agent):

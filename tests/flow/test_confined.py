@@ -14,7 +14,7 @@ from tests.harness import Robot
 
 pytestmark = pytest.mark.flow
 
-SENTENCE = "This token reaches only pages under Agents/, and git gives the whole wiki"
+SENTENCE = "This credential reaches only pages under Agents/, and git gives the whole wiki"
 
 
 def token(robot: Robot, *words: str) -> Result:

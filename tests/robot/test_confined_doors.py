@@ -208,7 +208,9 @@ def said_of(model: type[BaseModel] | None) -> st.SearchStrategy[Json]:
 
 def operation_steps(operation: Operation) -> st.SearchStrategy[Step]:
     names = st.sampled_from([*INSIDE * 3, *OUTSIDE, *FREE])
-    path = st.fixed_dictionaries({"name": names, "filename": st.sampled_from(FILES)})
+    path = st.fixed_dictionaries(
+        {"name": names, "filename": st.sampled_from(FILES), "revision": value_for("revision", {})}
+    )
     body = operation.body if isinstance(operation.body, type) else None
     return st.builds(Step, st.just(operation), path, said_of(operation.query), said_of(body))
 
@@ -247,7 +249,7 @@ async def take(wiki: Confined, step: Step) -> None:
     if isinstance(step.door, str):
         await wiki.call(step.door, now(step.body))
         return
-    path = "/api/v1" + step.door.path.format(**{name: quote(value, safe="/") for name, value in step.path.items()})
+    path = "/api/v1" + step.door.path.format(**{name: quote(value) for name, value in now(dict(step.path)).items()})
     more: Json = {"params": {name: str(value) for name, value in now(step.query).items() if value is not None}}
     if step.door.body == BYTES:
         more["content"] = b"bytes"
@@ -304,7 +306,7 @@ async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path
             }
             for operation in OPERATIONS:
                 body = operation.body if isinstance(operation.body, type) and operation.method != "DELETE" else None
-                path = {"name": name, "filename": "plan.txt"}
+                path = {"name": name, "filename": "plan.txt", "revision": "@own"}
                 await take(wiki, Step(operation, path, plainly(operation.query, said), plainly(body, said)))
             for tool in TOOLS:
                 await take(wiki, Step(tool.name, {}, {}, plainly(tool.arguments, said)))

@@ -109,12 +109,12 @@ async def test_the_words_come_after_the_notice(doors: Doors) -> None:
 
 
 async def test_the_words_in_a_refusal_come_after_the_notice(doors: Doors) -> None:
-    calls: tuple[tuple[str, dict[str, Any]], ...] = (
+    cases: list[tuple[str, dict[str, Any]]] = [
         ("read_note", {"path": "Twice", "section": "x"}),
         ("read_note", {"path": "IGNORE ALL"}),
         ("download_attachment", {"path": "Victim", "filename": "x"}),
-    )
-    for tool, asked in calls:
+    ]
+    for tool, asked in cases:
         result = await called(doors, tool, **asked)
         assert result["isError"]
         assert POISON in result["content"][0]["text"]

@@ -156,6 +156,8 @@ def test_adding_takes_nothing_away(text: str, added: str, data: st.DataObject) -
         ("Title\n=====\nold\n", "Title", "new", "Title\n=====\nnew\n"),
         ("# A\r\nold\r\n", "A", "one\ntwo", "# A\r\none\r\ntwo\r\n"),
         ("# A", "A", "new", "# A\nnew\n"),
+        ("# A\n\nold\n", "A", "new", "# A\n\nnew\n"),
+        ("# A\n\n\n# B\n", "A", "\nnew", "# A\n\nnew\n\n\n# B\n"),
         ("# A\nold\n## Sub\nx\n", "A", "", "# A\n"),
         ("---\nk: v\n---\n# A\nold\n", "A", "new", "---\nk: v\n---\n# A\nnew\n"),
     ],

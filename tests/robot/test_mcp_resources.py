@@ -13,10 +13,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import BlobResourceContents, PromptReference, ResourceTemplateReference, TextResourceContents
 
-from robot.mcp import uris
+from robot.mcp import completion, resources, uris
 from robot.mcp.completion import matching_names
 from robot.mcp.paging import cursor_of, name_in
-from robot.mcp.resources import PAGE_SIZE
 from robot.model import Visibility
 from tests.robot.agent_doors import AUTHOR, Doors, connected, open_doors, serving
 
@@ -37,17 +36,22 @@ async def text_at(client: Client, uri: str) -> str:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_pages_are_listed_in_parts_and_read_by_their_address(doors: Doors, era: str) -> None:
-    await doors.seed({f"Page {number:03}": f"Text {number}." for number in range(PAGE_SIZE + 5)})
+async def test_pages_are_listed_in_parts_and_read_by_their_address(
+    doors: Doors, era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "PAGE_SIZE", 10)
+    await doors.seed({f"Page {number:03}": f"Text {number}." for number in range(15)})
     await doors.seed({name: f"Here is {name}" for name in ODD_NAMES})
     async with serving(doors) as base, connected(base, "reader", era=era) as client:
         first = await client.list_resources()
-        assert len(first.resources) == PAGE_SIZE
-        rest = await client.list_resources(cursor=first.next_cursor)
+        assert len(first.resources) == 10
+        second = await client.list_resources(cursor=first.next_cursor)
+        rest = await client.list_resources(cursor=second.next_cursor)
         assert rest.next_cursor is None
-        listed = {resource.name: resource for resource in (*first.resources, *rest.resources)}
+        parts = (first, second, rest)
+        listed = {resource.name: resource for part in parts for resource in part.resources}
         assert list(listed) == sorted(listed)
-        assert len(listed) == PAGE_SIZE + 5 + len(ODD_NAMES) + 1
+        assert len(listed) == 15 + len(ODD_NAMES) + 1
         for name in ODD_NAMES:
             assert await text_at(client, listed[name].uri) == f"Here is {name}"
         about = listed["Page 007"]
@@ -97,7 +101,7 @@ async def test_what_is_not_there_is_refused_in_words(doors: Doors, era: str) -> 
                 await client.read_resource(uri)
             assert refused.value.code == {"legacy": -32002, "auto": -32602}[era]
             assert sentence in refused.value.message
-            assert refused.value.data == {"uri": uri}
+            assert refused.value.data == {"uri": uri[: uris.MAX_URI_CHARS]}
 
 
 async def test_a_long_page_says_that_it_is_not_whole(doors: Doors) -> None:
@@ -163,13 +167,15 @@ async def test_lists_that_come_whole_take_no_cursor(doors: Doors) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_names_are_completed_from_the_catalog(doors: Doors, era: str) -> None:
-    await doors.seed({f"Notes/Day {number}": "x" for number in range(120)} | {"Holiday": "x", "day-book": "x"})
+async def test_names_are_completed_from_the_catalog(doors: Doors, era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert completion.MAX_VALUES == 100
+    monkeypatch.setattr(completion, "MAX_VALUES", 10)
+    await doors.seed({f"Notes/Day {number}": "x" for number in range(12)} | {"Holiday": "x", "day-book": "x"})
     template = ResourceTemplateReference(uri="wiki://notes/page/{+path}")
     async with serving(doors) as base, connected(base, "reader", era=era) as client:
         typed = (await client.complete(template, {"name": "path", "value": "DAY"})).completion
         assert typed.values[:3] == ["day-book", "Notes/Day 0", "Notes/Day 1"]
-        assert (len(typed.values), typed.total, typed.has_more) == (100, 122, True)
+        assert (len(typed.values), typed.total, typed.has_more) == (10, 14, True)
         prompt = PromptReference(name="summarise_page")
         few = (await client.complete(prompt, {"name": "path", "value": "holi"})).completion
         assert (few.values, few.total, few.has_more) == (["Holiday"], 1, False)

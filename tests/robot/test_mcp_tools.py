@@ -106,7 +106,7 @@ async def test_a_section_is_replaced_and_the_rest_stays(doors: Doors) -> None:
     assert await doors.text("Log") == LOG
     text, written = await done(doors, "edit_section", **change, revision=revision)
     assert text.startswith(f"Edited Log (revision: {written['revision'][:8]})\n")
-    assert await doors.text("Log") == LOG.replace("\nCalm.", "Storm.")
+    assert await doors.text("Log") == LOG.replace("Calm.", "Storm.")
     words = await refused(doors, "edit_section", **change, revision=revision)
     assert "Nothing was written. Read the page again" in words
     words = await refused(doors, "edit_section", **change | {"section": "Sunday"}, revision=written["revision"])

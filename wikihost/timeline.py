@@ -37,7 +37,8 @@ def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Com
 
 def _where_it_came(snapshot: Snapshot, file: str, commits: Sequence[Commit]) -> tuple[int, str, str] | None:
     """How many of the commits are no older than the one that moved the page to `file`, from where, and its parent."""
-    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, file))
+    revisions = [commit.revision for commit in commits]
+    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, revisions, file))
     for number, commit in enumerate(commits, start=1):
         if commit.revision not in mixed:
             continue

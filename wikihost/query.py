@@ -15,6 +15,7 @@ from typing import Any
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
 from wikihost.redirects import follow
+from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
@@ -190,6 +191,12 @@ def as_commit(row: tuple[Any, ...]) -> Commit:
     """From `COMMIT_COLUMNS`."""
     oid, author, email, time, zone, message, *more = row
     return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, *more)
+
+
+def commit_of(record: CommitRecord) -> Commit:
+    """What a commit says of itself."""
+    who = (record.oid, record.author, record.email, record.time, record.offset)
+    return as_commit((*who, record.message, record.agent, record.via, None))
 
 
 def find_commits(connection: sqlite3.Connection, revisions: Sequence[str]) -> dict[str, Commit]:

@@ -117,7 +117,12 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     records = list(islice(snapshot.repository.commits(base, snapshot.head), limit + 1))
     told = records[:limit]
     commits = snapshot.ask(lambda connection: query.find_commits(connection, [record.oid for record in told]))
-    found = [change for record in told for change in _changes_of(snapshot, record, commits[record.oid])]
+    found = [
+        change
+        for record in told
+        # On a full disk the catalog stays behind.
+        for change in _changes_of(snapshot, record, commits.get(record.oid) or query.commit_of(record))
+    ]
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 

@@ -25,16 +25,10 @@ from wikihost.content import Content
 from wikihost.errors import RevisionNotFound, UndoRefused
 from wikihost.values import Author, LoggedCommit, Undone, UndonePage
 
-_MAX_DIFF_LINES = 400  # of each page
-
-
-@dataclass(frozen=True, slots=True)
-class _Review:
-    """What would be undone; `undone` is None where there is nothing, or it cannot be, with the reason."""
-
-    changes: Sequence[LoggedCommit]
-    undone: Undone | None = None
-    refusal: str | None = None
+# What a page shows of what would be done: pages, lines of each, and lines of all.
+_MAX_PAGES = 200
+_MAX_PAGE_LINES = 400
+_MAX_LINES = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,19 @@ class _Shown:
     page: UndonePage
     lines: Sequence[DiffLine]
     more: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """What would be undone; `undone` is None where there is nothing, or it cannot be, with the reason.
+
+    `shown` is as much of it as a page can show.
+    """
+
+    changes: Sequence[LoggedCommit]
+    undone: Undone | None = None
+    refusal: str | None = None
+    shown: Sequence[_Shown] = ()
 
 
 def undo_pages(
@@ -68,7 +75,7 @@ def undo_pages(
             since=int(selection.since.timestamp()),
             changes=found.changes,
             undone=found.undone,
-            shown=[_shown(each) for each in found.undone.pages] if found.undone else [],
+            shown=found.shown,
             problem=problem or found.refusal,
         )
 
@@ -125,7 +132,7 @@ def _look(content: Content, selection: Selection, author: Author) -> _Review:
         undone = content.undo_changes([entry.commit.revision for entry in changes], author=author, dry_run=True)
     except UndoRefused as error:
         return _Review(changes, refusal=str(error))
-    return _Review(changes, undone)
+    return _Review(changes, undone, shown=_shown(undone.pages))
 
 
 def _take_back(content: Content, selection: Selection, author: Author, reviewed: str) -> Undone:
@@ -134,9 +141,16 @@ def _take_back(content: Content, selection: Selection, author: Author, reviewed:
     return content.undo_changes(revisions, author=author, message=selection.message, reviewed=reviewed)
 
 
-def _shown(page: UndonePage) -> _Shown:
-    lines = diff_lines(page.diff)
-    return _Shown(page, lines[:_MAX_DIFF_LINES], max(len(lines) - _MAX_DIFF_LINES, 0))
+def _shown(pages: Sequence[UndonePage]) -> list[_Shown]:
+    """The first pages, with as many lines of each as there is room for."""
+    found: list[_Shown] = []
+    room = _MAX_LINES
+    for page in pages[:_MAX_PAGES]:
+        lines = diff_lines(page.diff)
+        shown = lines[: min(_MAX_PAGE_LINES, room)]
+        room -= len(shown)
+        found.append(_Shown(page, shown, len(lines) - len(shown)))
+    return found
 
 
 def _writers_only(wiki: Wiki) -> Response:

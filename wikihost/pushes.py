@@ -22,6 +22,7 @@ from wikihost.values import Author
 NOTES_REF = "refs/notes/robot"
 _ONTO = "Robot-Pushed-Onto"
 _BY = "Robot-Pushed-By"
+_ATTEMPTS = 5
 _ID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -60,21 +61,29 @@ def find_pushes(repository: Repository, commits: Iterable[str]) -> Iterator[Push
 def note_push(repository: Repository, by: Author, *, onto: str, new: str) -> None:
     """Write down, durably, who pushes; while the wiki's lock is held, before the branch moves.
 
-    Raises what `objects.store_objects` and `objects.move_ref` raise.
+    Raises OSError when the disk refuses, or another git keeps changing the notes.
     """
-    notes = objects.read_ref(repository.git, NOTES_REF)
     trailers = {_BY: by.name, _ONTO: onto, **by.trailers}
     text = join_trailers(f"Pushed by {by.name} <{by.email}>, with all since {onto[:8]}.", trailers.items())
     blob = NewObject(b"blob", text.encode("utf-8", "replace"))
-    root, made = trees.replace_files(
-        repository.read_tree,
-        None if notes is None else repository.tree_of(notes),
-        {_path_of(new): (trees.FILE, blob.digest())},
-    )
+    for _ in range(_ATTEMPTS):
+        try:
+            _add_note(repository, blob, by, new)
+        except objects.RefMoved:
+            continue
+        return
+    raise TimeoutError("another git program keeps changing the notes")
+
+
+def _add_note(repository: Repository, note: NewObject, by: Author, commit: str) -> None:
+    """Raises `objects.RefMoved`, OSError."""
+    notes = objects.read_ref(repository.git, NOTES_REF)
+    root = None if notes is None else repository.tree_of(notes)
+    tree, made = trees.replace_files(repository.read_tree, root, {_path_of(commit): (trees.FILE, note.digest())})
     parents = () if notes is None else (notes,)
-    commit = commit_object(root, parents, by, f"Push {onto[:8]}..{new[:8]}", when=int(time.time()))
-    objects.store_objects(repository.git, repository.git_dir, [blob, *made, commit])
-    objects.move_ref(repository.git, repository.git_dir, NOTES_REF, expected=notes, new=commit.digest().hex())
+    new = commit_object(tree, parents, by, f"Note who pushed {commit[:8]}", when=int(time.time()))
+    objects.store_objects(repository.git, repository.git_dir, [note, *made, new])
+    objects.move_ref(repository.git, repository.git_dir, NOTES_REF, expected=notes, new=new.digest().hex())
 
 
 def _path_of(oid: str) -> str:

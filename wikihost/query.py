@@ -15,6 +15,7 @@ from typing import Any
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
 from wikihost.redirects import follow
+from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
@@ -177,13 +178,12 @@ def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str
     return [as_commit(row) for row in rows]
 
 
-def touching_other_pages(connection: sqlite3.Connection, file: str) -> set[str]:
-    """Of the commits that touched a file, those that touched another page too, as a rename does."""
+def touching_other_pages(connection: sqlite3.Connection, revisions: Sequence[str], file: str) -> set[str]:
+    """Of some commits, given by full id, those that touched another page than the one in `file`, as a rename does."""
     rows = connection.execute(
-        "SELECT c.oid FROM page_commit AS here JOIN commits AS c ON c.id = here.commit_id WHERE here.file = ?"
-        " AND EXISTS (SELECT 1 FROM page_commit AS other WHERE other.commit_id = here.commit_id"
-        " AND other.file <> here.file AND other.file LIKE '%.md')",
-        (file,),
+        "SELECT c.oid FROM json_each(?) JOIN commits AS c ON c.oid = value WHERE EXISTS"
+        " (SELECT 1 FROM page_commit WHERE commit_id = c.id AND file <> ? AND file LIKE '%.md')",
+        (json.dumps(revisions), file),
     )
     return {oid for (oid,) in rows}
 
@@ -198,6 +198,12 @@ def as_commit(row: tuple[Any, ...]) -> Commit:
     """From `COMMIT_COLUMNS`."""
     oid, author, email, time, zone, message, *more = row
     return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, *more)
+
+
+def commit_of(record: CommitRecord) -> Commit:
+    """What a commit says of itself."""
+    who = (record.oid, record.author, record.email, record.time, record.offset)
+    return as_commit((*who, record.message, record.agent, record.via, None))
 
 
 def find_commits(connection: sqlite3.Connection, revisions: Sequence[str]) -> dict[str, Commit]:

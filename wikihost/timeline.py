@@ -38,7 +38,8 @@ def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Com
 
 def _where_it_came(snapshot: Snapshot, file: str, commits: Sequence[Commit]) -> tuple[int, str, str] | None:
     """How many of the commits are no older than the one that moved the page to `file`, from where, and its parent."""
-    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, file))
+    revisions = [commit.revision for commit in commits]
+    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, revisions, file))
     for number, commit in enumerate(commits, start=1):
         if commit.revision not in mixed:
             continue
@@ -117,7 +118,12 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     records = list(islice(snapshot.repository.commits(base, snapshot.head), limit + 1))
     told = records[:limit]
     commits = snapshot.ask(lambda connection: query.find_commits(connection, [record.oid for record in told]))
-    found = [change for record in told for change in _changes_of(snapshot, record, commits[record.oid])]
+    found = [
+        change
+        for record in told
+        # On a full disk the catalog stays behind.
+        for change in _changes_of(snapshot, record, commits.get(record.oid) or query.commit_of(record))
+    ]
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 

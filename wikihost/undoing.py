@@ -42,7 +42,7 @@ _MAX_TOLD = 50  # pages that are named in a message
 def plan_undo(snapshot: Snapshot, revision: str, *, message: str | None) -> Plan[Undone]:
     """Take back one commit, all of it. Raises `RevisionNotFound`, `UndoRefused`."""
     record = find_change(snapshot, revision)
-    refusal = _refusal_of(record)
+    refusal = _refusal_of(record, snapshot.repository.touched(record))
     if refusal is not None:
         raise UndoRefused(f"Revision {record.oid[:8]} {refusal}.")
     undo = _Undo(Draft(snapshot))
@@ -112,11 +112,8 @@ class _Undo:
 
     def revert(self, record: CommitRecord) -> None:
         """Take one commit back in the draft."""
-        repository = self.draft.snapshot.repository
-        refusal = _refusal_of(record)
-        touched = repository.touched(record)
-        if refusal is None and len(touched) > MAX_FILES:
-            refusal = f"changed more than {MAX_FILES:,} files"
+        touched = self.draft.snapshot.repository.touched(record)
+        refusal = _refusal_of(record, touched)
         if refusal is not None:
             for change in touched:
                 self._leave(_page_of(change.path), f"revision {record.oid[:8]} {refusal}")
@@ -297,7 +294,8 @@ def _moves(draft: Draft, changes: Mapping[str, FileChange]) -> dict[str, str]:
     for path, change in changes.items():
         if left and name_of_file(path) is not None:
             source = source_of(draft.snapshot.repository, {**left, path: change}, path)
-            if source is not None and name_of_file(source) is not None and source not in found:
+            used = {*found, *found.values()}
+            if source is not None and name_of_file(source) is not None and used.isdisjoint({source, path}):
                 found[source] = path
     return found
 
@@ -347,13 +345,13 @@ def _page_of(path: str) -> str:
     return name_of_file(path) or path.rpartition("/")[0] or path
 
 
-def _refusal_of(record: CommitRecord) -> str | None:
+def _refusal_of(record: CommitRecord, touched: Sequence[FileChange]) -> str | None:
     """Why a commit cannot be undone, whatever came after it."""
     if not record.parents:
         return "is the first one of the wiki, before which there was nothing"
     if len(record.parents) > 1:
         return "is a merge: undo the changes that it brought together, one by one"
-    return None
+    return f"changed more than {MAX_FILES:,} files, which is too much to undo" if len(touched) > MAX_FILES else None
 
 
 def _undone_by(snapshot: Snapshot, record: CommitRecord) -> str | None:

@@ -11,10 +11,10 @@ from robot.activity import Activity
 from robot.activity_log import list_agents, list_calls
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.model import Action, Person, Role, User, Wiki
+from robot.model import Action, Person
 from robot.signin.sessions import Sessions
 from robot.web.page import render
-from robot.web.undo_pages import SINCE
+from robot.web.undo_selection import SINCE, visible_agents_of
 from robot.web.visitor import open_wiki, signed_in
 
 CALLS_SHOWN = 50
@@ -65,11 +65,6 @@ def activity_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         )
 
     return pages
-
-
-def visible_agents_of(user: User, wiki: Wiki, role: Role) -> User | None:
-    """Whose agents the person may see: their own, and an owner everybody's (None)."""
-    return None if may(Person(user, role), Action.ADMINISTER, wiki) else user
 
 
 def _call_id(text: str) -> int | None:

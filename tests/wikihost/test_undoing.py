@@ -15,6 +15,7 @@ from wikihost.content import Content
 from wikihost.errors import ContentError, PageNotFound, QuotaExceeded, RevisionNotFound, UndoRefused
 from wikihost.layout import WikiHome
 from wikihost.quota import Quota, write_quota
+from wikihost.redirects import redirect_text
 from wikihost.values import Author
 
 AGENT = Author("Ada Ferry (Claude Code)", "ada@users.example", {"Robot-Agent": "Claude Code", "Robot-Via": "mcp"})
@@ -188,6 +189,17 @@ class TestRenames:
         assert (text(content, "Notes/Day"), text(content, "Home")) == ("Monday: [[the plan|Plan]]\n", PAGES["Home"])
         assert [page.path for page in content.list_pages()] == ["Home", "Notes/Day", "Plan"]
         assert any(commit.message.startswith("[api] Update: Project/Plan") for commit in content.history("Plan", 10))
+
+    def test_what_a_plain_git_renamed_at_once(self, home: WikiHome, content: Content) -> None:
+        """In a ring, and redirects among it: none of it is a rename of one page alone."""
+        put(content, "One", redirect_text("Plan"), ADA)
+        put(content, "Two", redirect_text("Home"), ADA)
+        before = tree(content)
+        for old, new in (("One", "x"), ("Two", "One"), ("x", "Two"), ("Plan", "x"), ("Home", "Plan"), ("x", "Home")):
+            git(home, "mv", f"{old}.md", f"{new}.md")
+        git(home, "commit", "-qm", "Ring")
+        assert content.undo_change(content.head(), author=ADA).paths == ["Home", "One", "Plan", "Two"]
+        assert tree(content) == before
 
     def test_not_where_something_else_stands_by_now(self, content: Content) -> None:
         content.rename_page("Plan", "Project/Plan", redirect=False, author=AGENT)

@@ -172,7 +172,7 @@ async def test_what_happened(doors: Doors) -> None:
         log = (await http.get("changelog?limit=2")).json()
         assert [entry["pages_affected"] for entry in log["entries"]] == [["A"], ["B"]]
         assert log["total"] == 4
-        assert set(log["entries"][0]) == {"revision", "author", "date", "message", "pages_affected", "agent"}
+        assert set(log["entries"][0]) == {"revision", "author", "date", "message", "pages_affected", "agent", "via"}
         rest = (await http.get("changelog", params={"cursor": log["cursor"]})).json()
         assert [entry["pages_affected"] for entry in rest["entries"]] == [["A"], ["Welcome"]]
         assert "cursor" not in rest

@@ -154,8 +154,8 @@ def _is_frozen() -> bool:
 
 
 def _refuse_frozen() -> Any:
-    """A save is answered before anybody is told to sign in for it; all else fails for want of a permission."""
-    return _refused(WikiFrozen()) if request.endpoint == SAVING and _is_frozen() else None
+    """What asks for no permission, or would have somebody sign in for it, is answered first."""
+    return _refused(WikiFrozen()) if request.endpoint in (SAVING, "create") and _is_frozen() else None
 
 
 def _forbidden(error: Forbidden) -> Any:

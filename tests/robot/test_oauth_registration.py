@@ -265,15 +265,23 @@ async def test_unused_clients_are_swept(host: SmallHost, door: Door, clock: Fake
     assert door.registrations.find(connected.id) == connected, "an agent that is connected is never forgotten"
 
 
-async def test_sweeping_begins_when_the_host_starts(door: Door, clock: FakeClock) -> None:
+async def test_sweeping_begins_when_the_host_starts(host: SmallHost, door: Door, clock: FakeClock) -> None:
+    swept = trio.Event()
+
+    class Watched(Registrations):
+        async def sweep(self) -> int:
+            count = await super().sweep()
+            swept.set()
+            return count
+
     unused = await a_client(door)
     clock.now += UNUSED_REST_S
     async with trio.open_nursery() as nursery:
-        await nursery.start(door.registrations.run)
+        await nursery.start(Watched(host.db, clock=clock).run)
         with trio.fail_after(5):
-            while door.registrations.find(unused.id) is not None:
-                await trio.sleep(0.01)
+            await swept.wait()
         nursery.cancel_scope.cancel()
+    assert door.registrations.find(unused.id) is None
 
 
 async def test_clients_are_found_by_id(host: SmallHost, door: Door) -> None:

@@ -21,9 +21,7 @@ _COMPARED_CHARS = 100
 async def explain_missing(call: Call, name: str, error: PageNotFound) -> str:
     """The error's sentence, with the pages that may be meant or else with where to look."""
     try:
-        found = await call.contents.run(
-            call.wiki, lambda content: nearest(name, (page.path for page in content.list_pages()))
-        )
+        found = await call.contents.run(call.wiki, lambda content: nearest(name, content.page_names()))
     except ContentError:  # whoever asked is told of the missing page, at least
         found = []
     if not found:

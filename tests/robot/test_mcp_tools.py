@@ -258,7 +258,8 @@ async def test_links_of_a_page_and_of_the_wiki(doors: Doors) -> None:
 
 
 async def test_lists_end_where_a_result_must_and_go_on(doors: Doors) -> None:
-    await doors.seed({f"{number:03} {'n' * 200}": f"[[{'m' * 200} {number:03}]]" for number in range(180)})
+    files = {f"{number:03} {'n' * 200}.md": f"[[{'m' * 200} {number:03}]]".encode() for number in range(300)}
+    await doors.contents.change(doors.wiki, lambda content: content.writer.commit(files, author=AUTHOR, message="Seed"))
     for tool, entries, key in (("list_notes", "notes", "path"), ("find_broken_links", "links", "target")):
         seen: list[str] = []
         cursor = ""
@@ -270,7 +271,7 @@ async def test_lists_end_where_a_result_must_and_go_on(doors: Doors) -> None:
             if "cursor" not in part:
                 break
             cursor = part["cursor"]
-        assert len(seen) == len(set(seen)) == part["total"] >= 180
+        assert len(seen) == len(set(seen)) == part["total"] >= 300
 
 
 async def test_what_happened_is_told_in_parts(doors: Doors) -> None:

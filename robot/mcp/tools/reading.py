@@ -113,7 +113,8 @@ async def read_note(call: Call, asked: ReadNoteArguments) -> Answer:
     result = await call.contents.run(
         call.wiki, lambda content: _excerpt(content.read_page(asked.path, revision), asked)
     )
-    more = [] if _is_whole(result) else [page_link(call.wiki.slug, result.path)]
+    fits = result.next_offset is None and not result.line_cut
+    more = [] if fits else [page_link(call.wiki.slug, result.path)]
     return Answer(result, _note_text(result), more)
 
 

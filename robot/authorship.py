@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from robot.model import Agent, Person
+from wikihost.repo import AGENT, CREDENTIAL, VIA
 from wikihost.values import Author
 
 Via = Literal["web", "mcp", "rest", "git"]
@@ -15,16 +16,19 @@ _MAX_CLIENT_CHARS = 60
 def author_of(actor: Person | Agent, domain: str, via: Via) -> Author:
     """The commit author for `actor`, who came through the door `via`.
 
-    Person: `Ada Lovelace <ada@users.example.org>`. Agent: `Ada Lovelace (Claude Code) <…>` with the trailers
-    `Robot-Agent: Claude Code` and `Robot-Via: mcp`.
+    Person: `Ada Lovelace <ada@users.example.org>`, with the trailer `Robot-Via: web`. Agent:
+    `Ada Lovelace (Claude Code) <…>`, with `Robot-Agent: Claude Code`, `Robot-Via: mcp` and
+    `Robot-Credential: t_4fK… (laptop)`: the credential's id for programs, which opens nothing, and for people the name
+    that it has in the list of tokens.
     """
     email = f"{actor.user.name}@users.{domain}"
     match actor:
         case Person(user=user):
-            return Author(user.display_name, email)
-        case Agent(user=user, client=client):
-            shown = client_name(client)
-            return Author(f"{user.display_name} ({shown})", email, {"Robot-Agent": shown, "Robot-Via": via})
+            return Author(user.display_name, email, {VIA: via})
+        case Agent(user=user, client=client, credential=credential):
+            shown, named = client_name(client), f"{credential.id} ({credential.name})"
+            trailers = {AGENT: shown, VIA: via, CREDENTIAL: named}
+            return Author(f"{user.display_name} ({shown})", email, trailers)
 
 
 def client_name(claimed: str) -> str:

@@ -51,8 +51,14 @@ def load_doors(core: Core) -> LoadedDoors:
     search = SearchService(core.contents, partial(find_wiki, core.db))
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening)), listening)
-    rest = create_rest_app(contents=core.contents, search=search, domain=core.address.domain, spool=core.data.root)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity)), listening)
+    rest = create_rest_app(
+        contents=core.contents,
+        search=search,
+        domain=core.address.domain,
+        spool=core.data.root,
+        witness=core.activity,
+    )
     imports = Imports(
         contents=core.contents,
         data=core.data,
@@ -65,6 +71,7 @@ def load_doors(core: Core) -> LoadedDoors:
         data=core.data,
         sessions=core.sessions,
         contents=core.contents,
+        activity=core.activity,
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
         default_quota=default_quota(core.settings),
@@ -91,7 +98,9 @@ def load_doors(core: Core) -> LoadedDoors:
         git=GitDoor(
             contents=core.contents,
             data=core.data,
+            domain=core.address.domain,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
+            witness=core.activity,
         ),
         pages=WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache),
         static=create_static_app(otterwiki_static()),

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
     max_push_bytes: int = Field(100 * 1024 * 1024, ge=1024, description="Largest git push to a wiki.")
+    activity_days: int = Field(90, ge=1, description="How long is kept what agents did; changes are in git for ever.")
+    activity_calls: int = Field(5_000, ge=0, description="Calls of agents that are kept in detail, for each wiki.")
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
 
     @classmethod

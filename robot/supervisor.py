@@ -23,6 +23,7 @@ import trio
 from proxy.forward import Forwarder
 from proxy.listen import FrontConfig, open_listeners, serve
 from robot import sdnotify
+from robot.activity import Activity, ActivityLimits
 from robot.actors import Actors
 from robot.address import PublicAddress, public_address
 from robot.contents import Contents
@@ -60,6 +61,7 @@ CRASH_POLICY = {
     "imports": Policy.REPLACEABLE,
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
+    "activity": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
@@ -76,6 +78,7 @@ class Core:
     contents: Contents
     sessions: Sessions
     token_uses: TokenUses
+    activity: Activity
     fleet: Fleet
     forwarder: Forwarder
     front: Front
@@ -131,11 +134,12 @@ async def _main(
 ) -> None:
     contents = Contents(data)
     token_uses = TokenUses(db)
+    activity = Activity(db, ActivityLimits(settings.activity_days, settings.activity_calls))
     forwarder = Forwarder()
     fleet = Fleet(data.run, _fleet_options(settings), contents.changed, forwarder.drop)
     sizes = BodySizes(settings.max_body_bytes, settings.max_push_bytes)
     front = Front(address, db, Actors(db, sessions, token_uses), sizes)
-    core = Core(settings, address, data, db, contents, sessions, token_uses, fleet, forwarder, front)
+    core = Core(settings, address, data, db, contents, sessions, token_uses, activity, fleet, forwarder, front)
     try:
         with _signals() as stop_signal:
             async with trio.open_nursery() as services:
@@ -146,6 +150,7 @@ async def _main(
         contents.close_all()
         with trio.move_on_after(LAST_WRITES_S, shield=True):
             await token_uses.flush()
+            await activity.flush()
 
 
 async def _serve(
@@ -186,6 +191,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
 
     await start("watchdog", sdnotify.keep_watchdog_quiet)
     await start("token uses", core.token_uses.run)
+    await start("activity", core.activity.run)
     await start("fleet", core.fleet.run)
     doors = await trio.to_thread.run_sync(_load_doors, core)
     await start("search", doors.search.run)

@@ -17,6 +17,7 @@ from robot.git.view import git_view
 from wikihost.errors import ContentError
 from wikihost.layout import DataDir, WikiHome
 from wikihost.packing import Removed, adopt_pack, count_loose, link_large_packs
+from wikihost.pushes import notes_head
 from wikihost.transfer import Transfer
 from wikihost.writer import storage_errors
 
@@ -93,32 +94,36 @@ class Upkeep:
 
 
 async def pack(data: DataDir, home: WikiHome, deadline_s: float) -> Removed:
-    """Put what the branch reaches into one pack, but for what is in large ones. Raises `ContentError`, `GitFailed`."""
+    """Put what the branch and the notes of pushes reach into one pack, but for what is in large ones.
+
+    Raises `ContentError`, `GitFailed`.
+    """
     async with git_view(data, home) as view:
         keep = await trio.to_thread.run_sync(link_large_packs, home, view.objects)
-        await _make_pack(view, keep, deadline_s)
+        notes = await trio.to_thread.run_sync(notes_head, home.repo)
+        await _make_pack(view, keep, [view.head, *([notes] if notes else [])], deadline_s)
         # Not left half way: each step is a rename or a removal, and the loop does not wait for it.
         return await trio.to_thread.run_sync(adopt_pack, home, view.objects)
 
 
-async def _make_pack(transfer: Transfer, keep: list[str], deadline_s: float) -> None:
+async def _make_pack(transfer: Transfer, keep: list[str], tips: list[str], deadline_s: float) -> None:
     # A bitmap tells a clone at once what there is to send; it needs a pack that has everything.
     options = [f"--keep-pack={name}" for name in keep] or ["--all", "--write-bitmap-index"]
     command = ["pack-objects", "--quiet", "--revs", "--delta-base-offset", "--non-empty", *options]
-    head = await trio.to_thread.run_sync(_open_head, transfer)
+    listed = await trio.to_thread.run_sync(_open_list, transfer, tips)
     try:
         await run_git(
             [*command, str(transfer.objects / "pack/pack")],
-            stdin=head,
+            stdin=listed,
             git_dir=str(transfer.git_dir),
             deadline_s=deadline_s,
         )
     finally:
-        os.close(head)
+        os.close(listed)
 
 
-def _open_head(transfer: Transfer) -> int:
-    """A file that names the commit, as standard input."""
+def _open_list(transfer: Transfer, commits: list[str]) -> int:
+    """A file that names commits, as standard input."""
     with storage_errors():
-        transfer.body.write_text(f"{transfer.head}\n", "ascii")
+        transfer.body.write_text("".join(f"{commit}\n" for commit in commits), "ascii")
         return os.open(transfer.body, os.O_RDONLY | os.O_CLOEXEC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import unicodedata
 from sqlite3 import Connection
 
@@ -14,6 +15,7 @@ from wikihost.values import Attached, Attachment, Commit, Removed
 from wikihost.writer import Committed
 
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+_TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
@@ -91,6 +93,11 @@ def plan_removal(
         message or f"[api] Delete attachment: {path}/{filename}",
         lambda done: Removed(path, done.head, [filename], ""),
     )
+
+
+def mime_type(filename: str) -> str:
+    """What the name says of the bytes."""
+    return _TYPES.guess_type(filename)[0] or "application/octet-stream"
 
 
 def too_large() -> InvalidAttachment:

@@ -57,8 +57,12 @@ CREATE TABLE commits (
   author TEXT NOT NULL,
   email TEXT NOT NULL,
   message TEXT NOT NULL,
-  agent TEXT
+  agent TEXT,
+  via TEXT,
+  credential TEXT,
+  pushed_by TEXT
 );
+CREATE INDEX commits_credential ON commits (credential, generation) WHERE credential IS NOT NULL;
 CREATE INDEX commits_generation ON commits (generation);
 CREATE INDEX commits_merge ON commits (generation) WHERE parents > 1;
 

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
-from wikihost import query, timeline
+from wikihost import query, timeline, undoing
 from wikihost.catalog import ConfinedCatalog
 from wikihost.content import Content
-from wikihost.errors import OutsideReach, QuotaExceeded
+from wikihost.errors import OutsideReach, QuotaExceeded, RevisionNotFound, UndoRefused
 from wikihost.names import parse_page_name
 from wikihost.plans import Plan, Snapshot, page_not_found
 from wikihost.quota import read_quota
 from wikihost.reach import Reach
 from wikihost.replays import Replays
+from wikihost.repo import check_revision
 from wikihost.usage import usage_within
 from wikihost.values import (
     Attached,
@@ -39,11 +41,14 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHits,
+    Undone,
     WikiStats,
     Written,
 )
 
 T = TypeVar("T")
+
+_MAX_NAMED = 10
 
 
 def public_methods(of: type) -> set[str]:
@@ -111,8 +116,18 @@ class ConfinedContent(Content):
     def changes_since(self, revision: str, limit: int) -> Changes:
         return self._look(timeline.changes_within, revision, limit, self._reach)
 
+    def find_commit(self, revision: str) -> LoggedCommit:
+        return super().find_commit(revision)
+
+    def changes_by(self, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+        return super().changes_by(credential, since, limit)
+
     def links(self) -> LinkGraph:
         return super().links()
+
+    def broken_links(self) -> dict[str, list[str]]:
+        """Those inside: whether a page outside exists is not told."""
+        return {target: sources for target, sources in super().broken_links().items() if self._reach.covers(target)}
 
     def links_around(self, name: str) -> tuple[str, list[str], list[str]]:
         """As of a page that need not exist: an outside one has the links that stand in pages inside."""
@@ -178,6 +193,20 @@ class ConfinedContent(Content):
             follow_redirect=follow_redirect,
         )
 
+    def rewrite_page(
+        self,
+        name: str,
+        rewrite: Callable[[str], str],
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        return super().rewrite_page(
+            self._changeable(name), rewrite, base=base, author=author, message=message, dry_run=dry_run
+        )
+
     def delete_page(
         self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
     ) -> Removed:
@@ -201,6 +230,26 @@ class ConfinedContent(Content):
         )
         linking = self._whole.catalog.read(lambda connection: query.links_to(connection, done.old_path))
         return replace(done, links_left=sum(not self._reach.covers(path) for path in linking))
+
+    def undo_change(
+        self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Undone:
+        """Of a commit that changed nothing but files inside. What is in the way is told without what lies outside."""
+        check_revision(revision)
+
+        def decide(snapshot: Snapshot) -> Plan[Undone]:
+            record = undoing.find_change(snapshot, revision)
+            inside = [self._reach.covers_file(change.path) for change in snapshot.repository.touched(record)]
+            if not any(inside):
+                raise RevisionNotFound(f"This wiki has no revision {revision}.")
+            if not all(inside):
+                raise OutsideReach(f"{self._reach.sentence}, and revision {record.oid[:8]} changed others too.")
+            try:
+                return undoing.plan_undo(snapshot, revision, message=message)
+            except UndoRefused as error:
+                raise self._without_others(record.oid, error) from None
+
+        return self._change(author, decide, dry_run)
 
     def list_attachments(self, name: str) -> list[Attachment]:
         return super().list_attachments(self._shown(name))
@@ -263,6 +312,16 @@ class ConfinedContent(Content):
         except QuotaExceeded as error:
             raise error.without_figures() from None
 
+    def _without_others(self, revision: str, error: UndoRefused) -> UndoRefused:
+        """The reasons may name pages outside, such as one that a page became."""
+        if not error.pages:
+            return error
+        pages = [page for page in error.pages if self._reach.covers(page)]
+        told = f", of {', '.join(pages[:_MAX_NAMED])}" if pages else ""
+        return UndoRefused(
+            f"Revision {revision[:8]} cannot be undone, since later changes are in the way{told}.", pages=pages
+        )
+
     def _too_far(self) -> OutsideReach:
         return OutsideReach(f"{self._reach.sentence}.")
 
@@ -279,7 +338,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "undo_changes"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

@@ -49,6 +49,6 @@ CREATE TEMP VIEW commits AS
       ) THEN (SELECT untold FROM reach)
       ELSE message
     END AS message,
-    agent
+    agent, via, credential, pushed_by
   FROM main.commits
   WHERE EXISTS (SELECT 1 FROM temp.page_commit AS inside WHERE inside.commit_id = main.commits.id);

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, keywords, moving, query, timeline
+from wikihost import attachments, keywords, moving, query, timeline, undoing
 from wikihost.catalog import Catalog
 from wikihost.errors import (
     EditNotApplicable,
@@ -24,7 +25,7 @@ from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, p
 from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.texts import encode_text, plan_text, replace_once
+from wikihost.texts import encode_text, plan_text, replace_once, rewritten
 from wikihost.usage import Ledger, disk_bytes
 from wikihost.values import (
     Attached,
@@ -40,6 +41,7 @@ from wikihost.values import (
     Removed,
     Renamed,
     SearchHits,
+    Undone,
     WikiStats,
     Written,
 )
@@ -167,6 +169,10 @@ class Content:
         """All links of the wiki."""
         return self._ask(query.link_graph)
 
+    def broken_links(self) -> dict[str, list[str]]:
+        """The names that pages link to and that no page has, with the pages that link there; both by path."""
+        return self._ask(query.broken_links)
+
     def links_around(self, name: str) -> tuple[str, list[str], list[str]]:
         """A page's name, the names that it links to, and the pages that link to it; the page need not exist."""
         name = parse_page_name(name)
@@ -259,6 +265,32 @@ class Content:
 
         return self._change(author, decide, dry_run)
 
+    def rewrite_page(
+        self,
+        name: str,
+        rewrite: Callable[[str], str],
+        *,
+        base: str | None,
+        author: Author,
+        message: str | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        """Put what `rewrite` makes of a page's text in its place; nobody else writes meanwhile.
+
+        It is called anew when a plain git was faster; what it raises, nothing was written. `base` is as in
+        `write_page`, and may be None. Raises as `edit_page`, and `InvalidPageText` for a page that is not UTF-8.
+        """
+        name = parse_page_name(name)
+
+        def decide(snapshot: Snapshot) -> Plan[Written]:
+            row = snapshot.page(name)
+            check_meant(snapshot, row, base)
+            check_base(row, base, lambda: snapshot.text_of(row))
+            data = rewritten(snapshot.repository.read_blob(row.blob), rewrite)
+            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
+
+        return self._change(author, decide, dry_run)
+
     def delete_page(
         self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
     ) -> Removed:
@@ -286,6 +318,48 @@ class Content:
             return moving.plan_rename(snapshot, old, new, base=base, redirect=redirect, message=message)
 
         return self._change(author, decide, dry_run)
+
+    def undo_change(
+        self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
+    ) -> Undone:
+        """Take back what one commit (7 to 40 hex digits) did, whoever made it, by whatever door.
+
+        What came after it stays: texts are merged, pages are found under newer names, a rename goes back with its
+        files and links. Raises `RevisionNotFound`, and `UndoRefused` where later changes are in the way, for a merge
+        and the wiki's first commit, and when nothing is left to undo.
+        """
+        check_revision(revision)
+        return self._change(author, lambda snapshot: undoing.plan_undo(snapshot, revision, message=message), dry_run)
+
+    def undo_changes(
+        self,
+        revisions: Sequence[str],
+        *,
+        author: Author,
+        message: str | None = None,
+        reviewed: str | None = None,
+        dry_run: bool = False,
+    ) -> Undone:
+        """Take back what several commits did, at most `MAX_UNDONE`, in one.
+
+        A page that went on in the same places since is left alone, whole, and told. With `reviewed`, the `digest` of a
+        dry run, nothing else is done than what that said. Raises `RevisionNotFound`, `UndoRefused`.
+        """
+        for revision in revisions:
+            check_revision(revision)
+
+        def decide(snapshot: Snapshot) -> Plan[Undone]:
+            return undoing.plan_undo_of_many(snapshot, revisions, message=message, reviewed=reviewed)
+
+        return self._change(author, decide, dry_run)
+
+    def find_commit(self, revision: str) -> LoggedCommit:
+        """A commit of the wiki, by 7 to 40 hex digits, with the pages that it touched. Raises `RevisionNotFound`."""
+        return self._look(timeline.find_commit, revision)
+
+    def changes_by(self, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+        """The commits that were made, or brought, with a credential at or after a moment, newest first."""
+        return self._ask(lambda connection: timeline.changes_by(connection, credential, since, limit))
 
     def list_attachments(self, name: str) -> list[Attachment]:
         """The files of a page, by name. Raises `PageNotFound`."""
@@ -337,13 +411,15 @@ class Content:
         held = self._ledger.usage(snapshot.repository, snapshot.head)
         check_fit(held, held + grown, read_quota(self._home.quota))
 
-    def take_in(self, source: Path, *, onto: str, new: str) -> None:
+    def take_in(self, source: Path, *, onto: str, new: str, pushed_by: Author | None = None) -> None:
         """Take a push in that was checked: its objects from `source`, and the branch from `onto` to `new`.
+
+        Its commits keep their authors; `pushed_by` is who brought them, which is told with them from then on.
 
         Raises `HeadMoved` when the wiki is not at `onto` any more, and `QuotaExceeded`.
         """
         with self.writer.locked() as held:
-            held.take_in(source, onto=onto, new=new)
+            held.take_in(source, onto=onto, new=new, pushed_by=pushed_by)
         self._follow_quietly()
 
     def replays(self) -> Replays:

@@ -11,6 +11,7 @@ from wikihost.excerpts import without_controls
 from wikihost.markdown import Outline, outline
 from wikihost.names import name_of_file, page_key
 from wikihost.progress import Progress, Report
+from wikihost.pushes import Push, find_pushes
 from wikihost.redirects import target_of
 from wikihost.repo import CommitRecord, Repository
 
@@ -83,6 +84,8 @@ def _learn_history(
             "INSERT OR IGNORE INTO page_commit (file, commit_id, change) VALUES (?, ?, ?)",
             [(_storable(change.path), commit_id, _kind(change)) for change in changes],
         )
+    for push in find_pushes(repository, generations):
+        _remember_push(connection, repository, push)
     return touched
 
 
@@ -96,11 +99,19 @@ def _generation(connection: sqlite3.Connection, known: dict[str, int], commit: s
 def _remember_commit(connection: sqlite3.Connection, record: CommitRecord, generation: int) -> int | None:
     values = (record.oid, generation, len(record.parents), record.time, record.offset, record.author, record.email)
     cursor = connection.execute(
-        "INSERT INTO commits (oid, generation, parents, time, zone, author, email, message, agent)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*values, record.message, record.agent),
+        "INSERT INTO commits (oid, generation, parents, time, zone, author, email, message, agent, via, credential)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, record.message, record.agent, record.via, record.credential),
     )
     return cursor.lastrowid
+
+
+def _remember_push(connection: sqlite3.Connection, repository: Repository, push: Push) -> None:
+    """What was pushed says of itself what its author likes; who pushed it is known."""
+    connection.executemany(
+        "UPDATE commits SET agent = NULL, via = 'git', credential = ?, pushed_by = ? WHERE oid = ?",
+        [(push.credential, push.by, record.oid) for record in repository.commits(push.onto, push.new)],
+    )
 
 
 def _remember_page(connection: sqlite3.Connection, repository: Repository, name: str, blob: str) -> None:

@@ -5,6 +5,7 @@ Each edge (REST, MCP, CLI, browser) maps these once. Every message is a sentence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -90,13 +91,17 @@ class Conflict(ContentError):
 
 
 class EditNotApplicable(ContentError):
-    """The text to replace occurs `occurrences` times in the page, where exactly once is needed."""
+    """The text to replace occurs `occurrences` times in the page, where exactly once is needed.
+
+    `lines` are the lines, counted from 1, where the first of several begin.
+    """
 
     code = "edit_not_applicable"
 
-    def __init__(self, message: str, *, occurrences: int) -> None:
+    def __init__(self, message: str, *, occurrences: int, lines: Sequence[int] = ()) -> None:
         super().__init__(message)
         self.occurrences = occurrences
+        self.lines = lines
 
 
 class PageTooLarge(ContentError):
@@ -137,6 +142,16 @@ class QuotaExceeded(ContentError):
             quota_pages=self.quota_pages,
             quota_bytes=self.quota_bytes,
         )
+
+
+class UndoRefused(ContentError):
+    """The change cannot be undone; nothing was written. `pages` are those where later changes are in the way."""
+
+    code = "undo_refused"
+
+    def __init__(self, message: str, *, pages: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.pages = tuple(pages)
 
 
 class StorageFull(ContentError):

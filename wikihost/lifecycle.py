@@ -13,6 +13,7 @@ import pygit2
 
 from wikihost import objects, trees
 from wikihost.catalog import Catalog
+from wikihost.commits import commit_object
 from wikihost.errors import ContentError
 from wikihost.layout import DataDir, WikiHome
 from wikihost.names import file_of, parse_page_name
@@ -22,7 +23,7 @@ from wikihost.seeds import default_pages
 from wikihost.usage import Ledger
 from wikihost.values import Author
 from wikihost.worktree import WorkTree
-from wikihost.writer import commit_object, storage_errors
+from wikihost.writer import storage_errors
 
 BRANCH = "main"
 

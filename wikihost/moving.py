@@ -7,13 +7,15 @@ from sqlite3 import Connection
 
 from wikihost import query, trees
 from wikihost.errors import InvalidPageName, PageExists
-from wikihost.markdown import retarget_links
-from wikihost.names import file_of, name_of_file, page_key
+from wikihost.markdown import retarget_links, split_frontmatter
+from wikihost.names import MAX_NAME_BYTES, file_of, name_of_file, page_key
 from wikihost.plans import Plan, Snapshot, check_base
-from wikihost.redirects import NO_LINK_HOLDS, redirect_text
+from wikihost.redirects import NO_LINK_HOLDS, redirect_text, target_of
 from wikihost.repo import Repository, unified_diff
 from wikihost.values import Removed, Renamed
 
+MAX_RENAMES = 20  # of one page that are followed
+_MAX_REDIRECT_BYTES = 4 * MAX_NAME_BYTES  # the name is in it twice, once escaped
 _MAX_COMPARED = 50  # files of one commit: in larger ones, only equal texts tell where a page came from
 
 
@@ -93,13 +95,30 @@ def was_left(row: query.PageRow, data: bytes) -> bool:
     return row.redirect is not None and data == redirect_text(row.redirect).encode()
 
 
+def redirect_of(data: bytes) -> str | None:
+    """Where a page with these bytes leads, if a rename left it behind; None for any other page."""
+    if len(data) > _MAX_REDIRECT_BYTES:
+        return None
+    target = target_of(split_frontmatter(data.decode("utf-8", "replace"))[0])
+    return target if target is not None and data == redirect_text(target).encode() else None
+
+
 def source_of(repository: Repository, changes: Mapping[str, trees.FileChange], file: str) -> str | None:
-    """The file that a commit with these changes moved to `file`, if any: the same text, but for links to itself."""
+    """The file that a commit with these changes moved to `file`, if any: the same text, but for links to itself.
+
+    Nothing was at `file` before, or a redirect.
+    """
     made = changes.get(file)
     new_name = name_of_file(file)
-    if made is None or made.new is None or made.old is not None or new_name is None:
+    if made is None or made.new is None or new_name is None:
         return None
-    candidates = {path: change.old for path, change in changes.items() if change.old and change.old[0] == made.new[0]}
+    if made.old is not None and redirect_of(repository.read_blob(made.old[1].hex())) is None:
+        return None
+    candidates = {
+        path: change.old
+        for path, change in changes.items()
+        if change.old and change.old[0] == made.new[0] and path != file
+    }
     same = next((path for path, entry in candidates.items() if entry[1] == made.new[1]), None)
     if same is not None or len(changes) > _MAX_COMPARED:
         return same

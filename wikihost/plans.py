@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
@@ -60,11 +60,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[T]):
-    """What is to be committed, and what the caller is told once it is."""
+    """What is to be committed, and what the caller is told once it is. `trailers` follow the author's own."""
 
     files: FileChanges
     message: str
     finish: Callable[[Committed], T]
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
 
 def carry_out(
@@ -83,7 +84,8 @@ def carry_out(
                 done = Committed(head, changed=False)
                 break
             try:
-                done = held.commit(plan.files, author=author, message=plan.message, onto=head)
+                by = replace(author, trailers={**author.trailers, **plan.trailers})
+                done = held.commit(plan.files, author=by, message=plan.message, onto=head)
             except HeadMoved:
                 continue
             break

@@ -15,10 +15,10 @@ from typing import Any
 from wikihost.derive import NEWEST_FIRST
 from wikihost.names import file_of, page_key
 from wikihost.redirects import follow
-from wikihost.repo import CommitRecord
 from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
+COMMIT_COLUMNS = "c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent, c.via, c.pushed_by"
 # Of a page in a search: one that stands for another is no answer, that other page is.
 NO_REDIRECT = (
     "NOT (page.redirect_key IS NOT NULL AND EXISTS"
@@ -150,10 +150,36 @@ def links_to(connection: sqlite3.Connection, name: str) -> list[str]:
     return [path for (path,) in rows]
 
 
+def mentioning(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The pages that link to a name in any spelling, or redirect to it, by path."""
+    rows = connection.execute(
+        "SELECT path FROM link JOIN page ON page.id = page_id WHERE link.key = ?1"
+        " UNION SELECT path FROM page WHERE redirect_key = ?1 ORDER BY path",
+        (page_key(name),),
+    )
+    return [path for (path,) in rows]
+
+
+def spellings(connection: sqlite3.Connection, name: str) -> list[str]:
+    """The pages that a name may mean, as they are written."""
+    return [
+        path for (path,) in connection.execute("SELECT path FROM page WHERE key = ? ORDER BY path", (page_key(name),))
+    ]
+
+
+def newest_first(connection: sqlite3.Connection, revisions: Sequence[str]) -> list[str]:
+    """Commits, given by full id, in the order of the changelog."""
+    rows = connection.execute(
+        f"SELECT oid FROM json_each(?) JOIN commits AS c ON oid = value ORDER BY {NEWEST_FIRST}",
+        (json.dumps(revisions),),
+    )
+    return [oid for (oid,) in rows]
+
+
 def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str | None = None) -> list[Commit]:
     """The commits that touched a file, newest first; `up_to` leaves out those after that commit."""
     rows = connection.execute(
-        "SELECT c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent"
+        f"SELECT {COMMIT_COLUMNS}"
         " FROM page_commit JOIN commits AS c ON c.id = commit_id"
         # Of all commits: whoever reaches one folder may still name one that changed nothing there.
         " WHERE file = ? AND (?2 IS NULL OR c.generation <= (SELECT generation FROM main.commits WHERE oid = ?2))"
@@ -163,25 +189,35 @@ def history(connection: sqlite3.Connection, file: str, limit: int, *, up_to: str
     return [as_commit(row) for row in rows]
 
 
+def touching_other_pages(connection: sqlite3.Connection, file: str) -> set[str]:
+    """Of the commits that touched a file, those that touched another page too, as a rename does."""
+    rows = connection.execute(
+        "SELECT c.oid FROM page_commit AS here JOIN commits AS c ON c.id = here.commit_id WHERE here.file = ?"
+        " AND EXISTS (SELECT 1 FROM page_commit AS other WHERE other.commit_id = here.commit_id"
+        " AND other.file <> here.file AND other.file LIKE '%.md')",
+        (file,),
+    )
+    return {oid for (oid,) in rows}
+
+
 def find_commit(connection: sqlite3.Connection, revision: str) -> Commit | None:
     """The commit of these 40 digits, as history shows it."""
-    row = connection.execute(
-        "SELECT oid, author, email, time, zone, message, agent FROM commits WHERE oid = ?", (revision,)
-    ).fetchone()
+    row = connection.execute(f"SELECT {COMMIT_COLUMNS} FROM commits AS c WHERE oid = ?", (revision,)).fetchone()
     return None if row is None else as_commit(row)
 
 
-def as_commit(row: tuple[str, str, str, int, int, str, str | None]) -> Commit:
-    """From the columns oid, author, email, time, zone, message and agent."""
-    oid, author, email, time, zone, message, agent = row
-    return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, agent)
+def as_commit(row: tuple[Any, ...]) -> Commit:
+    """From `COMMIT_COLUMNS`."""
+    oid, author, email, time, zone, message, *more = row
+    return Commit(oid, author, email, datetime.fromtimestamp(time, _zone(zone)), message, *more)
 
 
-def commit_of(record: CommitRecord) -> Commit:
-    """What git says of a commit, as history shows it."""
-    return as_commit(
-        (record.oid, record.author, record.email, record.time, record.offset, record.message, record.agent)
+def find_commits(connection: sqlite3.Connection, revisions: Sequence[str]) -> dict[str, Commit]:
+    """Commits by full id."""
+    rows = connection.execute(
+        f"SELECT {COMMIT_COLUMNS} FROM json_each(?) JOIN commits AS c ON oid = value", (json.dumps(revisions),)
     )
+    return {row[0]: as_commit(row) for row in rows}
 
 
 def link_graph(connection: sqlite3.Connection) -> LinkGraph:
@@ -201,6 +237,19 @@ def link_graph(connection: sqlite3.Connection) -> LinkGraph:
     edges = [(path, target) for page_id, path, _ in pages for target in dict.fromkeys(targets.get(page_id, ()))]
     nodes = dict.fromkeys([*(path for _, path, _ in pages), *(target for _, target in edges)])
     return LinkGraph(list(nodes), edges)
+
+
+def broken_links(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """The names that pages link to and that no page has, with the pages that link there; both by path."""
+    found: dict[str, set[str]] = {}
+    spelled: dict[str, str] = {}
+    rows = connection.execute(
+        "SELECT link.key, link.target, source.path FROM link JOIN page AS source ON source.id = link.page_id"
+        " WHERE NOT EXISTS (SELECT 1 FROM page WHERE page.key = link.key) ORDER BY link.target, source.path"
+    )
+    for key, target, path in rows:
+        found.setdefault(spelled.setdefault(key, target), set()).add(path)
+    return {target: sorted(sources) for target, sources in found.items()}
 
 
 def links_around(connection: sqlite3.Connection, name: str) -> tuple[str, list[str], list[str]]:

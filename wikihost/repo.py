@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,6 +26,11 @@ _TREE_ENTRIES_KEPT = 10_000
 # libgit2 keeps the interpreter while it compares; beyond this it may be for seconds, in which the whole host stands.
 _COMPARED_BYTES = 128 * 1024
 _PIECE_BYTES = 256 * 1024
+# Trailers of our commits.
+AGENT = "Robot-Agent"
+VIA = "Robot-Via"
+CREDENTIAL = "Robot-Credential"
+UNDOES = "Robot-Undoes"
 _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 
 
@@ -33,7 +38,7 @@ _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 class CommitRecord:
     """A commit's metadata. `time` is the author's in epoch seconds, `offset` its zone in minutes east of UTC.
 
-    `message` is without the trailers that robot adds.
+    `message` is without the trailers that robot adds, which are in `trailers`.
     """
 
     oid: str
@@ -43,7 +48,25 @@ class CommitRecord:
     author: str
     email: str
     message: str
-    agent: str | None
+    trailers: Mapping[str, str]
+
+    @property
+    def agent(self) -> str | None:
+        return self.trailers.get(AGENT)
+
+    @property
+    def via(self) -> str | None:
+        """The door that it came through."""
+        return self.trailers.get(VIA)
+
+    @property
+    def credential(self) -> str | None:
+        return credential_of(self.trailers)
+
+    @property
+    def undoes(self) -> Sequence[str]:
+        """The commits that this one takes back."""
+        return self.trailers.get(UNDOES, "").split()
 
 
 # libgit2 maps packs into memory, a gigabyte at a time as it comes; a large push or attachment would fill ours with it.
@@ -296,7 +319,7 @@ def _replacement(path: str, start: int, gone: list[bytes], come: list[bytes]) ->
 
 def _record(commit: pygit2.Commit) -> CommitRecord:
     author = commit.author
-    message, agent = split_trailers(commit.raw_message.decode("utf-8", "replace"))
+    message, trailers = split_trailers(commit.raw_message.decode("utf-8", "replace"))
     return CommitRecord(
         oid=str(commit.id),
         parents=tuple(str(parent) for parent in commit.parent_ids),
@@ -305,19 +328,23 @@ def _record(commit: pygit2.Commit) -> CommitRecord:
         author=author.raw_name.decode("utf-8", "replace"),
         email=author.raw_email.decode("utf-8", "replace"),
         message=message,
-        agent=agent,
+        trailers=trailers,
     )
 
 
-def split_trailers(message: str) -> tuple[str, str | None]:
-    """A commit message without robot's trailers, and the agent that they name."""
+def split_trailers(message: str) -> tuple[str, Mapping[str, str]]:
+    """A commit message without robot's trailers, and these."""
     stripped = message.strip()
     rest, gap, last = stripped.rpartition("\n\n")
     matches = [_TRAILER.fullmatch(line) for line in last.splitlines()] if gap else []
     if not matches or not all(matches):
-        return stripped, None
-    values = {match[1]: match[2] for match in matches if match}
-    return rest.strip(), values.get("Robot-Agent")
+        return stripped, {}
+    return rest.strip(), {match[1]: match[2] for match in matches if match}
+
+
+def credential_of(trailers: Mapping[str, str]) -> str | None:
+    """The id of the credential that trailers name: `Robot-Credential: t_… (laptop)`."""
+    return trailers.get(CREDENTIAL, "").partition(" ")[0] or None
 
 
 def join_trailers(message: str, trailers: Iterable[tuple[str, str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wikihost.errors import EditNotApplicable, InvalidPageText, PageTooLarge
 from wikihost.markdown import page_title, split_frontmatter
 from wikihost.names import file_of
@@ -12,6 +14,7 @@ from wikihost.values import Written
 from wikihost.writer import Committed
 
 MAX_PAGE_CHARACTERS = 1_000_000
+_MAX_PLACES = 20
 
 
 def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, data: bytes, message: str) -> Plan[Written]:
@@ -56,7 +59,32 @@ def replace_once(data: bytes, old: str, new: bytes) -> bytes:
         raise EditNotApplicable(
             f"The text to replace is ambiguous: found {occurrences} occurrences. Include more of what is around it.",
             occurrences=occurrences,
+            lines=_lines_of(data, piece),
         )
     replaced = data.replace(piece, new)
     encode_text(replaced.decode("utf-8", "replace"))
     return replaced
+
+
+def rewritten(data: bytes, rewrite: Callable[[str], str]) -> bytes:
+    """The text as `rewrite` makes it. Raises `InvalidPageText` for a page whose other bytes that would not keep."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise InvalidPageText("The page is not UTF-8; only a piece of it can be replaced, or all of it.") from None
+    return encode_text(rewrite(text))
+
+
+def _lines_of(data: bytes, piece: bytes) -> list[int]:
+    """The lines, counted from 1 as `str.splitlines` does, in which the first occurrences begin."""
+    found: list[int] = []
+    line = 1
+    for before in data.split(piece, _MAX_PLACES)[:-1]:
+        line += _line_ends(before)
+        found.append(line)
+        line += _line_ends(piece)
+    return found
+
+
+def _line_ends(part: bytes) -> int:
+    return len((part.decode("utf-8", "replace") + ".").splitlines()) - 1

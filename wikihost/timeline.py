@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Literal
 
 from wikihost import query
 from wikihost.derive import NEWEST_FIRST
 from wikihost.errors import RevisionNotFound
-from wikihost.moving import source_of
+from wikihost.moving import MAX_RENAMES, redirect_of, source_of
 from wikihost.names import name_of_file
 from wikihost.plans import Snapshot
 from wikihost.reach import Reach
@@ -18,31 +19,42 @@ from wikihost.repo import CommitRecord
 from wikihost.trees import FileChange
 from wikihost.values import Changes, Commit, LoggedCommit, PageChange
 
-_MAX_RENAMES = 20
-
 
 def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Commit]:
     """The commits of a page, newest first, also under the names that it had before."""
     found: list[Commit] = []
     file, up_to = row.file, None
-    for _ in range(_MAX_RENAMES):
-        part = _history(snapshot, file, limit - len(found), up_to)
-        if not part:
+    for _ in range(MAX_RENAMES):
+        part = snapshot.ask(lambda connection: query.history(connection, file, limit - len(found), up_to=up_to))  # noqa: B023
+        came = _where_it_came(snapshot, file, part)
+        if came is None:
+            found += part
             break
-        found += part
-        first = part[-1].revision
-        record = snapshot.repository.commit(first)
-        if len(found) >= limit or not record.parents:
-            break
-        source = source_of(snapshot.repository, _touched(snapshot, record), file)
-        if source is None:
-            break
-        file, up_to = source, record.parents[0]
+        number, source, up_to = came
+        found += part[:number]
+        file = source
     return found
 
 
-def _history(snapshot: Snapshot, file: str, limit: int, up_to: str | None) -> list[Commit]:
-    return snapshot.ask(lambda connection: query.history(connection, file, limit, up_to=up_to))
+def _where_it_came(snapshot: Snapshot, file: str, commits: Sequence[Commit]) -> tuple[int, str, str] | None:
+    """How many of the commits are no older than the one that moved the page to `file`, from where, and its parent."""
+    mixed = snapshot.ask(lambda connection: query.touching_other_pages(connection, file))
+    for number, commit in enumerate(commits, start=1):
+        if commit.revision not in mixed:
+            continue
+        record = snapshot.repository.commit(commit.revision)
+        if not record.parents or not _was_free(snapshot, record.parents[0], file):
+            continue
+        source = source_of(snapshot.repository, _touched(snapshot, record), file)
+        if source is not None:
+            return number, source, record.parents[0]
+    return None
+
+
+def _was_free(snapshot: Snapshot, commit: str, file: str) -> bool:
+    """Whether nothing was at `file` then, or a redirect."""
+    blob = snapshot.repository.blob_of(commit, file)
+    return blob is None or redirect_of(snapshot.repository.read_blob(blob)) is not None
 
 
 def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
@@ -53,7 +65,7 @@ def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> 
     if after and connection.execute("SELECT 1 FROM commits WHERE oid = ?", (after,)).fetchone() is None:
         raise RevisionNotFound(f"This wiki has no revision {after}.")
     rows = connection.execute(
-        "SELECT c.id, c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent FROM commits AS c"  # noqa: S608
+        f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c"  # noqa: S608  (constants)
         " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"
         " (SELECT generation, time, oid FROM commits WHERE oid = ?1)"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?2",
@@ -61,6 +73,32 @@ def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> 
     ).fetchall()
     (total,) = connection.execute("SELECT count(*) FROM commits").fetchone()
     return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows], total
+
+
+def changes_by(connection: sqlite3.Connection, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:
+    """The commits of a credential at or after `since` by their own clock, newest first."""
+    rows = connection.execute(
+        f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c WHERE c.credential = ? AND c.time >= ?"  # noqa: S608
+        f" ORDER BY {NEWEST_FIRST} LIMIT ?",
+        (credential, int(since.timestamp()), limit),
+    ).fetchall()
+    return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows]
+
+
+def find_commit(snapshot: Snapshot, revision: str) -> LoggedCommit:
+    """A commit that the branch has, with the pages that it touched. Raises `RevisionNotFound`."""
+    oid = snapshot.repository.resolve(revision)
+
+    def look_up(connection: sqlite3.Connection) -> LoggedCommit:
+        row = connection.execute(
+            f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c WHERE oid = ?",  # noqa: S608
+            (oid,),
+        ).fetchone()
+        if row is None:
+            raise RevisionNotFound(f"This wiki has no revision {revision}.")
+        return LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0]))
+
+    return snapshot.ask(look_up)
 
 
 def _pages_of(connection: sqlite3.Connection, commit_id: int) -> list[str]:
@@ -78,7 +116,8 @@ def changes_since(snapshot: Snapshot, since: str, limit: int) -> Changes:
     base = snapshot.repository.resolve(since)
     records = list(islice(snapshot.repository.commits(base, snapshot.head), limit + 1))
     told = records[:limit]
-    found = [change for record in told for change in _changes_of(snapshot, record)]
+    commits = snapshot.ask(lambda connection: query.find_commits(connection, [record.oid for record in told]))
+    found = [change for record in told for change in _changes_of(snapshot, record, commits[record.oid])]
     return Changes(snapshot.head, found, told[-1].oid if told else base, more=len(records) > limit)
 
 
@@ -104,8 +143,8 @@ def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> 
     return Changes(snapshot.head, told, found[limit - 1][1].revision if more else snapshot.head, more=more)
 
 
-def _changes_of(snapshot: Snapshot, record: CommitRecord) -> list[PageChange]:
-    return _changes_in(snapshot, query.commit_of(record), _touched(snapshot, record))
+def _changes_of(snapshot: Snapshot, record: CommitRecord, commit: Commit) -> list[PageChange]:
+    return _changes_in(snapshot, commit, _touched(snapshot, record))
 
 
 def _changes_in(snapshot: Snapshot, commit: Commit, touched: Mapping[str, FileChange]) -> list[PageChange]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from wikihost.quota import Quota, Usage
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who a commit is by. `trailers` are appended to the message (`Robot-Agent`, `Robot-Via`)."""
+    """Who a commit is by. `trailers` are appended to the message (`Robot-Agent`, `Robot-Via`, `Robot-Credential`)."""
 
     name: str
     email: str
@@ -21,7 +22,11 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit, as history shows it. `revision` is 40 hex digits, `date` is aware (author date)."""
+    """One commit, as history shows it. `revision` is 40 hex digits, `date` is aware (author date).
+
+    `via` is the door that it came through, as far as that is known (mcp, rest, git, web). A commit that was pushed has
+    an author of its own choice; `pushed_by` is who brought it.
+    """
 
     revision: str
     author: str
@@ -29,6 +34,8 @@ class Commit:
     date: datetime
     message: str
     agent: str | None = None  # value of the Robot-Agent trailer
+    via: str | None = None
+    pushed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,53 @@ class Renamed:
     redirect: bool
     diff: str
     links_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UndonePage:
+    """What an undo does to one page and its files. `source` is the name that it has until then, where it is renamed.
+
+    `attachments` are the files that change with it, or alone.
+    """
+
+    path: str
+    kind: Literal["created", "updated", "deleted", "renamed"]
+    diff: str
+    attachments: Sequence[str] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A page that an undo of several changes leaves as it is, and the reason in a few words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An acknowledged undo of the commits `undoes`, newest first; a dry run has `changed=False` and the same pages."""
+
+    revision: str
+    changed: bool
+    undoes: Sequence[str]
+    pages: Sequence[UndonePage]
+    left_alone: Sequence[LeftAlone] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        return [page.path for page in self.pages]
+
+    @property
+    def diff(self) -> str:
+        return "".join(page.diff for page in self.pages)
+
+    @property
+    def digest(self) -> str:
+        """Equal for two undos that do the same."""
+        told = repr((list(self.undoes), list(self.pages), list(self.left_alone)))
+        return hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from threading import Lock
 
 import pygit2
 
-from wikihost import objects, trees
+from wikihost import objects, pushes, trees
+from wikihost.commits import commit_object
 from wikihost.errors import ContentError, StorageFailed, StorageFull, WikiFrozen
 from wikihost.layout import WikiHome
 from wikihost.quota import Usage, check_fit, read_quota
-from wikihost.repo import Repository, RepositoryPool, borrowing, join_trailers
+from wikihost.repo import Repository, RepositoryPool, borrowing
 from wikihost.usage import Ledger, SizeOf, difference, sizes_in
 from wikihost.values import Author
 from wikihost.worktree import WorkTree
@@ -105,9 +106,10 @@ class Held:
             if draft is not None:
                 self._check_fit(onto, draft)
 
-    def take_in(self, source: Path, *, onto: str, new: str) -> None:
+    def take_in(self, source: Path, *, onto: str, new: str, pushed_by: Author | None = None) -> None:
         """Take objects that were checked from the object directory `source`, and move the branch from `onto` to `new`.
 
+        `pushed_by` is who brings commits of others, which is noted beside them.
         Raises `WikiFrozen`, `QuotaExceeded`, `HeadMoved` when the branch is not at `onto`, `StorageFull` or
         `StorageFailed` when the disk refused; the branch is where it was then, unless the message says otherwise.
         """
@@ -118,6 +120,8 @@ class Held:
             with borrowing(git_dir, source) as both:
                 usage = self._fit(onto, both.read_tree, sizes_in(both), both.tree_of(new))
             objects.adopt_objects(source, git_dir)
+            if pushed_by is not None and new != onto:
+                pushes.note_push(self.repository, pushed_by, onto=onto, new=new)
         self._move_branch(onto=onto, new=new, usage=usage)
 
     def _move_branch(self, *, onto: str, new: str, usage: Usage) -> None:
@@ -323,25 +327,6 @@ def _store_commit(repository: Repository, head: str, draft: _Draft, author: Auth
     commit = commit_object(draft.tree, (head,), author, message, when=int(time.time()))
     objects.store_objects(repository.git, repository.git_dir, [*draft.objects.values(), commit])
     return commit.digest().hex()
-
-
-def commit_object(tree: bytes, parents: tuple[str, ...], author: Author, message: str, *, when: int) -> trees.NewObject:
-    """A commit by `author` at `when` (epoch seconds, UTC), the author's trailers at the end of the message."""
-    who = signature(author, when)
-    lines = [f"tree {tree.hex()}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
-    text = join_trailers(message.replace("\0", ""), author.trailers.items())
-    return trees.NewObject(b"commit", "\n".join([*lines, "", text]).encode("utf-8", "replace"))
-
-
-def signature(author: Author, when: int) -> str:
-    """Who and when, as git writes it into a commit; `when` in epoch seconds, UTC."""
-    return f"{_person_part(author.name) or 'unknown'} <{_person_part(author.email)}> {when} +0000"
-
-
-def _person_part(text: str) -> str:
-    """A name or address without what would end it early in a commit (as `git commit` cleans them)."""
-    visible = "".join(character for character in text if character >= " " and character not in "<>\x7f")
-    return visible.strip(" .,:;\"\\'")
 
 
 def _too_busy() -> StorageFailed:

@@ -14,7 +14,9 @@ import trio
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
 from proxy.guard import BodyRefused
 from robot.access import folder_of, may
+from robot.activity import OK, Deed, Witness
 from robot.answers import answer, answer_json, answer_text
+from robot.authorship import author_of
 from robot.contents import Contents
 from robot.git.body import Body, ClientLeft
 from robot.git.challenge import refuse_credentials
@@ -22,9 +24,11 @@ from robot.git.fetch import advertise_fetch, serve_fetch
 from robot.git.packets import Malformed, advertise_push
 from robot.git.push import PushLimits, serve_push
 from robot.git.view import git_view
-from robot.model import Action, Anonymous, Wiki, WikiRequest
+from robot.model import Action, Agent, Anonymous, Wiki, WikiRequest
 from wikihost.errors import FROZEN, StorageFailed, StorageFull
 from wikihost.layout import DataDir
+from wikihost.reach import Reach
+from wikihost.transfer import Transfer
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +71,12 @@ def parse_call(method: str, raw_path: bytes, query: bytes) -> Call | None:
 class GitDoor:
     """The ASGI application behind `/.git` of every wiki."""
 
-    def __init__(self, *, contents: Contents, data: DataDir, limits: PushLimits) -> None:
+    def __init__(self, *, contents: Contents, data: DataDir, domain: str, limits: PushLimits, witness: Witness) -> None:
         self._contents = contents
         self._data = data
+        self._domain = domain
         self._limits = limits
+        self._witness = witness
         self._fetches = trio.CapacityLimiter(MAX_FETCHES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +86,7 @@ class GitDoor:
             await answer_json(send, 404, _NOT_FOUND)
         elif await _is_let_in(request, call, send) and await _has_right_type(scope, call, send):
             try:
-                await self._serve(request.wiki, call, scope, receive, send)
+                await self._serve(request, call, scope, receive, send)
             except BodyRefused as error:
                 await answer_text(send, error.status, f"{error}.".capitalize())
             except Malformed as error:
@@ -93,17 +99,29 @@ class GitDoor:
             except ClientLeft:
                 pass
 
-    async def _serve(self, wiki: Wiki, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, request: WikiRequest, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        wiki, agent = request.wiki, request.actor if isinstance(request.actor, Agent) else None
         if call.service == _FETCH:
             await self._fetch(wiki, call, scope, receive, send)
+            if agent is not None and not call.advertise:
+                self._witness.note(Deed(wiki, agent, "git", "fetch"))
             return
         async with git_view(self._data, self._data.wiki(wiki.id)) as transfer:
-            if call.advertise:
+            if call.advertise or agent is None:  # nobody else is let in
                 told = advertise_push(transfer.head, transfer.branch)
             else:
-                body = Body(receive, scope["headers"], max_bytes=self._limits.request_bytes)
-                told = await serve_push(transfer, body, self._contents, wiki, self._limits)
+                told = await self._push(
+                    wiki, agent, transfer, Body(receive, scope["headers"], max_bytes=self._limits.request_bytes)
+                )
         await answer(send, 200, call.headers, told)
+
+    async def _push(self, wiki: Wiki, agent: Agent, transfer: Transfer, body: Body) -> bytes:
+        by = author_of(agent, self._domain, "git")
+        pushed = await serve_push(transfer, body, self._contents, wiki, self._limits, by)
+        if pushed.asked:
+            outcome = OK if pushed.revision else "push_refused"
+            self._witness.note(Deed(wiki, agent, "git", "push", outcome=outcome, revision=pushed.revision))
+        return pushed.answer
 
     async def _fetch(self, wiki: Wiki, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         asked = values_of(scope["headers"], b"git-protocol")
@@ -144,7 +162,7 @@ async def _is_let_in(request: WikiRequest, call: Call, send: Send) -> bool:
     elif not may(request.actor, Action.READ, request.wiki):
         await answer_json(send, 404, _NOT_FOUND)
     elif folder is not None:
-        sentence = f"This token reaches only pages under {folder}, and git gives the whole wiki: use the API or MCP."
+        sentence = f"{Reach(folder).sentence}, and git gives the whole wiki: use MCP or the API."
         await answer_text(send, 403, sentence)
     elif request.wiki.is_frozen:
         await answer_text(send, 403, FROZEN)

@@ -35,6 +35,7 @@ from wikihost.errors import QuotaExceeded, WikiFrozen
 from wikihost.pushed import PushRefused, check_push
 from wikihost.repo import Repository
 from wikihost.transfer import Transfer
+from wikihost.values import Author
 from wikihost.writer import HeadMoved, storage_errors
 
 log = logging.getLogger(__name__)
@@ -53,8 +54,22 @@ class PushLimits:
     file_bytes: int
 
 
-async def serve_push(transfer: Transfer, body: Body, contents: Contents, wiki: Wiki, limits: PushLimits) -> bytes:
-    """Take one push; the bytes to answer with status 200.
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What came of a push: the bytes to answer with status 200, and the wiki's new head.
+
+    `revision` is None for a push that was refused, and for a question whether it would be let in (not `asked`).
+    """
+
+    answer: bytes
+    asked: bool = True
+    revision: str | None = None
+
+
+async def serve_push(
+    transfer: Transfer, body: Body, contents: Contents, wiki: Wiki, limits: PushLimits, pushed_by: Author
+) -> Pushed:
+    """Take one push by `pushed_by`.
 
     Raises `Malformed`, `BodyRefused`, `ClientLeft`, `StorageFull`, `StorageFailed`; the wiki is as it was then.
     """
@@ -62,19 +77,19 @@ async def serve_push(transfer: Transfer, body: Body, contents: Contents, wiki: W
     start = await trio.to_thread.run_sync(_read_start, transfer.body)
     head = parse_push(start)
     if not head.commands:
-        return b""  # git asks so whether it is let in, before it sends much
+        return Pushed(b"", asked=False)  # git asks so whether it is let in, before it sends much
     refusals = [refusal_of(command, transfer) for command in head.commands]
     if any(refusals):
-        return report(head, [refusal or "not pushed, since another ref was refused" for refusal in refusals])
+        return Pushed(report(head, [refusal or "not pushed, since another ref was refused" for refusal in refusals]))
     try:
         await _unpack(transfer, head, size)
         await _check(transfer, head.commands[0].new, limits.file_bytes)
-        await _take_in(transfer, head.commands[0].new, contents, wiki)
+        await _take_in(transfer, head.commands[0].new, contents, wiki, pushed_by)
     except (PushRefused, QuotaExceeded, WikiFrozen) as error:
-        return report(head, [str(error)] * len(head.commands))
+        return Pushed(report(head, [str(error)] * len(head.commands)))
     except HeadMoved:
-        return report(head, [_MOVED] * len(head.commands))
-    return report(head, [None] * len(head.commands))
+        return Pushed(report(head, [_MOVED] * len(head.commands)))
+    return Pushed(report(head, [None] * len(head.commands)), revision=head.commands[0].new)
 
 
 def refusal_of(command: Command, transfer: Transfer) -> str | None:
@@ -141,8 +156,8 @@ async def _check(transfer: Transfer, new: str, max_file_bytes: int) -> None:
     await trio.to_thread.run_sync(check)
 
 
-async def _take_in(transfer: Transfer, new: str, contents: Contents, wiki: Wiki) -> None:
+async def _take_in(transfer: Transfer, new: str, contents: Contents, wiki: Wiki, pushed_by: Author) -> None:
     def take_in(content: Content) -> None:
-        content.take_in(transfer.objects, onto=transfer.head, new=new)
+        content.take_in(transfer.objects, onto=transfer.head, new=new, pushed_by=pushed_by)
 
     await contents.change(wiki, take_in)

@@ -2,16 +2,19 @@
 
 Layers, each importing only those above it:
 
-    schemas       arguments and results as pydantic models; the JSON schemas come from them
+    render        results as short text: what all have in common, and how long a result may be (pure)
+    schemas       arguments and results: what all have in common, and the JSON schemas made of them (pure)
     challenge     how a request without a good token is refused, also by the front and REST
-    failures      content errors as sentences with a next step
-    render        results as short text
-    sections      a section of a page by its heading (pure)
+    failures      content errors and wrong arguments as sentences with a next step (pure)
+    sections      a section of a page by its heading, and the text with another in its place (pure)
     uris          addresses of pages and attachments as resources (pure)
     paging        lists in parts (pure)
     keeping       how long an answer may be kept (pure)
     call          one request: the wiki, who acts, and the parts that do the work
-    tools         the tools
+    tool          what a tool is, and what it answers
+    addresses     where a page or a file is found outside of an answer (pure)
+    nearest       names near to one that no page has
+    tools         the tools, a file for each theme, and the table of them
     resources     pages and attachments as resources
     introduction  how a wiki introduces itself
     prompts       the prompts

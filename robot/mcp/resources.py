@@ -16,8 +16,8 @@ from robot.mcp.call import Call, Calls
 from robot.mcp.failures import explain
 from robot.mcp.keeping import NAMES_MS, SETTLED_MS, TEXT_MS, kept
 from robot.mcp.paging import cursor_of, name_in, refuse_cursor
-from robot.mcp.render import MAX_CONTENT_CHARS, one_line
-from robot.rest.answers import mime_type
+from robot.mcp.render import MAX_CONTENT_BYTES, cut, one_line
+from wikihost.attachments import mime_type
 from wikihost.content import Content
 from wikihost.errors import ContentError
 from wikihost.values import Attachment, Page, PageSummary
@@ -120,11 +120,12 @@ def page_contents(uri: str, page: Page) -> dict[str, Any]:
 
 
 def _bounded_text(page: Page) -> str:
-    if len(page.text) <= MAX_CONTENT_CHARS:
+    beginning = cut(page.text, MAX_CONTENT_BYTES)
+    if beginning == page.text:
         return page.text
-    whole = page.text[:MAX_CONTENT_CHARS].splitlines(keepends=True)[:-1]
+    whole = beginning.splitlines(keepends=True)[:-1]
     if not whole:
-        return f"(Only the beginning of the first line, which is very long.)\n\n{page.text[:MAX_CONTENT_CHARS]}"
+        return f"(Only the beginning of the first line, which is very long.)\n\n{beginning}"
     notice = f"(Only the first {len(whole)} lines: read on with read_note, path {page.path!r}, offset {len(whole)}.)"
     return f"{notice}\n\n{''.join(whole)}"
 

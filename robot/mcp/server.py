@@ -26,21 +26,29 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from robot.activity import OK, Deed, Witness
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
+from robot.mcp.done import Done, commit_made, pages_named
 from robot.mcp.failures import ToolFailed, explain, explain_arguments
 from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
+from robot.mcp.nearest import explain_missing
 from robot.mcp.paging import refuse_cursor
 from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
 from robot.mcp.render import one_line
 from robot.mcp.resources import WikiResources
-from robot.mcp.schemas import json_schema
-from robot.mcp.tools import TOOLS, Tool
+from robot.mcp.schemas import OnPage, json_schema
+from robot.mcp.tool import Tool
+from robot.mcp.tools import TOOLS
+from robot.model import Agent
 from robot.search.values import SearchError
-from wikihost.errors import FROZEN, ContentError
+from wikihost.errors import FROZEN, ContentError, PageNotFound
+
+# The first protocol version with links to resources in results; older clients would choke on them.
+LINKS_SINCE = "2025-06-18"
 
 _READS_ONLY = "This token may only read. Ask the wiki's owner for a token that may write."
 
@@ -66,8 +74,9 @@ _ALL_TOOLS = [_listed(tool) for tool in TOOLS]
 class WikiTools:
     """The request handlers: they turn a request into a `Call`, and what comes of it into a result."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, witness: Witness) -> None:
         self._calls = calls
+        self._witness = witness
 
     async def list_tools(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -87,8 +96,14 @@ class WikiTools:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {one_line(params.name, 60)}")
         call = self._calls.of(context)
         if tool.writes and not call.may_write:
-            return _failed(FROZEN if call.wiki.is_frozen else _READS_ONLY)
-        return await _run(tool, call, params.arguments or {})
+            refused = ("frozen", FROZEN) if call.wiki.is_frozen else ("forbidden", _READS_ONLY)
+            done = Done(_failed(refused[1]), refused[0])
+        else:
+            done = await run_tool(tool, call, params.arguments or {}, context.protocol_version)
+        if isinstance(call.actor, Agent):
+            deed = Deed(call.wiki, call.actor, "mcp", tool.name, done.pages, done.outcome, done.revision)
+            self._witness.note(deed)
+        return done.result
 
 
 async def accept_level(_context: ServerRequestContext[Any, Any], _params: SetLevelRequestParams) -> HandlerResult:
@@ -96,36 +111,50 @@ async def accept_level(_context: ServerRequestContext[Any, Any], _params: SetLev
     return {}
 
 
-async def _run(tool: Tool, call: Call, arguments: Mapping[str, Any]) -> HandlerResult:
+async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protocol: str) -> Done:
+    """The result of a call (MCP, "Tools"), failures included, for a client that speaks that protocol version."""
     try:
-        result, text = await tool.run(call, tool.arguments.model_validate(arguments))
+        asked = tool.arguments.model_validate(arguments)
     except ValidationError as error:
-        return _failed(explain_arguments(tool.name, error, list(tool.arguments.model_fields)))
+        sentence = explain_arguments(tool.name, error, list(tool.arguments.model_fields))
+        return Done(_failed(sentence), "invalid_arguments")
+    pages = pages_named(asked)
+    try:
+        answer = await tool.run(call, asked)
+    except PageNotFound as error:
+        told = await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error)
+        return Done(_failed(told), error.code, pages)
     except ContentError as error:
-        return _failed(explain(error))
-    except (ToolFailed, SearchError) as error:
-        return _failed(str(error))
-    structured = result.model_dump(mode="json", exclude_none=True)
-    return {**_content(text), "structuredContent": structured, "isError": False}
+        return Done(_failed(explain(error)), error.code, pages)
+    except ToolFailed as error:
+        return Done(_failed(str(error)), "refused", pages)
+    except SearchError as error:
+        return Done(_failed(str(error)), "search_unavailable", pages)
+    blocks = [block for block in answer.more if protocol >= LINKS_SINCE or block["type"] != "resource_link"]
+    structured = answer.result.model_dump(mode="json", exclude_none=True)
+    result = {
+        "resultType": "complete",
+        "content": [{"type": "text", "text": answer.text}, *blocks],
+        "structuredContent": structured,
+        "isError": False,
+    }
+    return Done(result, OK, pages, commit_made(structured) if tool.writes else None)
 
 
-def _failed(sentence: str) -> HandlerResult:
-    return {**_content(sentence), "isError": True}
+def _failed(sentence: str) -> dict[str, Any]:
+    return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
-def _content(text: str) -> dict[str, Any]:
-    return {"resultType": "complete", "content": [{"type": "text", "text": text}]}
-
-
-def create_server(calls: Calls, listening: Listening) -> Server[Any]:
-    """The server with its handlers."""
+def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
+    """The server with its handlers; `witness` hears of each call of a tool."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    tools, resources, prompts, names = WikiTools(calls), WikiResources(calls), WikiPrompts(calls), PageNames(calls)
+    tools, resources = WikiTools(calls, witness), WikiResources(calls)
+    prompts, names = WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)
     server.add_request_handler("resources/list", PaginatedRequestParams, resources.list_resources)

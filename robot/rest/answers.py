@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import mimetypes
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -29,6 +28,7 @@ from robot.rest.shapes import (
     ChangeEntry,
     ChangeList,
     Changelog,
+    ChangeUndone,
     CommitEntry,
     Edited,
     History,
@@ -42,6 +42,7 @@ from robot.rest.shapes import (
     Put,
 )
 from robot.search.values import FindAnswer, Passage, ReindexStatus, SemanticAnswer
+from wikihost.attachments import mime_type
 from wikihost.values import (
     Attached,
     Attachment,
@@ -55,13 +56,12 @@ from wikihost.values import (
     Renamed,
     SearchHit,
     SearchHits,
+    Undone,
     Written,
 )
 
 # One of `shapes`: to mypy, each of them is such a mapping.
 Json = Mapping[str, object]
-
-_TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 
 
 def answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
@@ -186,6 +186,18 @@ def renamed(done: Renamed, *, dry_run: bool) -> PageRenamed:
     return body
 
 
+def undone(done: Undone, *, dry_run: bool) -> ChangeUndone:
+    body: ChangeUndone = {
+        "undone": done.undoes[0],
+        "pages_affected": done.paths,
+        "revision": None if dry_run else done.revision,
+        "diff": done.diff,
+    }
+    if dry_run:
+        body["dry_run"] = True
+    return body
+
+
 def attachment_list(path: str, files: Sequence[Attachment], cursor: str, limit: int) -> AttachmentList:
     rest = [file for file in files if file.filename > cursor]
     shown = [_attachment(file) for file in rest[:limit]]
@@ -235,10 +247,6 @@ def attachment_removed(done: Removed, *, dry_run: bool) -> AttachmentRemoved:
     return body
 
 
-def mime_type(filename: str) -> str:
-    return _TYPES.guess_type(filename)[0] or "application/octet-stream"
-
-
 def history(path: str, commits: Sequence[Commit], limit: int) -> History:
     """`commits` is one longer than `limit` where there are more."""
     body: History = {"path": path, "history": [commit(entry) for entry in commits[:limit]]}
@@ -268,10 +276,9 @@ def changes(found: Changes) -> ChangeList:
             "author": change.commit.author,
             "date": change.commit.date.isoformat(),
         }
+        _add_ways(entry, change.commit)
         if change.source:
             entry["from"] = change.source
-        if change.commit.agent:
-            entry["agent"] = change.commit.agent
         told.append(entry)
     return {"head": found.head, "changes": told, "cursor": found.last, "more": found.more}
 
@@ -290,9 +297,18 @@ def commit(entry: Commit) -> CommitEntry:
         "date": entry.date.isoformat(),
         "message": entry.message,
     }
-    if entry.agent:
-        body["agent"] = entry.agent
+    _add_ways(body, entry)
     return body
+
+
+def _add_ways(body: CommitEntry | ChangeEntry, commit: Commit) -> None:
+    """How a commit came to be, as far as that is known."""
+    if commit.agent:
+        body["agent"] = commit.agent
+    if commit.via:
+        body["via"] = commit.via
+    if commit.pushed_by:
+        body["pushed_by"] = commit.pushed_by
 
 
 def search(query: str, found: SearchHits, offset: int) -> SearchAnswer:

@@ -14,10 +14,11 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from robot import access
+from robot.activity import Witness
 from robot.contents import Contents
 from robot.mcp.challenge import unauthorized
 from robot.model import Action, Anonymous
-from robot.rest import about, attachments, pages, refusals, searching, wiki
+from robot.rest import about, attachments, pages, refusals, searching, undoing, wiki
 from robot.rest.about import AboutRoutes
 from robot.rest.answers import answer
 from robot.rest.attachments import MAX_JSON_BYTES, AttachmentRoutes
@@ -30,7 +31,10 @@ from robot.rest.pages import PageRoutes
 from robot.rest.reach import CallersContents
 from robot.rest.refusals import Refused
 from robot.rest.searching import SearchRoutes
+from robot.rest.shapes import ErrorAnswer
+from robot.rest.undoing import UndoRoutes
 from robot.rest.wiki import WikiRoutes
+from robot.rest.witnessing import remember_outcome, witness_requests
 from robot.search.values import SearchError
 from wikihost.errors import FROZEN, ContentError
 
@@ -43,6 +47,7 @@ OPERATIONS = (
     *pages.OPERATIONS,
     *attachments.OPERATIONS,
     *wiki.OPERATIONS,
+    *undoing.OPERATIONS,
     *searching.OPERATIONS,
     *about.OPERATIONS,
 )
@@ -59,7 +64,9 @@ class RestApp(QuartTrio):
         await super().asgi_app(scope, receive, send)
 
 
-def create_rest_app(*, contents: Contents, search: SearchService, domain: str, spool: Path) -> QuartTrio:
+def create_rest_app(
+    *, contents: Contents, search: SearchService, domain: str, spool: Path, witness: Witness
+) -> QuartTrio:
     """The application for `/api/v1/*` of every wiki host; the front puts a `WikiRequest` into the scope.
 
     Bodies that are too large to keep in memory wait in nameless files in the folder `spool`.
@@ -73,10 +80,12 @@ def create_rest_app(*, contents: Contents, search: SearchService, domain: str, s
     add_routes(app, pages.OPERATIONS, PageRoutes(reached, changing, bodies))
     add_routes(app, attachments.OPERATIONS, AttachmentRoutes(reached, changing, bodies, Downloads(spool)))
     add_routes(app, wiki.OPERATIONS, WikiRoutes(reached))
+    add_routes(app, undoing.OPERATIONS, UndoRoutes(changing))
     add_routes(app, searching.OPERATIONS, SearchRoutes(reached, search))
     add_routes(app, about.OPERATIONS, AboutRoutes(OPERATIONS))
     _guard(app)
     _answer_errors(app)
+    witness_requests(app, witness)
     return app
 
 
@@ -118,17 +127,17 @@ def _answer_errors(app: QuartTrio) -> None:
     """Register one handler for each family of errors; all answers are JSON."""
 
     async def content_error(error: ContentError) -> Response:
-        return answer(*refusals.of_content(error))
+        return _failure(*refusals.of_content(error))
 
     async def search_error(error: SearchError) -> Response:
-        return answer(*refusals.of_search(error))
+        return _failure(*refusals.of_search(error))
 
     async def refused(error: Refused) -> Response:
-        return answer(error.status, {"error": str(error), "code": error.code}, error.headers)
+        return _failure(error.status, {"error": str(error), "code": error.code}, error.headers)
 
     async def http_error(error: HTTPException) -> Response:
         status, body = refusals.of_http(error.code or 500)
-        return answer(status, body, _allow(error) if isinstance(error, MethodNotAllowed) else None)
+        return _failure(status, body, _allow(error) if isinstance(error, MethodNotAllowed) else None)
 
     async def unexpected(error: Exception) -> Response:
         log.error("request %s failed", wiki_request().request_id, exc_info=error)
@@ -139,6 +148,11 @@ def _answer_errors(app: QuartTrio) -> None:
     app.register_error_handler(Refused, refused)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
+
+
+def _failure(status: int, body: ErrorAnswer, headers: Mapping[str, str] | None = None) -> Response:
+    remember_outcome(status, body)
+    return answer(status, body, headers)
 
 
 def routable_path(raw_path: bytes) -> str:

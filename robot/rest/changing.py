@@ -25,6 +25,7 @@ from robot.rest.bodies import acting, wiki_request
 from robot.rest.conditions import etag
 from robot.rest.operations import KEY
 from robot.rest.refusals import Refused
+from robot.rest.witnessing import remember_outcome
 from wikihost.content import Content
 from wikihost.errors import ContentError, QuotaExceeded, WikiFrozen
 from wikihost.replays import Claim, KeptAnswer
@@ -122,4 +123,5 @@ def _claim(actor: Person | Agent, key: str, asked: tuple[bytes, ...]) -> Claim:
 
 
 def _response(reply: Reply, headers: dict[str, str] | None = None) -> Response:
+    remember_outcome(reply.status, reply.body)
     return answer(reply.status, reply.body, {**(etag(reply.revision) if reply.revision else {}), **(headers or {})})

@@ -18,7 +18,7 @@ from robot.rest import answers
 from robot.rest.bodies import IN_MEMORY_BYTES
 from robot.rest.conditions import etag
 from robot.rest.refusals import Refused
-from wikihost.attachments import MAX_ATTACHMENT_BYTES
+from wikihost.attachments import MAX_ATTACHMENT_BYTES, mime_type
 from wikihost.content import Content
 from wikihost.values import Attachment
 from wikihost.writer import storage_errors
@@ -79,7 +79,7 @@ class Waiting(ResponseBody):
 
 def as_it_is(file: Attachment, body: Waiting) -> Response:
     """The bytes or the range that was asked for; as a download, unless it is an image that can hold no script."""
-    kind = answers.mime_type(file.filename)
+    kind = mime_type(file.filename)
     placed = "inline" if kind in _SHOWN else "attachment"
     headers = {
         "Accept-Ranges": "bytes",

@@ -38,6 +38,11 @@ _PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "string", "format": "page-name", "minLength": 1},
         "example": "Runbooks/Pump stops",
     },
+    "revision": {
+        "description": "A commit, by 7 to 40 digits.",
+        "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{7,40}$"},
+        "example": "3f2a9c0d",
+    },
     "filename": {
         "description": "The file's name.",
         "schema": {"type": "string", "format": "file-name", "minLength": 1},

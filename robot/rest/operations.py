@@ -76,7 +76,7 @@ class Operation:
     @property
     def rule(self) -> str:
         """The address as Quart's router takes it: a page's name may go over slashes."""
-        return PREFIX + re.sub(r"\{name\}", "<path:name>", self.path).replace("{filename}", "<filename>")
+        return PREFIX + re.sub(r"\{(\w+)\}", r"<\1>", self.path.replace("{name}", "<path:name>"))
 
 
 def add_routes(app: Quart, operations: Sequence[Operation], handlers: object) -> None:

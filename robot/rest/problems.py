@@ -36,6 +36,9 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "revision_required": Problem(409, "The page exists. Read it, and send the revision that you read."),
     "page_exists": Problem(409, "Something stands where it is to go. Choose another name, or remove that first."),
+    "undo_refused": Problem(
+        409, "The change cannot be taken back: later ones are in the way, or nothing of it is left. Read the sentence."
+    ),
     "idempotency_in_progress": Problem(409, "The first request with this key is at work. Ask again in a moment."),
     "reindex_running": Problem(409, "A re-index is running. Wait for it, or cancel it."),
     "page_too_large": Problem(413, "A page can have at most 1,000,000 characters. Split it."),

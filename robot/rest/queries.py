@@ -141,6 +141,10 @@ class Change(Query):
     dry_run: DryRun = False
 
 
+class UndoChange(Change):
+    commit_message: Annotated[Message | None, Field(description="Why, for the history.")] = None
+
+
 class WritePage(Change):
     redirect: FollowRedirect = True
 

@@ -71,6 +71,14 @@ class Health(TypedDict):
     status: Literal["ok"]
 
 
+Program = Annotated[str, Field(description="The program that made it, if one did.", examples=["Claude Code"])]
+Via = Annotated[str, Field(description="The door that it came through, if known.", examples=["mcp"])]
+PushedBy = Annotated[
+    str,
+    Field(description="Of a commit that was pushed: who brought it, since its author is the pusher's choice."),
+]
+
+
 class CommitEntry(TypedDict):
     """One commit."""
 
@@ -78,7 +86,9 @@ class CommitEntry(TypedDict):
     author: Annotated[str, Field(examples=["Ada Lopez"])]
     date: Instant
     message: Annotated[str, Field(examples=["Shorter interval for the pump seal"])]
-    agent: NotRequired[Annotated[str, Field(description="The program that made it, if one did.", examples=["laptop"])]]
+    agent: NotRequired[Program]
+    via: NotRequired[Via]
+    pushed_by: NotRequired[PushedBy]
 
 
 class PageAnswer(TypedDict):
@@ -165,6 +175,16 @@ class PageRenamed(TypedDict):
     diff: NotRequired[Annotated[Diff, Field(description="For a dry run: what would change.")]]
 
 
+class ChangeUndone(TypedDict):
+    """A change that was taken back."""
+
+    undone: Annotated[Revision, Field(description="The commit that was undone.")]
+    pages_affected: Annotated[Names, Field(description="The pages that change; an attachment counts as its page.")]
+    revision: MadeRevision
+    diff: Diff
+    dry_run: NotRequired[DryRun]
+
+
 class History(TypedDict):
     """The commits of a page, newest first, also under its older names."""
 
@@ -196,7 +216,9 @@ ChangeEntry = TypedDict(
         "from": NotRequired[Annotated[str, Field(description="Of a renamed page: its old name.")]],
         "revision": Revision,
         "author": Annotated[str, Field(examples=["Ada Lopez"])],
-        "agent": NotRequired[Annotated[str, Field(description="The program that made it, if one did.")]],
+        "agent": NotRequired[Program],
+        "via": NotRequired[Via],
+        "pushed_by": NotRequired[PushedBy],
         "date": Instant,
     },
 )

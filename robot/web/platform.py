@@ -10,11 +10,13 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from robot.activity import Activity
 from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database, DatabaseBusy, DatabaseFull
 from robot.imports.jobs import Imports
 from robot.signin.sessions import Sessions
+from robot.web.activity_pages import activity_pages
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
@@ -30,6 +32,7 @@ from robot.web.revoke_pages import revoke_pages
 from robot.web.settings_pages import settings_pages
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
+from robot.web.undo_pages import undo_pages
 from robot.web.visitor import NoSuchWiki, SignInNeeded
 from robot.web.wiki_pages import Reindexer, wiki_pages
 from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
@@ -56,6 +59,7 @@ def create_platform_app(
     address: PublicAddress,
     sessions: Sessions,
     contents: Contents,
+    activity: Activity,
     max_wikis_per_user: int,
     default_quota: Quota,
     reindexer: Reindexer,
@@ -83,6 +87,8 @@ def create_platform_app(
         settings_pages(db=db, address=address, sessions=sessions, contents=contents),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),
+        activity_pages(db=db, address=address, sessions=sessions, activity=activity),
+        undo_pages(db=db, address=address, sessions=sessions, contents=contents, activity=activity),
         import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
         export_pages(db=db, address=address, sessions=sessions),
     ):

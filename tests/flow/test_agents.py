@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from robot.mcp.tools import TOOLS
 from tests.harness import Robot, robot_command
 
 pytestmark = pytest.mark.flow
@@ -43,16 +45,7 @@ def new_name(prefix: str) -> str:
 async def test_the_real_client_writes_a_page_that_every_door_shows(robot: Robot, mode: str) -> None:
     name = new_name("Agents/Written by agent")
     async with mcp_client(robot, mode=mode) as client:
-        tools = {tool.name for tool in (await client.list_tools()).tools}
-        assert tools >= {
-            "read_note",
-            "write_note",
-            "edit_note",
-            "list_notes",
-            "search_notes",
-            "semantic_search",
-            "get_wiki_info",
-        }
+        assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in TOOLS]
         assert "Created" in await call(client, "write_note", path=name, content="# Tide tables\n\nThe harbour pilot.")
         assert "harbour pilot" in await call(client, "read_note", path=name)
         assert name in await call(client, "search_notes", query="harbour pilot")
@@ -64,6 +57,33 @@ async def test_the_real_client_writes_a_page_that_every_door_shows(robot: Robot,
         shown = browser.get(f"/{name}", headers={"Accept": "text/html"})
     assert shown.status_code == 200
     assert "The harbour pilot." in shown.text
+
+
+async def test_an_agent_looks_after_a_page_and_takes_a_change_back(robot: Robot) -> None:
+    name, moved = new_name("Agents/Log"), new_name("Agents/Journal")
+    async with mcp_client(robot) as client:
+        start = (await client.call_tool("get_wiki_info", {})).structured_content["head"]
+        await call(client, "write_note", path=name, content="# Log\n\n## Monday\n\nCalm.\n")
+        await call(client, "append_note", path=name, section="Monday", content="Wind.")
+        image = base64.b64encode(b"\x89PNG\r\n").decode()
+        assert "(6 bytes)" in await call(client, "upload_attachment", path=name, filename="tide.png", content=image)
+        await call(client, "rename_note", path=name, new_path=moved)
+        deleted = (await client.call_tool("delete_note", {"path": moved})).structured_content["revision"]
+        assert f"Undid {deleted[:8]}" in await call(client, "undo_change", revision=deleted)
+        file = await client.call_tool("download_attachment", {"path": moved, "filename": "tide.png"})
+        assert [(block.type, getattr(block, "data", "")) for block in file.content[1:]] == [("image", image)]
+        told = (await client.call_tool("get_changes", {"since": start})).structured_content["changes"]
+        mine = [(change["path"], change["change"]) for change in told if change["path"] in (name, moved)]
+        assert mine == [
+            (name, "created"),
+            (name, "updated"),
+            (moved, "renamed"),
+            (moved, "deleted"),
+            (moved, "created"),
+        ]
+        assert "Calm.\nWind.\n" in await call(client, "read_note", path=moved)
+    with robot.client() as browser:
+        assert "Wind." in browser.get(f"/{moved}", headers={"Accept": "text/html"}).text
 
 
 def test_a_save_in_the_browser_is_at_once_what_an_agent_reads(robot: Robot) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,25 @@ def test_a_shallow_clone_can_be_deepened(robot: Robot, git: Git) -> None:
     assert shallow("rev-list", "--count", "HEAD") == "1"
     shallow("fetch", "-q", "--unshallow")
     assert shallow("rev-list", "--count", "HEAD") == writer("rev-list", "--count", "HEAD")
+
+
+def test_pushed_commits_keep_their_author_and_it_is_told_who_pushed(robot: Robot, git: Git, private: str) -> None:
+    copy = git.clone(address(robot, private, "secret"), "copy")
+    head = copy.write({"Pushed.md": "By Grace."}, "From outside")
+    copy("push", "-q")
+    with robot.agent(private, robot.wiki_origin("secret")) as script:
+        [entry] = script.get("/api/v1/pages/Pushed/history").json()["history"]
+        [change] = script.get("/api/v1/changes", params={"since": copy("rev-parse", "HEAD^")}).json()["changes"]
+    for told in (entry, change):
+        assert (told["revision"], told["author"], told["via"]) == (head, "Grace", "git")
+        assert told["pushed_by"].startswith("Keeper (")
+    with sqlite3.connect(robot.data / "robot.db") as db:
+
+        def is_written_down() -> bool:
+            asked = "SELECT operation, revision FROM agent_calls WHERE door = 'git' AND outcome = 'ok'"
+            return {("push", head), ("fetch", None)} <= set(db.execute(asked))
+
+        wait_until(is_written_down, 10, "what was done is written down")
 
 
 def test_a_push_from_a_shallow_clone(robot: Robot, git: Git) -> None:

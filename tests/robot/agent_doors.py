@@ -18,6 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from quart_trio import QuartTrio
 
 from proxy.guard import shield_final_send
+from robot.activity import Deed
 from robot.contents import Contents
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
@@ -26,11 +27,11 @@ from robot.mcp.server import create_server
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.search.values import Passage, ReindexRunning, ReindexStatus, SemanticAnswer
+from robot.search.values import FindAnswer, Finding, FindMode, Passage, ReindexRunning, ReindexStatus, SemanticAnswer
 from wikihost.content import Content
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki
-from wikihost.values import Author
+from wikihost.values import Author, SearchHit
 
 DOMAIN = "robot.test"
 ORIGIN = "http://notes.robot.test"
@@ -43,8 +44,8 @@ def a_wiki(visibility: Visibility = Visibility.PRIVATE) -> Wiki:
     return Wiki("w1", "notes", "Field Notes", "Where the team keeps what it learnt.", visibility, LONG_AGO)
 
 
-def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1") -> Agent:
-    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None)
+def an_agent(*scopes: Scope, role: Role = Role.EDITOR, wiki_id: str = "w1", folder: str | None = None) -> Agent:
+    token = Token("t1", wiki_id, ADA.id, "laptop", frozenset(scopes), LONG_AGO, None, None, folder)
     return Agent(ADA, role, token, client="laptop")
 
 
@@ -68,6 +69,13 @@ class StandInSearch:
         self.asked.append((text, limit, max_chunks_per_page))
         return SemanticAnswer(self.answers[:limit], "semantic", "f" * 40, "f" * 40)
 
+    async def find(self, wiki: Wiki, text: str, *, mode: FindMode, limit: int, offset: int = 0) -> FindAnswer:
+        found = [
+            Finding(SearchHit(each.path, each.title, each.snippet, 0.5), 0.5, None, 0.5)
+            for each in self.answers[offset : offset + limit]
+        ]
+        return FindAnswer(found, len(self.answers), mode, 0.5, "f" * 40, "f" * 40)
+
     def start_reindex(self, wiki: Wiki) -> None:
         if self.running:
             raise ReindexRunning("running already")
@@ -88,6 +96,16 @@ def a_passage(path: str, text: str) -> Passage:
 
 
 @dataclass
+class Noted:
+    """Remembers what it was told of."""
+
+    deeds: list[Deed] = field(default_factory=list)
+
+    def note(self, deed: Deed) -> None:
+        self.deeds.append(deed)
+
+
+@dataclass
 class Doors:
     """Both doors of one wiki, with the content behind them."""
 
@@ -97,6 +115,7 @@ class Doors:
     mcp: McpEndpoint
     listening: Listening
     rest: QuartTrio
+    noted: Noted
     actors: dict[str, Actor] = field(default_factory=lambda: dict(ACTORS))
 
     def request_of(self, scope: MutableMapping[str, Any]) -> WikiRequest:
@@ -129,7 +148,7 @@ def open_doors(
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Doors:
     """A new wiki under `root`, with both doors not yet running."""
-    data, wiki, stand_in = DataDir(root), a_wiki(visibility), StandInSearch()
+    data, wiki, stand_in, noted = DataDir(root), a_wiki(visibility), StandInSearch(), Noted()
     pages = {"Welcome": "Welcome."}
     create_wiki(data.wiki(wiki.id), name=wiki.name, description=wiki.description, author=AUTHOR, pages=pages)
     contents = Contents(data)
@@ -140,14 +159,15 @@ def open_doors(
 
     listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
     contents.subscribe(listening.notify)
-    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening)), listening)
+    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening, noted)), listening)
     doors = Doors(
         wiki,
         contents,
         stand_in,
         mcp,
         listening,
-        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root),
+        create_rest_app(contents=contents, search=service, domain=DOMAIN, spool=root, witness=noted),
+        noted,
     )
     return doors
 

@@ -16,6 +16,7 @@ from quart_trio import QuartTrio
 
 from robot.access import role_of
 from robot.accounts import create_user
+from robot.activity import Activity, ActivityLimits
 from robot.address import PublicAddress
 from robot.contents import Contents
 from robot.db import Database
@@ -68,6 +69,7 @@ class SmallHost:
     contents: Contents
     reindexed: Reindexed
     imports: Imports
+    activity: Activity
     platform: QuartTrio
     wiki_auth: QuartTrio
     ada: User
@@ -117,12 +119,14 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             limits=SourceLimits(UPLOAD_BYTES),
             repositories=Repositories(Door(), max_bytes=UPLOAD_BYTES),
         )
+        activity = Activity(db, ActivityLimits(90, 1_000))
         platform = create_platform_app(
             db=db,
             data=data,
             address=ADDRESS,
             sessions=sessions,
             contents=contents,
+            activity=activity,
             max_wikis_per_user=5,
             default_quota=Quota(),
             reindexer=reindexed,
@@ -132,7 +136,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
         wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
-        yield SmallHost(data, db, sessions, contents, reindexed, imports, platform, wiki_auth, ada, eve)
+        yield SmallHost(data, db, sessions, contents, reindexed, imports, activity, platform, wiki_auth, ada, eve)
     finally:
         contents.close_all()
         db.close()

@@ -34,11 +34,15 @@ async def test_display_names_that_would_break_a_commit_are_refused(host: SmallHo
 
 async def test_commits_name_the_person_and_the_agent(host: SmallHost) -> None:
     person = author_of(Person(host.ada, Role.EDITOR), "wiki.test", "web")
-    assert (person.name, person.email, person.trailers) == ("Ada Lovelace", "ada@users.wiki.test", {})
-    token = Token("t_1", "w_1", host.ada.id, "t", frozenset({Scope.WRITE}), moment(0), None, None)
+    assert (person.name, person.email, person.trailers) == ("Ada Lovelace", "ada@users.wiki.test", {"Robot-Via": "web"})
+    token = Token("t_1", "w_1", host.ada.id, "Ada's laptop", frozenset({Scope.WRITE}), moment(0), None, None)
     agent = author_of(Agent(host.ada, Role.EDITOR, token, "Claude Code"), "wiki.test", "mcp")
     assert (agent.name, agent.email) == ("Ada Lovelace (Claude Code)", "ada@users.wiki.test")
-    assert agent.trailers == {"Robot-Agent": "Claude Code", "Robot-Via": "mcp"}
+    assert agent.trailers == {
+        "Robot-Agent": "Claude Code",
+        "Robot-Via": "mcp",
+        "Robot-Credential": "t_1 (Ada's laptop)",
+    }
 
 
 @pytest.mark.parametrize(

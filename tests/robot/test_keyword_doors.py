@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.robot.agent_doors import Doors, connected, open_doors, serving
-from tests.robot.test_mcp import fail, succeed
+from tests.robot.mcp_client import fail, succeed
 from tests.robot.test_rest import script
 from wikihost.redirects import redirect_text
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, Implementation, TextContent
+from mcp_types import Implementation
 
+from robot.mcp.render import DATA_NOTICE
+from robot.mcp.tools import TOOLS
 from robot.model import Visibility
 from tests.robot.agent_doors import Doors, a_passage, connected, open_doors, serving
+from tests.robot.mcp_client import fail, succeed
 from wikihost.quota import Quota
 
 ERAS = ["legacy", "auto"]
@@ -46,23 +48,6 @@ def doors(tmp_path: Path) -> Doors:
     return open_doors(tmp_path)
 
 
-def text_of(result: CallToolResult) -> str:
-    assert isinstance(result.content[0], TextContent)
-    return result.content[0].text
-
-
-async def succeed(client: Client, tool: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, text_of(result)
-    return text_of(result), result.structured_content
-
-
-async def fail(client: Client, tool: str, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error, text_of(result)
-    return text_of(result)
-
-
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_session_from_hello_to_an_edit(doors: Doors, era: str) -> None:
     async with serving(doors) as base, connected(base, era=era) as client:
@@ -71,22 +56,15 @@ async def test_a_session_from_hello_to_an_edit(doors: Doors, era: str) -> None:
         assert client.server_info.name == "Field Notes"
         assert "Where the team keeps" in (client.instructions or "")
         names = [tool.name for tool in (await client.list_tools()).tools]
-        assert names == [
-            "get_wiki_info",
-            "search_notes",
-            "semantic_search",
-            "list_notes",
-            "read_note",
-            "write_note",
-            "edit_note",
-        ]
+        assert names == [tool.name for tool in TOOLS]
         text, written = await succeed(client, "write_note", path="On Call", content=PAGE)
         assert text == f"Created On Call (revision: {written['revision'][:8]})"
         text, note = await succeed(client, "read_note", path="On_Call")
-        assert text.splitlines()[:4] == [
+        assert text.splitlines()[:5] == [
             "# On Call",
             "Path: On Call",
             f"Revision: {written['revision']}",
+            DATA_NOTICE,
             "Category: ops | Tags: pager, night",
         ]
         assert text.endswith(f"\n---\n{PAGE}")
@@ -116,23 +94,8 @@ async def test_a_read_only_token_neither_sees_nor_calls_what_writes(doors: Doors
         for token in ("reader", "viewer"):
             async with connected(base, token) as client:
                 names = {tool.name for tool in (await client.list_tools()).tools}
-                assert "read_note" in names
-                assert not names & {"write_note", "edit_note"}
+                assert names == {tool.name for tool in TOOLS if not tool.writes}
                 assert "may only read" in await fail(client, "write_note", path="Home", content="x")
-
-
-async def test_each_tool_says_what_it_does_and_takes_nothing_else(doors: Doors) -> None:
-    async with serving(doors) as base, connected(base) as client:
-        for tool in (await client.list_tools()).tools:
-            assert tool.title
-            assert tool.description
-            assert tool.annotations is not None
-            assert tool.annotations.read_only_hint is (tool.name not in {"write_note", "edit_note"})
-            assert tool.annotations.open_world_hint is False
-            assert tool.input_schema["additionalProperties"] is False
-            assert tool.output_schema is not None
-            assert tool.output_schema["type"] == "object"
-            assert "is not known" in await fail(client, tool.name, path="Home", verbose=True)
 
 
 async def test_a_page_is_not_overwritten_unread(doors: Doors) -> None:
@@ -158,36 +121,12 @@ async def test_an_edit_must_match_once(doors: Doors) -> None:
     revision = await doors.revision("Home")
     async with serving(doors) as base, connected(base) as client:
         twice = await fail(client, "edit_note", path="Home", revision=revision, old_string="a", new_string="c")
-        assert "2 times" in twice
+        assert "2 times, in lines 1, 1" in twice
         never = await fail(client, "edit_note", path="Home", revision=revision, old_string="z", new_string="c")
         assert "Copy old_string exactly" in never
         same = await fail(client, "edit_note", path="Home", revision=revision, old_string="b", new_string="b")
         assert "are the same" in same
         assert "old_string" in await fail(client, "edit_note", path="Home", revision=revision, old_string="")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "../../etc/passwd",
-        "a/../b",
-        "/etc/passwd",
-        "nul\0byte",
-        ".git/config",
-        "a//b",
-        "-x",
-        "line\nbreak",
-        "x" * 2000,
-    ],
-)
-async def test_impossible_names_are_refused_in_words(doors: Doors, path: str) -> None:
-    async with serving(doors) as base, connected(base) as client:
-        for tool, more in (("read_note", {}), ("write_note", {"content": "x"})):
-            refused = await fail(client, tool, path=path, **more)
-            assert "Traceback" not in refused
-            assert "/api/" not in refused
-    assert (await doors.contents.run(doors.wiki, lambda content: content.stats())).pages == 1
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:1/mcp", "Home?revision=1", "a%2Fb", "Home#top", "naïve/日本"])
@@ -235,7 +174,7 @@ async def test_long_pages_are_read_in_parts(doors: Doors) -> None:
         while offset is not None:
             text, note = await succeed(client, "read_note", path="Long", offset=offset)
             assert len(text) <= 80_000
-            assert "not the whole page" in text.partition("\n---\n")[0]
+            assert "not the whole page" in text.partition(DATA_NOTICE)[0]
             seen += note["content"]
             offset = note.get("next_offset")
         assert seen == "".join(lines)
@@ -262,7 +201,7 @@ async def test_a_section_is_found_or_the_choices_are_listed(doors: Doors) -> Non
         missing = await fail(client, "read_note", path="On Call", section="not a heading")
         assert "- On Call > Hand over" in missing
         ambiguous = await fail(client, "read_note", path="Twice", section="Use")
-        assert "- A > Use\n- B > Use" in ambiguous
+        assert f"{DATA_NOTICE}\n- A > Use\n- B > Use" in ambiguous
         _, second = await succeed(client, "read_note", path="Twice", section="B > Use")
         assert second["content"] == "## Use\ntwo\n"
 
@@ -283,11 +222,11 @@ async def test_lists_filter_and_go_on(doors: Doors) -> None:
     await doors.seed({"On Call": PAGE, "Runbook": "Steps.", "Notes/One": "a b c"})
     async with serving(doors) as base, connected(base) as client:
         text, _ = await succeed(client, "list_notes")
-        assert text.startswith("Found 4 notes:\n- Notes/One (")
+        assert text.startswith(f"Found 4 notes:\n{DATA_NOTICE}\n- Notes/One (")
         assert "3 words)" in text
         text, listed = await succeed(client, "list_notes", category="OPS", tag="pager")
         assert text.startswith(
-            "Found 1 notes matching category=OPS, tag=pager:\n- On Call (category: ops, last updated: "
+            f"Found 1 notes matching category=OPS, tag=pager:\n{DATA_NOTICE}\n- On Call (category: ops, last updated: "
         )
         assert [note["path"] for note in listed["notes"]] == ["On Call"]
         text, first = await succeed(client, "list_notes", limit=2)

@@ -6,11 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from robot.mcp.call import calling_client
 from robot.mcp.challenge import unauthorized
 from robot.mcp.endpoint import refuse
-from robot.mcp.sections import matching, sections_of
+from robot.mcp.failures import ToolFailed
+from robot.mcp.render import cut
+from robot.mcp.sections import matching, sections_of, with_appended, with_section
 from robot.model import Scope, WikiRequest
 from tests.robot.agent_doors import ORIGIN, a_wiki, an_agent
 
@@ -107,3 +111,68 @@ def test_only_json_is_taken(content_type: bytes | None, status: int | None) -> N
     scope: dict[str, Any] = {"method": "POST", "headers": headers, "robot.request": request}
     refusal = refuse(scope)
     assert (refusal[0] if refusal else None) == status
+
+
+_LINES = st.sampled_from(
+    ["# A\n", "## B\n", "### C\n", "text\n", "\n", "more\r\n", "Under\n", "===\n", "```\n", "    # code\n"]
+)
+_TEXTS = st.lists(_LINES, max_size=14).map("".join)
+
+
+@given(_TEXTS, st.sampled_from(["", "new\n", "one\ntwo", "\n\n"]), st.data())
+def test_a_section_changes_and_nothing_else(text: str, new: str, data: st.DataObject) -> None:
+    sections = sections_of(text)
+    assume(sections)
+    place = data.draw(st.integers(0, len(sections) - 1))
+    assume(len(matching(sections, sections[place].name)) == 1)
+    lines = text.splitlines(keepends=True)
+    changed = with_section(text, sections[place].name, new)
+    before, after = "".join(lines[: sections[place].start]), "".join(lines[sections[place].end :])
+    assert changed.startswith(before)
+    assert changed.endswith(after)
+    middle = changed[len(before) : len(changed) - len(after)]
+    assert middle.replace("\r\n", "\n").startswith(lines[sections[place].start].replace("\r\n", "\n"))
+    assert new.replace("\r\n", "\n").rstrip("\n") in middle.replace("\r\n", "\n")
+
+
+@given(_TEXTS, st.sampled_from(["new\n", "one\ntwo", "\npara"]), st.data())
+def test_adding_takes_nothing_away(text: str, added: str, data: st.DataObject) -> None:
+    names = [section.name for section in sections_of(text)]
+    wanted = data.draw(st.sampled_from(["", *names]))
+    assume(not wanted or len(matching(sections_of(text), wanted)) == 1)
+    changed = with_appended(text, added, wanted).replace("\r\n", "\n")
+    put = added.rstrip("\n") + "\n"
+    before, _, after = changed.rpartition(put)
+    assert put in changed
+    assert (before + after).replace("\n", "") == text.replace("\r\n", "\n").replace("\n", "")
+    assert not before or before.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "new", "changed"),
+    [
+        ("# A\nold\n\n# B\n", "A", "new", "# A\nnew\n\n# B\n"),
+        ("# A\nold\n", "A", "# Z\nnew", "# Z\nnew\n"),
+        ("Title\n=====\nold\n", "Title", "new", "Title\n=====\nnew\n"),
+        ("# A\r\nold\r\n", "A", "one\ntwo", "# A\r\none\r\ntwo\r\n"),
+        ("# A", "A", "new", "# A\nnew\n"),
+        ("# A\nold\n## Sub\nx\n", "A", "", "# A\n"),
+        ("---\nk: v\n---\n# A\nold\n", "A", "new", "---\nk: v\n---\n# A\nnew\n"),
+    ],
+)
+def test_a_section_gets_its_new_text(text: str, wanted: str, new: str, changed: str) -> None:
+    assert with_section(text, wanted, new) == changed
+
+
+def test_two_sections_of_one_path_cannot_be_told_apart() -> None:
+    with pytest.raises(ToolFailed, match="2 sections have the path 'A'; use read_note and edit_note"):
+        with_section("# A\n# A\n", "A", "x")
+    with pytest.raises(ToolFailed, match="has no sections; leave section out"):
+        with_appended("plain", "x", "A")
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "kept"), [("abc", 3, "abc"), ("abcd", 3, "abc"), ("éé", 3, "é"), ("日本", 5, "日")]
+)
+def test_a_text_is_cut_between_characters(text: str, most: int, kept: str) -> None:
+    assert cut(text, most) == kept

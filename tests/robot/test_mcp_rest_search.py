@@ -42,8 +42,9 @@ async def test_a_page_written_at_one_door_is_found_by_meaning_at_both(tmp_path: 
     contents = doors.contents = Contents(DataDir(tmp_path))
     search = SearchService(contents, {doors.wiki.id: doors.wiki}.get)
     listening = Listening(contents, doors.request_of)
-    doors.mcp = McpEndpoint(stateless(create_server(Calls(contents, search, DOMAIN), listening)), listening)
-    doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path)
+    server = create_server(Calls(contents, search, DOMAIN), listening, doors.noted)
+    doors.mcp = McpEndpoint(stateless(server), listening)
+    doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path, witness=doors.noted)
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: search.run(task_status=task_status))
         async with (

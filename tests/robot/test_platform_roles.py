@@ -27,6 +27,10 @@ ALLOWED = {
     "agents.make_token": EVERYBODY_WITH_A_ROLE,  # of their own, never for more than they may do
     "revoke.ask_revoke": OWNERS,  # of others
     "revoke.revoke": OWNERS,
+    "activity.show": EVERYBODY_WITH_A_ROLE,  # of their own agents; an owner sees all
+    "undo.ask_undo": WRITERS,  # of their own agents
+    "undo.undo": WRITERS,
+    "undo.tell_undone": EVERYBODY_WITH_A_ROLE,
     "import.ask": WRITERS,
     "import.begin": WRITERS,
     "import.follow": WRITERS,
@@ -35,8 +39,9 @@ ALLOWED = {
     "export.choose": EVERYBODY_WITH_A_ROLE,
 }
 # What those who may are answered where it is neither a page nor a redirect: the form names no source, and there is no
-# such import.
+# such import, agent or revision.
 ANSWERS = {"import.begin": {400}, "import.follow": {404}, "import.confirm": {404}, "import.drop": {404}}
+ANSWERS |= {"undo.ask_undo": {404}, "undo.undo": {404}, "undo.tell_undone": {404}}
 DONE = {200, 303}
 FORM = {"name": "Notes", "description": "", "visibility": "private", "git": "on", "scope": "read", "expiry": "30"}
 

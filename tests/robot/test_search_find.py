@@ -106,7 +106,9 @@ async def test_a_script_finds_and_asks_why(tmp_path: Path) -> None:
     doors = open_doors(tmp_path)
     await doors.seed({name: text for name, text in PAGES.items() if name != "Old"})
     service = SearchService(doors.contents, {doors.wiki.id: doors.wiki}.get, WatchedModel())
-    doors.rest = create_rest_app(contents=doors.contents, search=service, domain=DOMAIN, spool=tmp_path)
+    doors.rest = create_rest_app(
+        contents=doors.contents, search=service, domain=DOMAIN, spool=tmp_path, witness=doors.noted
+    )
     async with running(service, 60), script(doors) as http:
         service.start_reindex(doors.wiki)
         await settled(service, doors.wiki)

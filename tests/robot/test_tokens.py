@@ -39,6 +39,18 @@ async def test_a_token_opens_its_own_wiki_only(host: SmallHost) -> None:
         assert verify_token(host.db, wrong, wiki.id) is None
 
 
+async def test_a_token_may_reach_one_folder(host: SmallHost) -> None:
+    wiki = await host.make_wiki("one")
+    for typed in ("Projects/Apollo", " Projects/Apollo/ "):
+        secret, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ], prefix=typed)
+        assert token.prefix == "Projects/Apollo/"
+        assert verify_token(host.db, secret, wiki.id) == (token, host.ada, Role.OWNER)
+    for typed in ("", "/", "/Projects/", "a/../b", "a\0"):
+        with pytest.raises(InvalidToken, match="A folder is written as"):
+            await create_token(host.db, host.ada, wiki, "t", [Scope.READ], prefix=typed)
+    assert len(list_tokens(host.db, wiki)) == 2
+
+
 async def test_a_revoked_token_is_refused_at_once(host: SmallHost) -> None:
     wiki = await host.make_wiki("one")
     secret, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])

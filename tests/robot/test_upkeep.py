@@ -21,6 +21,8 @@ from wikihost import packing
 from wikihost.content import Content
 from wikihost.errors import StorageFailed
 from wikihost.layout import DataDir, WikiHome
+from wikihost.pushes import note_push
+from wikihost.repo import Repository
 from wikihost.transfer import sweep_transfers
 
 WIKI = "w_packed"
@@ -74,6 +76,15 @@ async def test_loose_objects_become_one_pack_and_everything_is_still_there(data:
     assert open_deleted_files() == [], "the space of packs that are gone is free"
     assert_sound(home)
     assert list(data.transfers.iterdir()) == []
+
+
+async def test_notes_of_pushes_are_packed_too(data: DataDir, home: WikiHome) -> None:
+    head = git(home, "rev-parse", "HEAD")
+    note_push(Repository(home.repo), ADA, onto=git(home, "rev-parse", "HEAD^"), new=head)
+    await pack(data, home, HABITS.deadline_s)
+    assert loose_of(home) == set()
+    assert "Pushed by Ada Ferry" in git(home, "log", "-1", "--notes=robot", "--format=%N")
+    assert_sound(home)
 
 
 async def test_what_the_branch_does_not_reach_stays(data: DataDir, home: WikiHome) -> None:

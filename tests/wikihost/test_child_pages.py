@@ -25,8 +25,11 @@ from tests.wikihost.fleets import (
     save,
     text_at_head,
 )
+from wikihost.layout import WikiHome
 from wikihost.names import name_of_file
+from wikihost.pushes import note_push
 from wikihost.redirects import redirect_text
+from wikihost.repo import Repository
 from wikihost.values import Author
 from wikihost.writer import Writer
 
@@ -63,6 +66,30 @@ async def test_saving_the_same_text_makes_no_commit(fleet: FleetInThread, tmp_pa
     before = repository(wiki).head()
     assert (await save(worker, "Home", "# Welcome home\n")).status == 302
     assert repository(wiki).head() == before
+
+
+async def test_agents_and_pushes_are_told_beside_the_author(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    agent = Author("Ada (Bot & Co)", "ada@example.org", {"Robot-Agent": "Bot & Co", "Robot-Via": "mcp"})
+    Writer(wiki.home).commit({"Home.md": b"# By a bot\n"}, author=agent, message="Bot")
+    head = repository(wiki).head()
+    note_push(Repository(wiki.home.repo), Author("Eve (laptop)", "eve@example.org"), onto=head, new=pushed(wiki.home))
+    worker = await fleet.wake(wiki)
+    marked = 'Ada (Bot &amp; Co) <span class="badge" title="Made by the agent Bot &amp; Co">agent</span>'
+    for address in ("/Home/history", "/-/changelog", "/Home/blame"):
+        page = (await ask(worker, address)).text
+        assert (page.count(marked), page.count(">agent</span>")) == (1, 1), address
+        assert page.count(">pushed by Eve (laptop)</span>") == 1, address
+    assert marked in (await ask(worker, f"/-/commit/{head[:6]}")).text
+    feed = (await ask(worker, "/-/changelog/feed.atom")).text
+    assert "Ada (Bot &amp; Co)" in feed
+    assert "badge" not in feed
+
+
+def pushed(home: WikiHome) -> str:
+    """A commit as a push brings it: what it says of itself is its author's choice."""
+    forged = Author("Somebody", "x@example.org", {"Robot-Agent": "forged"})
+    return Writer(home).commit({"Home.md": b"# By a bot\n\nPushed\n"}, author=forged, message="Push").head
 
 
 async def test_two_wikis_never_mix(tmp_path: Path) -> None:

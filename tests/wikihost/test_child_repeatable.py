@@ -121,6 +121,7 @@ def test_nor_do_we() -> None:
     parts = re.compile(r"request\.(cookies|headers|referrer|user_agent|remote_addr|environ|accept\w+)")
     assert {(file.name, part) for file in ours for part in parts.findall(file.read_text("utf-8"))} == {
         ("logs.py", "headers"),  # the request's number
+        ("plugin.py", "headers"),  # whether the wiki is frozen, which is in the key
         ("recent.py", "headers"),
     }
 

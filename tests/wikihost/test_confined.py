@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from wikihost.errors import (
     OutsideReach,
     PageNotFound,
     QuotaExceeded,
+    RevisionNotFound,
     RevisionRequired,
+    UndoRefused,
 )
 from wikihost.layout import WikiHome
 from wikihost.names import page_key
@@ -140,8 +143,15 @@ def test_every_table_is_confined_but_for_those_that_cannot_be(whole: Content, in
     def views(connection: sqlite3.Connection) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_temp_master WHERE type = 'view'")}
 
+    def columns(schema: str, name: str, connection: sqlite3.Connection) -> list[str]:
+        return [row[1] for row in connection.execute(f"PRAGMA {schema}.table_info({name})")]
+
     whole.sync()
     shown = inside.catalog.read(views)
+    for name in shown:
+        assert inside.catalog.read(partial(columns, "temp", name)) == inside.catalog.read(
+            partial(columns, "main", name)
+        )
     assert inside.catalog.read(tables) - shown == {"meta", "vector"}
 
     def paths(connection: sqlite3.Connection) -> set[str]:
@@ -293,6 +303,34 @@ def test_commits_show_what_they_did_inside(home: WikiHome, whole: Content, insid
     assert inside.read_page("Projects/On Call/Away").last_commit.message == unsaid
     assert "Hidden" not in repr([entries, changes, rest])
     git(home, "fsck", "--strict")
+
+
+def test_what_was_done_inside_alone_can_be_undone(home: WikiHome, whole: Content, inside: ConfinedContent) -> None:
+    made = inside.write_page("Projects/On Call/New", "One.", base=None, author=ADA)
+    home_page = whole.read_page("Home")
+    outside = whole.write_page("Home", "x", base=home_page.revision, author=ADA)
+    both = whole.rename_page("Secret/Target", "Secret/Moved", author=ADA)
+    with pytest.raises(RevisionNotFound):
+        inside.undo_change(outside.revision, author=ADA)
+    with pytest.raises(OutsideReach, match="changed others too"):
+        inside.undo_change(both.revision, author=ADA)
+    would = inside.undo_change(made.revision, author=ADA, dry_run=True)
+    assert [page.path for page in would.pages] == [made.path]
+    assert inside.undo_change(made.revision, author=ADA).changed
+    with pytest.raises(PageNotFound):
+        inside.read_page(made.path)
+
+
+def test_an_undo_does_not_follow_a_page_outside(whole: Content, inside: ConfinedContent) -> None:
+    made = inside.write_page("Projects/On Call/New", "One.", base=None, author=ADA)
+    edited = inside.edit_page(made.path, base=made.revision, old="One", new="Two", author=ADA)
+    whole.rename_page(made.path, "Secret/New", redirect=False, author=ADA)
+    head = whole.head()
+    for revision in (made.revision, edited.revision):
+        with pytest.raises((UndoRefused, OutsideReach)) as refused:
+            inside.undo_change(revision, author=ADA)
+        assert "Secret" not in str(refused.value)
+    assert whole.head() == head
 
 
 def test_changes_outside_alone_are_passed_over(whole: Content, inside: ConfinedContent) -> None:

@@ -16,6 +16,7 @@ from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
 from wikihost.catalog import Catalog
 from wikihost.child.storage import RobotStorage
+from wikihost.commits import commit_object
 from wikihost.content import Content
 from wikihost.errors import ContentError
 from wikihost.layout import WikiHome
@@ -23,7 +24,6 @@ from wikihost.names import name_of_file
 from wikihost.pushed import check_push
 from wikihost.repo import Repository
 from wikihost.transfer import close_transfer, open_transfer
-from wikihost.writer import commit_object
 
 NAMES = ["Home", "P 1", "P_1", "P 2", "F/1", "F/1/Below", "F", "Ü/ß", "C# notes", "New 1", "New 2"]
 EDITOR = ("Bo", "bo@users.example")

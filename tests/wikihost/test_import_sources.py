@@ -17,13 +17,13 @@ import pytest
 
 from tests.wikihost.wikis import ADA, make_wiki
 from wikihost import objects, trees
+from wikihost.commits import commit_object
 from wikihost.imports.archives import Archive
 from wikihost.imports.commits import CommitFiles
 from wikihost.imports.folders import Folder
 from wikihost.imports.texts import read_text
 from wikihost.imports.values import ImportRefused, SourceLimits, Unreadable
 from wikihost.repo import Repository
-from wikihost.writer import commit_object
 
 LIMITS = SourceLimits(2 * 1024 * 1024, total_bytes=8 * 1024 * 1024, files=100)
 

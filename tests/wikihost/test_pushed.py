@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,27 +12,29 @@ import pytest
 from tests.names_corpus import REFUSED
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
+from wikihost.commits import commit_object
 from wikihost.content import Content
 from wikihost.layout import DataDir, WikiHome
 from wikihost.pushed import PushRefused, check_push
 from wikihost.repo import Repository
 from wikihost.transfer import Transfer, close_transfer, open_transfer, sweep_transfers
-from wikihost.writer import HeadMoved, commit_object
+from wikihost.values import Author
+from wikihost.writer import HeadMoved
 
 MAX_FILE_BYTES = 10_000
 
 
-def bring(transfer: Transfer, tree: bytes, made: list[trees.NewObject], *parents: str) -> str:
+def bring(transfer: Transfer, tree: bytes, made: list[trees.NewObject], *parents: str, author: Author = ADA) -> str:
     """Store objects and a commit of `tree` in the transfer, as unpacking does; the commit."""
     repository = Repository(transfer.root)
-    commit = commit_object(tree, parents or (transfer.head,), ADA, "Pushed", when=int(time.time()))
+    commit = commit_object(tree, parents or (transfer.head,), author, "Pushed", when=int(time.time()))
     objects.store_objects(repository.git, transfer.git_dir, [*made, commit])
     repository.git.free()
     return commit.digest().hex()
 
 
-def with_files(transfer: Transfer, files: dict[str, tuple[bytes, bytes]]) -> str:
-    """A commit of these files (path → mode, bytes) on top of the head, whatever their names are."""
+def with_files(transfer: Transfer, files: dict[str, tuple[bytes, bytes]], *parents: str, author: Author = ADA) -> str:
+    """A commit of these files (path → mode, bytes) on top of the head or of `parents`, whatever their names are."""
     made: list[trees.NewObject] = []
 
     def folder(inside: dict[str, tuple[bytes, bytes]]) -> bytes:
@@ -51,7 +54,7 @@ def with_files(transfer: Transfer, files: dict[str, tuple[bytes, bytes]]) -> str
         made.append(tree)
         return tree.digest()
 
-    return bring(transfer, folder(files), made)
+    return bring(transfer, folder(files), made, *parents, author=author)
 
 
 def verdict(transfer: Transfer, new: str) -> str | None:
@@ -89,6 +92,42 @@ def test_a_good_push_is_taken_in(home: WikiHome, transfer: Transfer) -> None:
     assert (home.repo / "Home" / "x.png").read_bytes() == b"\x89PNG"
     assert_sound(home)
     content.close()
+
+
+def test_who_pushed_is_told_and_what_commits_say_of_themselves_is_not_believed(
+    home: WikiHome, transfer: Transfer
+) -> None:
+    content = Content(home)
+    forged = Author("Somebody", "x@example.org", {"Robot-Agent": "Bot", "Robot-Credential": "t_other (x)"})
+    first = with_files(transfer, {"Home.md": (trees.FILE, b"1\n")}, author=forged)
+    last = with_files(transfer, {"Home.md": (trees.FILE, b"2\n")}, first)
+    eve = Author("Eve (laptop)", "eve@example.org", {"Robot-Via": "git", "Robot-Credential": "t_1 (laptop)"})
+    onto = content.head()
+    content.take_in(transfer.objects, onto=onto, new=last, pushed_by=eve)
+    saved = content.write_page("Home", "3\n", base=last, author=ADA).revision
+    expected = [
+        (saved, "Ada Ferry", None, "rest", None),
+        (last, "Ada Ferry", None, "git", "Eve (laptop)"),
+        (first, "Somebody", None, "git", "Eve (laptop)"),
+    ]
+    assert told(content) == expected
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    assert [entry.commit.revision for entry in content.changes_by("t_1", long_ago, 9)] == [last, first]
+    assert content.changes_by("t_other", long_ago, 9) == []
+    assert "Pushed by Eve (laptop)" in git(home, "log", "-1", "--notes=robot", "--format=%N", last)
+    changes = content.changes_since(onto, 9).changes
+    assert {change.commit.revision: change.commit.pushed_by for change in changes}[last] == "Eve (laptop)"
+    content.close()
+    home.catalog_db.unlink()
+    content = Content(home)
+    assert told(content) == expected  # all of it is in git
+    assert_sound(home)
+    content.close()
+
+
+def told(content: Content) -> list[tuple[str, str, str | None, str | None, str | None]]:
+    found = content.history("Home", 3)
+    return [(commit.revision, commit.author, commit.agent, commit.via, commit.pushed_by) for commit in found]
 
 
 def test_a_wiki_that_moved_on_is_left_alone(home: WikiHome, transfer: Transfer) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
 from wikihost import objects, trees
+from wikihost.commits import commit_object
 from wikihost.content import Content
 from wikihost.errors import InvalidPageName, PageExists, StorageFailed
 from wikihost.layout import WikiHome
 from wikihost.values import Author
-from wikihost.writer import HeadMoved, Moved, Writer, commit_object
+from wikihost.writer import HeadMoved, Moved, Writer
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.wikihost.wikis import ADA, make_wiki
 from wikihost import objects, trees
 from wikihost.child.storage import RobotStorage
+from wikihost.commits import commit_object
 from wikihost.content import Content
 from wikihost.imports.folders import Folder
 from wikihost.imports.run import Order, run_import
@@ -18,7 +19,6 @@ from wikihost.layout import DataDir, WikiHome
 from wikihost.repo import Repository
 from wikihost.transfer import open_transfer
 from wikihost.values import Author
-from wikihost.writer import commit_object
 
 EDITOR = ("Ada", "ada@users.example")
 PAGES = {
@@ -101,7 +101,8 @@ def delete(stage: Stage) -> None:
 
 def take_in(stage: Stage) -> None:
     content = Content(stage.home)
-    content.take_in(DataDir(stage.root).transfers / "t1" / ".git" / "objects", onto=content.head(), new=stage.pushed)
+    objects = DataDir(stage.root).transfers / "t1" / ".git" / "objects"
+    content.take_in(objects, onto=content.head(), new=stage.pushed, pushed_by=ADA)
 
 
 def import_files(stage: Stage) -> None:

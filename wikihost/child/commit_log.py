@@ -19,6 +19,7 @@ import git
 import pygit2
 
 from wikihost.catalog import Catalog, catalogued_commit
+from wikihost.child.authors import shown_author
 from wikihost.child.kept import Kept, PerHead
 from wikihost.layout import WikiHome
 from wikihost.repo import Repository
@@ -76,6 +77,17 @@ class CommitLog:
             return [{**_entry(row), "files": [named[row[1]]]} for row in _commit_rows(connection, [*named])]
 
         return self._ask(repository, tell) or None
+
+    def author(self, repository: Repository, commit: str) -> str | None:
+        """The name of a commit's author, as it is to be shown; None where the catalog does not know it."""
+
+        def tell(connection: sqlite3.Connection, _: str) -> str | None:
+            found = connection.execute(
+                "SELECT author, agent, pushed_by FROM commits WHERE oid = ?", (commit,)
+            ).fetchone()
+            return None if found is None else shown_author(*found)
+
+        return self._ask(repository, tell)
 
     def _ask(self, repository: Repository, work: Callable[[sqlite3.Connection, str], T]) -> T | None:
         """Run `work` on the catalog at the head; None where bringing it there would keep a view waiting."""
@@ -187,9 +199,9 @@ def _touching(connection: sqlite3.Connection, file: str, position: dict[str, int
 
 
 def _commit_rows(connection: sqlite3.Connection, commits: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Number, id, parents, author, mail, time, zone and message of commits, in their order."""
+    """Number, id, parents, author, mail, time, zone, message, agent and pusher of commits, in their order."""
     return connection.execute(
-        "SELECT commits.id, oid, parents, author, email, time, zone, message"
+        "SELECT commits.id, oid, parents, author, email, time, zone, message, agent, pushed_by"
         " FROM json_each(?) AS wanted JOIN commits ON oid = wanted.value ORDER BY wanted.key",
         (json.dumps(commits),),
     ).fetchall()
@@ -209,11 +221,11 @@ def _touched(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    _, oid, _, author, email, time, zone, message = row
+    _, oid, _, author, email, time, zone, message, agent, pushed_by = row
     return {
         "revision-full": oid,
         "revision": oid[:6],
-        "author_name": author,
+        "author_name": shown_author(author, agent, pushed_by),
         "author_email": email,
         "datetime": datetime.fromtimestamp(time, timezone(timedelta(minutes=zone))),
         # git expands tabs in what it prints, and stock strips the indent from each line.

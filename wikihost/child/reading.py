@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import git
 import pygit2
 
+from wikihost.child.authors import shown_author
 from wikihost.child.commit_log import CommitLog, Entry
 from wikihost.child.kept import PerHead
 from wikihost.child.last_commits import LastCommits
@@ -27,7 +28,7 @@ from wikihost.child.sidebar import PageIndexes
 from wikihost.child.undecodable import MarkingStorage
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
-from wikihost.repo import Repository, RepositoryPool, split_trailers
+from wikihost.repo import AGENT, Repository, RepositoryPool, split_trailers
 from wikihost.trees import EXECUTABLE, FILE
 from wikihost.worktree import WorkTree
 
@@ -140,13 +141,15 @@ class ReadingStorage(MarkingStorage):
             return None
 
     def _get_metadata_of_commit(self, commit: git.Commit) -> dict[str, Any]:
+        message, trailers = split_trailers(str(commit.message))
+        told = self._tell(lambda log, repository: log.author(repository, commit.hexsha))
         return {
             "revision-full": commit.hexsha,
             "revision": commit.hexsha[:6],
             "datetime": commit.authored_datetime,
-            "author_name": commit.author.name,
+            "author_name": told or shown_author(str(commit.author.name), trailers.get(AGENT)),
             "author_email": commit.author.email,
-            "message": split_trailers(str(commit.message))[0],
+            "message": message,
             "files": self._files_of(commit.hexsha),
         }
 
@@ -200,7 +203,9 @@ class ReadingStorage(MarkingStorage):
 
     def _get_metadata_of_log(self, logentry: str) -> Entry:
         metadata: Entry = super()._get_metadata_of_log(logentry)
-        return {**metadata, "message": split_trailers(metadata["message"])[0]}
+        message, trailers = split_trailers(metadata["message"])
+        author = shown_author(metadata["author_name"], trailers.get(AGENT))
+        return {**metadata, "author_name": author, "message": message}
 
     def _check_reload(self) -> None:
         """Nothing to reload: no object of GitPython's is cached over a request."""

@@ -1,7 +1,7 @@
 """Which answers core may give again, without asking: those that depend on nothing but what core knows of a request.
 
-That is the wiki's files at one commit, the owner's preferences, the visitor's permissions and whether anybody is signed
-in, and the request as core sent it. Such an answer says which commit it was made at.
+That is the wiki's files at one commit, the owner's preferences, the visitor's permissions, whether anybody is signed in
+and whether the wiki is frozen, and the request as core sent it. Such an answer says which commit it was made at.
 
 Others do not: forms, since they hold drafts; lists of commits, which say how long ago each was; whatever shows the
 visitor's name. Neither does an answer that was made while the wiki changed: a writer moves the head first and the

@@ -18,11 +18,12 @@ from typing import IO
 
 import pygit2
 
+from wikihost.commits import signature
 from wikihost.errors import StorageFailed
 from wikihost.repo import Repository, join_trailers
 from wikihost.transfer import Transfer
 from wikihost.values import Author
-from wikihost.writer import signature, storage_errors
+from wikihost.writer import storage_errors
 
 _REF = "refs/robot/import"
 _END_S = 120.0

@@ -12,7 +12,7 @@ import trio
 from mcp import Client
 from mcp.client.subscriptions import Subscription, SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated
+from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 
 from tests.flow.test_agents import call, mcp_client, save
 from tests.git_door.client import Git, address, new_token
@@ -26,7 +26,7 @@ PATIENCE_S = 20
 
 async def hear(stream: Subscription, name: str) -> None:
     """Wait until a new page was told of, as a page and in the list."""
-    heard: set[object] = set()
+    heard: set[ServerEvent] = set()
     with trio.fail_after(PATIENCE_S):
         while len(heard) < 2:
             heard.add(await anext(stream))

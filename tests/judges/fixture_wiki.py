@@ -30,7 +30,7 @@ def _fixture(_calls: Calls, _listening: Listening) -> Server[Any]:
 
 def _in_sessions(server: Server[Any]) -> Transport:
     manager = StreamableHTTPSessionManager(server, max_request_body_size=MAX_BODY_BYTES)
-    return Transport((manager,), lambda _scope, _body: manager)
+    return Transport((manager,), lambda _body: manager)
 
 
 def main() -> None:

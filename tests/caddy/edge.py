@@ -26,7 +26,7 @@ REQUEST_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A running Caddy. `port` speaks TLS, `plain_port` sends to it; `trust` knows its certificate in the file `root`."""
+    """A running Caddy. `port` speaks TLS, `plain_port` sends to it; `trust` knows its certificate (the file `root`)."""
 
     port: int
     plain_port: int

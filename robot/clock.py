@@ -7,9 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], float]
-"""Seconds since 1970, UTC."""
+"""Seconds since 1970, UTC, unless said otherwise."""
 
 wall_clock: Clock = time.time
+
+steady_clock: Clock = time.monotonic
+"""Seconds since some moment: for how long things take, whatever is done to the wall clock meanwhile."""
 
 
 def moment(seconds: float) -> datetime:

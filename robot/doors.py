@@ -76,7 +76,7 @@ def load_doors(core: Core) -> LoadedDoors:
         agents=AgentSignIn(
             registrations=registrations,
             registrations_per_hour=core.settings.oauth_registrations_per_hour,
-            clients=Clients(registrations, ClientDocuments(Door())),
+            clients=Clients(registrations, ClientDocuments(door)),
             lives=Lives(core.settings.access_token_life, core.settings.refresh_token_life),
         ),
     )

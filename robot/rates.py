@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 
-from robot.clock import Clock
+from robot.clock import Clock, steady_clock
 
 MAX_KEYS = 10_000
 
@@ -16,7 +15,7 @@ class RateLimit:
     The keys that were seen longest ago are forgotten when there are too many, so a limit over all keys belongs beside.
     """
 
-    def __init__(self, per_hour: int, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, per_hour: int, *, clock: Clock = steady_clock) -> None:
         self._each_s = 3600 / per_hour
         self._clock = clock
         self._spent_until: OrderedDict[str, float] = OrderedDict()

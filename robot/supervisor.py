@@ -62,7 +62,7 @@ CRASH_POLICY = {
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
     "token uses": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
-    "sweeper": Policy.REPLACEABLE,
+    "oauth tokens": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
 
@@ -203,7 +203,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await apply_quotas(core.db, core.data, default_quota(core.settings))
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
-    await start("sweeper", Sweeper(core.db).run)
+    await start("oauth tokens", Sweeper(core.db).run)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

@@ -19,6 +19,7 @@ Layers, each importing only those above it:
     resources          which wiki a `resource` names (pure)
     asking             the authorization request, judged (pure)
     proposals          what a person is told and asked (pure)
+    requests           authorization requests as they come in: their client found, judged
     proof              how a client proves who it is (pure)
     pairs              secrets, and how one pair of tokens follows from another (pure)
     connections        what people consented to: listed, found, taken back

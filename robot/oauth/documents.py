@@ -15,7 +15,7 @@ import trio
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header
 
-from robot.clock import Clock, wall_clock
+from robot.clock import Clock, steady_clock
 from robot.fetch import Door, Fetched, FetchRefused
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client, ClientDocumentFailed
@@ -53,7 +53,7 @@ class _Kept:
 class ClientDocuments:
     """Finds clients by their documents."""
 
-    def __init__(self, door: Door, *, clock: Clock = wall_clock) -> None:
+    def __init__(self, door: Door, *, clock: Clock = steady_clock) -> None:
         self._door = door
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -92,7 +92,7 @@ class ClientDocuments:
             answer = await self._get(client_id)
             return _Kept(read_document(client_id, answer.body), now, now + kept_for_s(answer))
         except FetchRefused as refused:
-            # Agents that work are not cut off because their maker's site is down for an hour.
+            # Nobody is kept out because a site is down for an hour, or because somebody made us ask it too often.
             if before and isinstance(before.outcome, Client) and now < before.fetched + LONGEST_KEPT_S:
                 return _Kept(before.outcome, before.fetched, now + FAILURE_KEPT_S)
             failure = ClientDocumentFailed(f"The document about this client cannot be had. {refused}")

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from proxy.asgi import Scope
 from robot.client_address import client_network
-from robot.clock import Clock, wall_clock
+from robot.clock import Clock, steady_clock, wall_clock
 from robot.db import DatabaseError
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client
@@ -27,7 +27,7 @@ NETWORKS_AT_ONCE = 20
 class RegistrationLimits:
     """How many clients may register in an hour: from one network, and in all."""
 
-    def __init__(self, per_hour: int, *, clock: Clock = wall_clock) -> None:
+    def __init__(self, per_hour: int, *, clock: Clock = steady_clock) -> None:
         self._of_network = RateLimit(per_hour, clock=clock)
         self._in_all = RateLimit(per_hour * NETWORKS_AT_ONCE, clock=clock)
 
@@ -36,7 +36,9 @@ class RegistrationLimits:
         return self._of_network.take(network) or self._in_all.take()
 
 
-def registration_page(registrations: Registrations, limits: RegistrationLimits) -> Blueprint:
+def registration_page(
+    registrations: Registrations, limits: RegistrationLimits, *, clock: Clock = wall_clock
+) -> Blueprint:
     """The endpoint. It is open to all: registering gives nobody access to anything."""
     pages = Blueprint("oauth_registration", __name__)
 
@@ -54,7 +56,7 @@ def registration_page(registrations: Registrations, limits: RegistrationLimits) 
         except (ValueError, RecursionError):
             return _refusal(400, "invalid_client_metadata", "Send one JSON object (RFC 7591, section 3.1).")
         client, secret = await registrations.add(metadata)
-        return _json(201, _information(client, secret, int(registrations.clock())))
+        return _json(201, _information(client, secret, int(clock())))
 
     @pages.errorhandler(HTTPException)
     async def unreadable(error: HTTPException) -> Response:

@@ -31,7 +31,7 @@ class Registrations:
 
     def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
         self._db = db
-        self.clock = clock
+        self._clock = clock
 
     def find(self, client_id: str) -> Client | None:
         """The client of that id, in place."""
@@ -63,7 +63,7 @@ class Registrations:
             secret_hash=None if secret is None else hash_secret(secret),
             is_document=False,
         )
-        now = int(self.clock())
+        now = int(self._clock())
 
         def insert(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -92,7 +92,7 @@ class Registrations:
         """Remember that the client took part in a grant just now; one with a document has no row to keep."""
         if client.is_document:
             return
-        now = int(self.clock())
+        now = int(self._clock())
 
         def update(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -107,7 +107,7 @@ class Registrations:
 
         Returns how many.
         """
-        now = int(self.clock())
+        now = int(self._clock())
 
         def delete(connection: sqlite3.Connection) -> int:
             return connection.execute(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from robot.address import PublicAddress
 from robot.oauth.endpoints import resource_of
 
+_LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -21,4 +24,5 @@ def slug_of_resource(address: PublicAddress, resource: str) -> str | None:
         authority = host
     slug = host.partition(".")[0]
     canonical = f"{scheme}://{authority.lower()}/{path}"
-    return slug if slug and canonical == resource_of(address.wiki_origin(slug)) else None
+    is_here = _LABEL.fullmatch(slug) and canonical == resource_of(address.wiki_origin(slug)) and resource.isascii()
+    return slug if is_here else None

@@ -113,7 +113,7 @@ async def _prove_client(clients: Clients, form: Mapping[str, str]) -> str:
 def _shown_code(form: Mapping[str, str], client_id: str, address: PublicAddress) -> Shown:
     verifier = _field(form, "code_verifier")
     if not _VERIFIER.fullmatch(verifier):
-        raise _Malformed(Fault.REQUEST, "code_verifier has 43 to 128 characters of A–Z, a–z, 0–9 and -._~.")
+        raise _Malformed(Fault.REQUEST, "code_verifier has 43 to 128 letters, digits, and -._~ of ASCII.")
     return Shown(client_id, _field(form, "code"), _field(form, "redirect_uri"), verifier, _slug(form, address))
 
 

@@ -7,7 +7,7 @@ MCP, "Confused Deputy Problem").
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -16,17 +16,17 @@ from robot.access import role_of
 from robot.address import PublicAddress
 from robot.db import Database
 from robot.model import Scope, User
-from robot.oauth.asking import Asked, Refusal, ReturnTo, Sent, Unanswerable, client_of, judge_request
-from robot.oauth.clients import ClientDocumentFailed, ClientUnknown
+from robot.oauth.asking import Asked, Refusal, ReturnTo, Sent, Unanswerable
 from robot.oauth.codes import Consent, issue_code
 from robot.oauth.connections import find_consented
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from robot.oauth.finding import Clients
 from robot.oauth.proposals import Proposal, propose, proven_host
+from robot.oauth.requests import Requests, read_request, spell_request
 from robot.signin.returns import with_query
 from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
-from robot.web.page import render
+from robot.web.page import OPENER_KEPT, render
 from robot.web.visitor import visitor
 from robot.wikis import find_wiki_by_slug
 from wikihost.errors import InvalidPageName
@@ -34,57 +34,22 @@ from wikihost.names import parse_page_name
 
 Answer = Response | WerkzeugResponse
 
-# A client in a browser may wait in the window that opened this one for its own page to call back.
-OPENER_KEPT = {"Cross-Origin-Opener-Policy": "unsafe-none"}
-
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who is asking, for the sign-in page: the client's name, the host that vouches for it, and the wiki's address."""
+class _Decision:
+    """What the form brings: `allow` or `deny`, `read` or `write`, and a folder as somebody typed it."""
 
-    name: str
-    host: str | None
-    wiki: str
-
-
-class Requests:
-    """Authorization requests as they come: in the address of a page, or back from its form."""
-
-    def __init__(self, clients: Clients, address: PublicAddress) -> None:
-        self.clients = clients
-        self.address = address
-
-    async def judge(self, sent: Sent) -> Asked | Refusal | Unanswerable:
-        """What a request comes to."""
-        client_id = client_of(sent)
-        if isinstance(client_id, Unanswerable):
-            return client_id
-        try:
-            client = await self.clients.find_client(client_id)
-        except (ClientUnknown, ClientDocumentFailed) as error:
-            return Unanswerable(str(error))
-        return judge_request(sent, client, self.address)
-
-    async def asker(self, path: str) -> Asker | None:
-        """Who asks by way of the page at `path` of the platform; None when nobody does."""
-        if not is_request(path):
-            return None
-        outcome = await self.judge(parse_qs(urlsplit(path).query))
-        if not isinstance(outcome, Asked):
-            return None
-        wiki = urlsplit(self.address.wiki_origin(outcome.slug)).netloc
-        return Asker(outcome.client.name, proven_host(outcome.client), wiki)
+    answer: str
+    access: str
+    folder: str
 
 
-def is_request(path: str) -> bool:
-    """Whether a path of the platform is an authorization request."""
-    return path.startswith(f"{AUTHORIZE}?")
-
-
-def consent_pages(*, db: Database, address: PublicAddress, sessions: Sessions, requests: Requests) -> Blueprint:
+def consent_pages(
+    *, db: Database, address: PublicAddress, sessions: Sessions, clients: Clients, requests: Requests
+) -> Blueprint:
     """`/oauth/authorize`, `/oauth/consent`"""
     pages = Blueprint("consent", __name__)
-    issuer = address.platform_origin
+    desk = _Desk(db, address, clients)
 
     @pages.get(AUTHORIZE)
     async def authorize() -> Answer:
@@ -95,87 +60,30 @@ def consent_pages(*, db: Database, address: PublicAddress, sessions: Sessions, r
             case Unanswerable(sentence):
                 return _dead_end(sentence)
             case Refusal(back, error, sentence):
-                location = back.address(issuer, error=error, error_description=sentence)
-                return Response("", 302, {"Location": location})
+                return Response("", 302, {"Location": desk.answer(back, error=error, error_description=sentence)})
             case Asked():
                 user = visitor(sessions)
-                return _sign_in(sent) if user is None else _page(user, sent, outcome)
+                return _sign_in(sent) if user is None else desk.ask(user, sent, outcome)
 
     @pages.post(CONSENT)
     async def consent() -> Answer:
         form = await request.form
-        sent = parse_qs(form.get("request", ""))
+        sent = read_request(form.get("request", ""))
         outcome = await requests.judge(sent)
+        user = visitor(sessions)
         match outcome:
             case Unanswerable(sentence):
                 return _dead_end(sentence)
             case Refusal(back, error, sentence):
-                return _go_back(back.address(issuer, error=error, error_description=sentence))
+                return _go_back(user, address, desk.answer(back, error=error, error_description=sentence))
+            case Asked() if user is None:
+                return _sign_in(sent)
+            case Asked() if user.id != form.get("person"):
+                # Somebody else signed in, in another tab, since the page was shown.
+                return redirect(_path_of(sent), 303)
             case Asked():
-                user = visitor(sessions)
-                if user is None or user.id != form.get("person"):
-                    # Somebody else signed in, in another tab, since the page was shown.
-                    return _sign_in(sent) if user is None else redirect(_request_path(sent), 303)
-                return await _decide(
-                    user, sent, outcome, form.get("decision", ""), form.get("access", ""), form.get("folder", "")
-                )
-
-    async def _decide(user: User, sent: Sent, asked: Asked, decision: str, access: str, folder: str) -> Answer:
-        back = ReturnTo(asked.redirect_uri, asked.state)
-        proposal = _propose(user, asked)
-        if proposal is None or decision not in ("allow", "deny"):
-            return _page(user, sent, asked)
-        if decision == "deny":
-            return _go_back(back.address(issuer, error="access_denied", error_description="The person said no."))
-        try:
-            prefix = _prefix(folder)
-        except InvalidPageName as error:
-            return _page(user, sent, asked, folder=folder, problem=str(error))
-        allowed = proposal.offered if access == "write" else frozenset({Scope.READ})
-        consented = Consent(
-            user=user,
-            wiki=proposal.wiki,
-            client_id=asked.client.id,
-            client_name=asked.client.name,
-            redirect_uri=asked.redirect_uri,
-            challenge=asked.challenge,
-            scopes=allowed,
-            prefix=prefix,
-        )
-        await requests.clients.note_use(asked.client)
-        return _go_back(back.address(issuer, code=await issue_code(db, consented)))
-
-    def _propose(user: User, asked: Asked) -> Proposal | None:
-        wiki = find_wiki_by_slug(db, asked.slug)
-        role = None if wiki is None else role_of(db, user.id, wiki.id)
-        if wiki is None or role is None:
-            return None
-        return propose(asked, user, wiki, role, find_consented(db, wiki, user, asked.client.id))
-
-    def _page(user: User, sent: Sent, asked: Asked, folder: str | None = None, problem: str | None = None) -> Answer:
-        proposal = _propose(user, asked)
-        shown = {
-            "user": user,
-            "domain": address.domain,
-            "asked": asked,
-            "host": proven_host(asked.client),
-            "wiki_host": urlsplit(address.wiki_origin(asked.slug)).netloc,
-            "request": _spelled(sent),
-            "here": _request_path(sent),
-        }
-        if proposal is None:
-            back = ReturnTo(asked.redirect_uri, asked.state)
-            denied = back.address(issuer, error="access_denied", error_description="The person has no such wiki.")
-            return Response(render("consent_none.html", **shown, denied=denied), 404)
-        if folder is None:
-            folder = (proposal.before.prefix if proposal.before else None) or ""
-        page = render("consent.html", **shown, proposal=proposal, folder=folder, problem=problem)
-        return Response(page, 200 if problem is None else 400)
-
-    def _go_back(location: str) -> Answer:
-        # Browsers hold all redirects that follow a form against form-action, and nobody knows how many hosts or which
-        # app a client's redirect leads on to; a page that goes on by itself is not a form's.
-        return Response(render("consent_done.html", user=visitor(sessions), domain=address.domain, location=location))
+                decision = _Decision(*(form.get(field, "") for field in ("decision", "access", "folder")))
+                return await desk.decide(user, sent, outcome, decision)
 
     @pages.after_request
     async def keep_opener(answer: Response) -> Response:
@@ -185,22 +93,99 @@ def consent_pages(*, db: Database, address: PublicAddress, sessions: Sessions, r
     return pages
 
 
-def _dead_end(sentence: str) -> Answer:
-    return error_page(
-        400, "This program cannot be connected", sentence, "Nothing was sent to it. Start again in the program."
-    )
+class _Desk:
+    """Where a person is asked, and what they decide is done."""
+
+    def __init__(self, db: Database, address: PublicAddress, clients: Clients) -> None:
+        self._db = db
+        self._address = address
+        self._clients = clients
+
+    def answer(self, back: ReturnTo, **fields: str) -> str:
+        """The address that tells the client."""
+        return back.address(self._address.platform_origin, **fields)
+
+    def ask(
+        self, user: User, sent: Sent, asked: Asked, folder: str | None = None, problem: str | None = None
+    ) -> Response:
+        """The page; `problem` is with the `folder` that was typed into it before."""
+        shown = {
+            "user": user,
+            "domain": self._address.domain,
+            "asked": asked,
+            "host": proven_host(asked.client),
+            "wiki_host": urlsplit(self._address.wiki_origin(asked.slug)).netloc,
+            "request": spell_request(sent),
+            "here": _path_of(sent),
+        }
+        proposal = self._propose(user, asked)
+        if proposal is None:
+            denied = self.answer(_back(asked), error="access_denied", error_description="The person has no such wiki.")
+            return Response(render("consent_none.html", **shown, denied=denied), 404)
+        if folder is None:
+            folder = (proposal.before.prefix if proposal.before else None) or ""
+        page = render("consent.html", **shown, proposal=proposal, folder=folder, problem=problem)
+        return Response(page, 200 if problem is None else 400)
+
+    async def decide(self, user: User, sent: Sent, asked: Asked, decision: _Decision) -> Response:
+        """Tell the client what the person decided; ask again what was left open."""
+        proposal = self._propose(user, asked)
+        if proposal is None or decision.answer not in ("allow", "deny"):
+            return self.ask(user, sent, asked)
+        if decision.answer == "deny":
+            told = self.answer(_back(asked), error="access_denied", error_description="The person said no.")
+            return _go_back(user, self._address, told)
+        try:
+            prefix = _prefix(decision.folder)
+        except InvalidPageName as error:
+            return self.ask(user, sent, asked, decision.folder, str(error))
+        consent = Consent(
+            user=user,
+            wiki=proposal.wiki,
+            client_id=asked.client.id,
+            client_name=asked.client.name,
+            redirect_uri=asked.redirect_uri,
+            challenge=asked.challenge,
+            scopes=proposal.offered if decision.access == "write" else frozenset({Scope.READ}),
+            prefix=prefix,
+        )
+        code = await issue_code(self._db, consent)
+        await self._clients.note_use(asked.client)
+        return _go_back(user, self._address, self.answer(_back(asked), code=code))
+
+    def _propose(self, user: User, asked: Asked) -> Proposal | None:
+        """What to ask the person; None when there is no wiki in which they have a role."""
+        wiki = find_wiki_by_slug(self._db, asked.slug)
+        role = None if wiki is None else role_of(self._db, user.id, wiki.id)
+        if wiki is None or role is None:
+            return None
+        return propose(asked, user, wiki, role, find_consented(self._db, wiki, user, asked.client.id))
 
 
-def _sign_in(sent: Sent) -> Answer:
-    return redirect(with_query("/auth/login", next=_request_path(sent)), 303)
+def _go_back(user: User | None, address: PublicAddress, location: str) -> Response:
+    """A page that goes on to the client by itself.
+
+    A redirect would not always arrive: browsers hold all redirects that follow a form against `form-action`, and nobody
+    knows to which hosts or app a client's own redirect leads on.
+    """
+    return Response(render("consent_done.html", user=user, domain=address.domain, location=location))
 
 
-def _request_path(sent: Sent) -> str:
-    return f"{AUTHORIZE}?{_spelled(sent)}"
+def _dead_end(sentence: str) -> Response:
+    next_step = "Nothing was sent to it. Start again in the program."
+    return error_page(400, "This program cannot be connected", sentence, next_step)
 
 
-def _spelled(sent: Sent) -> str:
-    return urlencode(sent, doseq=True)
+def _sign_in(sent: Sent) -> WerkzeugResponse:
+    return redirect(with_query("/auth/login", next=_path_of(sent)), 303)
+
+
+def _path_of(sent: Sent) -> str:
+    return f"{AUTHORIZE}?{spell_request(sent)}"
+
+
+def _back(asked: Asked) -> ReturnTo:
+    return ReturnTo(asked.redirect_uri, asked.state)
 
 
 def _prefix(folder: str) -> str | None:

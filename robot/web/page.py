@@ -25,6 +25,10 @@ SECURITY_HEADERS = {
 # RFC 6797. Not for subdomains: each wiki's host says it for itself.
 STRICT_TRANSPORT = "max-age=31536000"
 
+# For pages on a client's way to a person: a client in a browser may wait, in the window that opened this one, for a
+# page of its own to call back, and `same-origin` would cut the two apart for good.
+OPENER_KEPT = {"Cross-Origin-Opener-Policy": "unsafe-none"}
+
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 

@@ -19,13 +19,14 @@ from robot.oauth.finding import Clients
 from robot.oauth.old_clients import old_client_pages
 from robot.oauth.registration_page import RegistrationLimits, registration_page
 from robot.oauth.registrations import Registrations
+from robot.oauth.requests import Requests
 from robot.oauth.token_page import token_page
 from robot.oauth.tokens import Lives
 from robot.signin.sessions import Sessions
 from robot.web.agent_pages import agent_pages
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
-from robot.web.consent_pages import Requests, consent_pages
+from robot.web.consent_pages import consent_pages
 from robot.web.create_pages import create_pages
 from robot.web.dashboard import dashboard_page
 from robot.web.export_pages import export_pages
@@ -105,7 +106,7 @@ def create_platform_app(
         revoke_pages(db=db, address=address, sessions=sessions),
         import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
         export_pages(db=db, address=address, sessions=sessions),
-        consent_pages(db=db, address=address, sessions=sessions, requests=requests),
+        consent_pages(db=db, address=address, sessions=sessions, clients=agents.clients, requests=requests),
         token_page(db=db, address=address, clients=agents.clients, lives=agents.lives),
         registration_page(agents.registrations, RegistrationLimits(agents.registrations_per_hour)),
         old_client_pages(address),

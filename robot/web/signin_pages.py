@@ -9,13 +9,13 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.address import PublicAddress
 from robot.db import Database
+from robot.oauth.requests import Requests, is_request
 from robot.signin.cookies import PLATFORM_COOKIE, clear_cookie
 from robot.signin.links import redeem_link
 from robot.signin.returns import safe_return
 from robot.signin.sessions import Sessions
-from robot.web.consent_pages import OPENER_KEPT, Requests, is_request
 from robot.web.going_on import HOME, remember_return, signed_in_answer
-from robot.web.page import render
+from robot.web.page import OPENER_KEPT, render
 from robot.web.visitor import visitor
 
 Answer = str | Response | WerkzeugResponse | tuple[str, int]
@@ -26,7 +26,7 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions, re
     pages = Blueprint("signin", __name__, url_prefix="/auth")
 
     async def login_form(next_path: str, error: str | None = None) -> str:
-        asker = await requests.asker(next_path)
+        asker = await requests.find_asker(next_path)
         return render("login.html", user=None, domain=address.domain, next=next_path, asker=asker, error=error)
 
     @pages.get("/login")

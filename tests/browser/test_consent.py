@@ -21,6 +21,9 @@ from tests.harness import Robot
 
 pytestmark = pytest.mark.browser
 
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+MCP_HEADERS = {"Accept": "application/json, text/event-stream"}
+
 
 @dataclass
 class Callback:
@@ -145,25 +148,17 @@ def test_from_the_request_to_the_first_call(
             assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-MCP_HEADERS = {"Accept": "application/json, text/event-stream"}
-
-
 def test_the_page_in_every_suit_and_by_keyboard(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
     with waiting_program() as callback:
         program = a_program(robot, make_wiki(), callback)
         keeper.goto(program.address())
-        assert (
-            tab_through(keeper)[-6:]
-            == [
-                "Not you?",
-                "Read and change pages",
-                "Only in this folder (optional)",
-                "Allow",
-                "Deny",
-            ][-6:]
-            or True
-        )
+        assert tab_through(keeper)[3:] == [
+            "Not you?",
+            "Read and change pages",
+            "Only in this folder (optional)",
+            "Allow",
+            "Deny",
+        ]
         assert_good(keeper)
         keeper.goto(program.address(resource=f"{robot.wiki_origin('nowhere')}/mcp"))
         expect(keeper.get_by_role("heading", level=1)).to_have_text("There is no such wiki for you")
@@ -171,3 +166,18 @@ def test_the_page_in_every_suit_and_by_keyboard(robot: Robot, keeper: Page, make
         keeper.goto(program.address(redirect_uri="http://evil.example/"))
         expect(keeper.get_by_role("heading", level=1)).to_have_text("This program cannot be connected")
         assert_good(keeper)
+
+
+def test_a_client_that_waits_in_the_opening_window(
+    robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]
+) -> None:
+    """A site opens the request in a window of its own, whose last page, the site's, then calls back."""
+    with waiting_program() as callback:
+        program = a_program(robot, make_wiki(), callback)
+        keeper.goto(callback.last_page)
+        with keeper.expect_popup() as opened:
+            keeper.evaluate("address => { window.waiting = window.open(address); }", program.address())
+        opened.value.get_by_role("button", name="Deny").click()
+        opened.value.wait_for_url(callback.last_page)
+        assert opened.value.evaluate("window.opener !== null")
+        assert callback.got[0]["error"] == ["access_denied"]

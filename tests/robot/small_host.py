@@ -109,7 +109,9 @@ def session_key() -> RSAKey:
 
 
 @asynccontextmanager
-async def small_host(root: Path) -> AsyncIterator[SmallHost]:
+async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[SmallHost]:
+    """A host that reaches others by `door`, the usual one by default."""
+    door = door or Door()
     data = DataDir(root)
     db = Database.open(data.robot_db)
     contents = Contents(data)
@@ -121,7 +123,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             data=data,
             domain=ADDRESS.domain,
             limits=SourceLimits(UPLOAD_BYTES),
-            repositories=Repositories(Door(), max_bytes=UPLOAD_BYTES),
+            repositories=Repositories(door, max_bytes=UPLOAD_BYTES),
         )
         registrations = Registrations(db)
         platform = create_platform_app(
@@ -138,7 +140,7 @@ async def small_host(root: Path) -> AsyncIterator[SmallHost]:
             agents=AgentSignIn(
                 registrations=registrations,
                 registrations_per_hour=REGISTRATIONS_PER_HOUR,
-                clients=Clients(registrations, ClientDocuments(Door())),
+                clients=Clients(registrations, ClientDocuments(door)),
                 lives=Lives(),
             ),
         )

@@ -21,10 +21,14 @@ from robot.clock import moment, wall_clock
 from robot.mcp.endpoint import calls_writing_tool
 from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Visibility, Wiki, WikiRequest
 from robot.model import Scope as Grant
+from robot.oauth.connections import revoke_connection
+from robot.oauth.tokens import verify_access
+from robot.secret import hash_secret
 from robot.tokens import create_token, revoke_token
 from tests.robot.agent_doors import ADA, LONG_AGO, ORIGIN, Doors, a_wiki, an_agent, open_doors
 from tests.robot.front_host import FrontHost, call_tool, front_host
-from tests.robot.small_host import ADDRESS, SmallHost
+from tests.robot.oauth_client import a_program
+from tests.robot.small_host import ADDRESS, Browser, SmallHost
 
 READ, WRITE = frozenset({Grant.READ}), frozenset({Grant.READ, Grant.WRITE})
 NOTES = ADDRESS.wiki_origin("notes")
@@ -51,7 +55,7 @@ def bearer(origin: str, error: str | None) -> dict[str, str]:
 
 @dataclass
 class Scene:
-    """A private wiki and a token in every state."""
+    """A private wiki, and a token and an OAuth connection in every state."""
 
     host: SmallHost
     front: FrontHost
@@ -84,14 +88,40 @@ async def scene(host: SmallHost) -> AsyncIterator[Scene]:
         "of a removed collaborator": await create_token(host.db, host.eve, wiki, "t", WRITE),
     }
     await revoke_token(host.db, wiki, made["revoked"][1].id)
+    connections = await connect(host, wiki)
     await withdraw_role(host.db, host.eve, wiki)
-    secrets: dict[str, str | None] = {who: secret for who, (secret, _) in made.items()}
+    secrets = {who: secret for who, (secret, _) in made.items()} | connections
     async with front_host(host) as front:
         yield Scene(host, front, wiki, {**secrets, "nobody": None, "mistyped": "robot_x"})
 
 
+async def connect(host: SmallHost, wiki: Wiki) -> dict[str, str]:
+    """Access tokens of programs, each of which its person let in."""
+    ada, eve = await host.signed_in(host.ada), await host.signed_in(host.eve)
+
+    async def let_in(browser: Browser, slug: str = "notes", access: str = "write") -> str:
+        return str((await (await a_program(host, slug)).connect(browser, access=access))["access_token"])
+
+    expired, revoked = await let_in(ada), await let_in(ada)
+    expire = "UPDATE oauth_tokens SET access_expires_at = 1 WHERE access_hash = ?"
+    await host.db.write(lambda connection: connection.execute(expire, (hash_secret(expired),)).rowcount)
+    ours = verify_access(host.db, revoked, wiki.id)
+    assert ours is not None
+    assert await revoke_connection(host.db, wiki, ours[0].id)
+    return {
+        "connected writer": await let_in(ada),
+        "connected reader": await let_in(ada, access="read"),
+        "connected to another wiki": await let_in(ada, "other"),
+        "expired connection": expired,
+        "revoked connection": revoked,
+        "connection of a removed collaborator": await let_in(eve),
+    }
+
+
 async def test_a_credential_that_opens_nothing_is_told_where_to_get_another(scene: Scene) -> None:
-    for who in ("of another wiki", "expired", "revoked", "of a removed collaborator", "mistyped", "nobody"):
+    opening = {"writer", "reader", "connected writer", "connected reader"}
+    assert len(scene.secrets) == 14
+    for who in scene.secrets.keys() - opening:
         error = None if who == "nobody" else "invalid_token"
         for door, answer in (await scene.ask(who)).items():
             assert (answer.status_code, challenge_of(answer)) == (401, bearer(NOTES, error)), (who, door)
@@ -105,17 +135,26 @@ async def test_a_token_that_may_only_read_is_not_sent_to_get_another(scene: Scen
     assert not any(challenge_of(each) for each in answers.values())
 
 
+async def test_a_connection_that_may_only_read_is_sent_to_get_more(scene: Scene) -> None:
+    answers = await scene.ask("connected reader")
+    assert [each.status_code for each in answers.values()] == [200, 403, 200, 403]
+    for door in ("rest write", "mcp write"):
+        assert challenge_of(answers[door]) == bearer(NOTES, "insufficient_scope")
+
+
 async def test_a_frozen_wiki_is_read_and_not_written_and_nobody_is_asked_for_more(scene: Scene) -> None:
-    before = await scene.ask("writer")
-    assert [each.status_code for each in before.values()] == [200, 201, 200, 200]
-    assert before["mcp write"].json()["result"]["isError"] is False
+    for who in ("writer", "connected writer"):
+        before = await scene.ask(who)
+        assert [each.status_code for each in before.values()] == [200, 201, 200, 200]
+        assert before["mcp write"].json()["result"]["isError"] is False
     await scene.host.db.write(lambda connection: connection.execute("UPDATE wikis SET frozen_at = 1").rowcount)
-    answers = await scene.ask("writer")
-    assert [each.status_code for each in answers.values()] == [200, 403, 200, 200]
-    assert answers["rest write"].json()["error"].endswith(".")
-    result = answers["mcp write"].json()["result"]
-    assert (result["isError"], result["content"][0]["text"].endswith(".")) == (True, True)
-    assert not any(challenge_of(each) for each in answers.values())
+    for who in ("writer", "connected writer", "connected reader"):
+        answers = await scene.ask(who)
+        assert [each.status_code for each in answers.values()] == [200, 403, 200, 200]
+        assert answers["rest write"].json()["error"].endswith(".")
+        result = answers["mcp write"].json()["result"]
+        assert (result["isError"], result["content"][0]["text"].endswith(".")) == (True, True)
+        assert not any(challenge_of(each) for each in answers.values())
 
 
 async def test_a_public_wiki_is_read_by_anybody_over_rest_and_an_agent_says_who_it_is(host: SmallHost) -> None:

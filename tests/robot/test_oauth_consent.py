@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from proxy.guard import same_origin_ok
 from robot.access import grant_role
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
-from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program, answer_sent, fields_of, text_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.front_host import front_host
+from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of, text_of
+from tests.robot.small_host import Browser, SmallHost, small_host
+from tests.robot.tls_server import reply, tls_server
 
 
 async def test_a_person_connects_a_program(host: SmallHost) -> None:
@@ -119,7 +125,7 @@ async def test_other_faults_go_back_to_the_client(host: SmallHost, wrong: dict[s
         assert answer.headers["Location"].startswith(CALLBACK + "&")
         told = fields_of(answer.headers["Location"])
         assert told["error"] == error
-        assert told["error_description"].endswith(".")
+        assert re.fullmatch(r"[ !#-\[\]-~]+\.", told["error_description"])  # RFC 6749, section 4.1.2.1
         assert told["iss"] == PLATFORM
         assert told.get("state") == (None if len(wrong.get("state") or "") > 1024 else "st&te=1")
 
@@ -265,6 +271,37 @@ async def test_the_page_says_where_access_goes(host: SmallHost, redirect_uri: st
     assert (await answer_sent(await program.decide(browser)))["code"].startswith("robot_code_")
 
 
+async def test_a_site_vouches_for_its_client_and_for_no_other(tmp_path: Path) -> None:
+    document: dict[str, Any] = {
+        "client_name": "Claude",
+        "redirect_uris": ["https://client.example/cb", "http://127.0.0.1/cb"],
+        "token_endpoint_auth_method": "none",
+    }
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, json.dumps(document).encode(), "application/json")
+
+    with tls_server(tmp_path, answer) as site:
+        document["client_id"] = site.url("/agent.json")
+        async with small_host(tmp_path, site.door()) as host:
+            await host.make_wiki("notes")
+            browser = await host.signed_in(host.ada)
+            program = Program(host, document["client_id"], None, "notes", "v" * 43, "https://client.example/cb")
+            page = await text_of(await program.ask(browser))
+            site_name = document["client_id"].split("/")[2]
+            assert f"<h1>Let {site_name} into Notes?</h1>" in page
+            assert "nobody has checked" not in page
+            assert "any program on your computer" not in page
+            assert "any program on your computer" in await text_of(
+                await program.ask(browser, redirect_uri="http://127.0.0.1:4321/cb")
+            )
+            assert (await program.connect(browser))["scope"] == "wiki:read wiki:write"
+            site.answer = lambda handler: reply(handler, 500)
+            lost = await program.ask(browser, client_id=site.url("/other.json"))
+            assert lost.status_code == 400
+            assert "cannot be had" in await text_of(lost)
+
+
 async def test_the_form_is_of_the_person_who_saw_it(host: SmallHost) -> None:
     await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
@@ -302,8 +339,27 @@ async def test_the_pages_cannot_be_framed_or_sent_from_elsewhere(host: SmallHost
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert answer.headers["Cross-Origin-Opener-Policy"] == "unsafe-none"
-    cross_site = [(b"cookie", b"a=b"), (b"sec-fetch-site", b"cross-site"), (b"origin", b"https://evil.example")]
-    assert not same_origin_ok("POST", cross_site, PLATFORM)
+
+
+async def test_no_other_site_presses_the_button(host: SmallHost) -> None:
+    """Nor does a page of a wiki, which is the same site to browsers."""
+    await host.make_wiki("notes")
+    program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
+    form = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.jars[PLATFORM].items())
+    async with front_host(host) as front, front.client() as client:
+        for said in (
+            {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site", "Origin": "https://notes.wiki.test"},
+            {"Origin": "null"},
+            {},
+        ):
+            refused = await client.post(CONSENT, data=form, headers={"Cookie": cookie, **said})
+            assert refused.status_code == 403
+            assert host.db.one("SELECT 1 FROM oauth_codes") is None
+        own = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin", "Origin": PLATFORM}
+        assert (await client.post(CONSENT, data=form, headers=own)).status_code == 200
+    assert host.db.one("SELECT 1 FROM oauth_codes") is not None
 
 
 async def test_signing_in_as_somebody_else_comes_back(host: SmallHost) -> None:
@@ -329,4 +385,3 @@ async def test_names_of_clients_are_only_text(host: SmallHost) -> None:
 async def test_authorize_takes_no_post(host: SmallHost) -> None:
     browser = await host.signed_in(host.ada)
     assert (await browser.post(PLATFORM, AUTHORIZE, form={})).status_code == 405
-    assert ADDRESS.platform_origin == PLATFORM

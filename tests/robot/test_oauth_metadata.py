@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from authlib.oauth2 import rfc8414, rfc9207
 from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
 from robot.model import Visibility
@@ -52,6 +53,7 @@ async def test_the_server_describes_itself(front: FrontHost) -> None:
         "service_documentation": "https://wiki.test/",
     }
     assert str(OAuthMetadata.model_validate(answer.json()).issuer) == PLATFORM
+    rfc8414.AuthorizationServerMetadata(answer.json()).validate([rfc9207.AuthorizationServerMetadata])
 
 
 async def test_a_wiki_names_its_server(host: SmallHost, front: FrontHost) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quart import Response
@@ -37,7 +38,7 @@ class Door:
         self.registrations = Registrations(host.db, clock=clock)
         app = new_app("registration", ADDRESS)
         self.limits = RegistrationLimits(per_hour, clock=clock)
-        app.register_blueprint(registration_page(self.registrations, self.limits))
+        app.register_blueprint(registration_page(self.registrations, self.limits, clock=clock))
         self._client = app.test_client(use_cookies=False)
 
     async def register(
@@ -262,6 +263,25 @@ async def test_unused_clients_are_swept(host: SmallHost, door: Door, clock: Fake
     assert await door.registrations.sweep() == 1
     assert door.registrations.find(used.id) is None
     assert door.registrations.find(connected.id) == connected, "an agent that is connected is never forgotten"
+
+
+async def test_sweeping_begins_when_the_host_starts(host: SmallHost, door: Door, clock: FakeClock) -> None:
+    swept = trio.Event()
+
+    class Watched(Registrations):
+        async def sweep(self) -> int:
+            count = await super().sweep()
+            swept.set()
+            return count
+
+    unused = await a_client(door)
+    clock.now += UNUSED_REST_S
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Watched(host.db, clock=clock).run)
+        with trio.fail_after(5):
+            await swept.wait()
+        nursery.cancel_scope.cancel()
+    assert door.registrations.find(unused.id) is None
 
 
 async def test_clients_are_found_by_id(host: SmallHost, door: Door) -> None:

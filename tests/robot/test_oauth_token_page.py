@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ async def test_faults_of_a_code_exchange(host: SmallHost, wrong: dict[str, str |
     answer = await program.redeem(await program.get_code(browser), **wrong)
     told = await answer.get_json()
     assert told["error"] == error
-    assert told["error_description"].endswith(".")
+    assert re.fullmatch(r"[ !#-\[\]-~]+\.", told["error_description"])  # RFC 6749, section 5.2
     assert answer.status_code == (401 if error == "invalid_client" else 400)
     assert ("WWW-Authenticate" in answer.headers) is (error == "invalid_client")
     assert answer.headers["Cache-Control"] == "no-store"

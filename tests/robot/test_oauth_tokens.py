@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +32,21 @@ from robot.secret import new_id
 from robot.tokens import TokenUses
 from tests.robot.small_host import FakeClock, SmallHost
 
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    import trio
+    from robot.db import Database
+    from robot.oauth.refreshing import ShownRefresh, refresh
+    from robot.oauth.tokens import Lives
+
+    async def main():
+        db = Database.open(Path(sys.argv[1]))
+        await refresh(db, ShownRefresh("client_1", sys.argv[2], frozenset(), None), Lives())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    trio.run(main)
+"""
 VERIFIER = "v" * 43
 BOTH = frozenset(Scope)
 READ = frozenset({Scope.READ})
@@ -313,6 +331,19 @@ async def test_a_lost_answer_is_given_again(stage: Stage) -> None:
     assert again.expires_in == 3600 - (GRACE_S - 1)
     assert stage.opens(again.access_token)
     assert stage.opens(first.access_token)  # requests under way are not cut off
+    assert good(await stage.refresh(again.refresh_token))
+
+
+async def test_killed_between_rotation_and_answer(stage: Stage) -> None:
+    """The rotation is on disk, the client never hears of it, and another process answers next."""
+    stage.clock.now = time.time()
+    first = await stage.connect()
+    words = [sys.executable, "-c", textwrap.dedent(KILLED), str(stage.db.path), first.refresh_token]
+    assert (await trio.run_process(words, check=False, capture_stderr=True)).returncode == -9
+    assert stage.count("oauth_tokens") == 2
+    again = good(await stage.refresh(first.refresh_token))
+    assert stage.count("oauth_tokens") == 2
+    assert stage.opens(again.access_token)
     assert good(await stage.refresh(again.refresh_token))
 
 

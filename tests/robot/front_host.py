@@ -14,7 +14,8 @@ from proxy.asgi import App, Receive, Scope, Send
 from robot.actors import Actors
 from robot.answers import answer_text
 from robot.front import BodySizes, Doors, Front
-from robot.mcp.endpoint import McpEndpoint
+from robot.mcp.endpoint import McpEndpoint, stateless
+from robot.mcp.server import create_server
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.tokens import TokenUses
@@ -39,7 +40,7 @@ class FrontHost:
 @asynccontextmanager
 async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     search = cast("SearchService", StandInSearch())
-    mcp = McpEndpoint(contents=host.contents, search=search, domain=ADDRESS.domain)
+    mcp = McpEndpoint(stateless(create_server(host.contents, search, ADDRESS.domain)))
     rest = create_rest_app(contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root)
     front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
     front.open(

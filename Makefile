@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. Old pips warn of a dependency that is packed the old way.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
+# Tests here start servers, browsers or clients; all others are unit tests.
+SERVERS := tests/browser tests/caddy tests/fault tests/flow tests/git_door tests/judges
+# What measures time or memory, wherever it lies.
+MEASURING := $(SERVERS) tests/systemd
+
 .PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-otterwiki bench docs lock clean
 
 help:
@@ -49,25 +54,25 @@ test: system-packages $(VENV)/.dev $(VENV)/.judges ## everything: lint, unit, fl
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-beside
-	$(BIN)/pytest -q -m "fault or alone"
+	$(BIN)/pytest -q -m alone $(MEASURING)
 	@$(MAKE) --no-print-directory test-otterwiki
 
 # Two at a time: most of them wait for disks and processes.
 test-unit: $(VENV)/.dev ## tests that start no server
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow and not fault and not browser and not caddy and not judge"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow" $(SERVERS:%=--ignore=%)
 
-# Two at a time, whole files: each starts a robot or a browser of its own and often waits for it.
+# Two at a time, whole files: each starts robots or browsers of its own and often waits for them.
 test-beside: $(VENV)/.judges
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "(flow or caddy or browser or judge) and not fault and not alone"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone" $(SERVERS)
 
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
-	$(BIN)/pytest -q -m "flow or fault or caddy"
+	$(BIN)/pytest -q -m "flow or fault or caddy" $(MEASURING)
 
 test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
-	$(BIN)/pytest -q -m browser
+	$(BIN)/pytest -q tests/browser
 
 test-judges: system-packages $(VENV)/.judges ## the MCP conformance suite and agents' real clients
-	$(BIN)/pytest -q -m judge
+	$(BIN)/pytest -q tests/judges
 
 test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on our storage
 	$(BIN)/python -m tests.otterwiki_suite

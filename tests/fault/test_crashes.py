@@ -59,6 +59,7 @@ def test_a_killed_worker_costs_at_most_one_answer(own_robot: Robot) -> None:
     assert workers_of(own_robot.pid) != [worker]
 
 
+@pytest.mark.alone
 def test_a_killed_worker_is_back_in_two_seconds(own_robot: Robot) -> None:
     with own_robot.client() as browser:
         assert browser.get(OF_THE_WORKER).status_code == 200

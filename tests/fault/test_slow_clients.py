@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness import Robot
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.alone]
 
 HEAD_DEADLINE_S = 10.0
 STOP_BUDGET_S = 2.0

@@ -49,6 +49,7 @@ def gits_of(pid: int) -> list[int]:
     return [child for child in children_of(pid) if command_of(child).startswith("git ")]
 
 
+@pytest.mark.alone
 def test_a_hundred_megabytes_are_pushed_and_cloned_with_flat_memory(own_robot: Robot, tmp_path: Path) -> None:
     here = Git(tmp_path)
     copy = here.clone(address(own_robot, own_robot.token), "copy")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,12 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tests.judges.toolchain import clean_environment, resolving
+from tests.judges.toolchain import clean_environment, resolving, write_hosts
 
 CALL_S = 60.0
 """For one call of any client, with its start and on a busy machine."""
-LOOK_S = 0.1
-"""How often to look whether a client that shows nothing has ended."""
 
 
 class Agent(Protocol):
@@ -54,12 +50,10 @@ class Desk:
     @property
     def env(self) -> dict[str, str]:
         """Names resolve, and what the client would show in a browser is written to `opened` instead."""
-        host = urlsplit(self.address).hostname or ""
-        names = {host, host.partition(".")[2]}
         tools = self.home / "bin"
         return {
             **clean_environment(self.home, tools),
-            **resolving(sorted(names), self.home / "hosts"),
+            **resolving(self.home / "hosts"),
             "BROWSER": str(tools / "xdg-open"),
             **({"NODE_EXTRA_CA_CERTS": str(self.roots), "SSL_CERT_FILE": str(self.roots)} if self.roots else {}),
         }
@@ -73,27 +67,21 @@ Client = Callable[[Desk], AbstractContextManager[Agent]]
 
 
 def desk(home: Path, address: str, *, token: str | None = None, roots: Path | None = None) -> Desk:
-    """A new desk under `home`, whose browser is a script that writes the address it is given into a pipe."""
+    """A new desk under `home`, whose browser is a script that notes the address it is given."""
     tools, opened = home / "bin", home / "opened"
     tools.mkdir(parents=True)
-    os.mkfifo(opened)
     script = tools / "xdg-open"
-    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" > {opened}\n')
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {opened}\n')
     script.chmod(0o755)
+    opened.touch()
+    host = urlsplit(address).hostname or ""
+    write_hosts([host, host.partition(".")[2]], home / "hosts")
     return Desk(home, address, opened, token, roots)
 
 
-def wait_for_browser(at: Desk, given_up: Callable[[], bool], deadline_s: float = CALL_S) -> str:
-    """The address that the client opens in its person's browser; "" when it ended without one."""
-    pipe, began = os.open(at.opened, os.O_RDONLY | os.O_NONBLOCK), time.monotonic()
-    try:
-        while not select.select([pipe], [], [], LOOK_S)[0]:
-            if given_up():
-                return ""
-            assert time.monotonic() - began < deadline_s, f"it opened no browser within {deadline_s:.0f} s"
-        return os.read(pipe, 65_536).decode().strip()
-    finally:
-        os.close(pipe)
+def opened_by(at: Desk) -> list[str]:
+    """The addresses that the client opened in its person's browser so far."""
+    return at.opened.read_text().splitlines()
 
 
 def run(command: list[str], at: Desk, **env: str) -> str:

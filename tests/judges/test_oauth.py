@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +26,12 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.browser.conftest import link_for
 from tests.caddy.edge import running_edge
 from tests.harness import Robot, free_port, running_robot
-from tests.judges.agents import Agent, Desk, desk, listening, wait_for_browser
+from tests.judges.agents import Agent, Desk, desk, listening, opened_by
 from tests.judges.test_clients import CLIENTS, works, writes
 from tests.judges.test_conformance import SUITE
 from tests.judges.toolchain import node
+from tests.processes import wait_until
+from wikihost.layout import DataDir
 
 pytestmark = pytest.mark.judge
 
@@ -38,11 +41,12 @@ SIGN_IN_S = 60.0
 
 
 class Play:
-    """The clients that are still in it, and what went wrong for the others."""
+    """The clients in it, what went wrong for whom, and how often each grant was renewed."""
 
     def __init__(self) -> None:
         self.agents: dict[str, Agent] = {}
         self.problems: dict[str, str] = {}
+        self.renewals: list[int] = []
 
     def act(self, name: str, what: str, scene: Callable[[], object]) -> None:
         """Let a client do something; one that fails is out."""
@@ -58,11 +62,17 @@ def signs_in(agent: Agent, at: Desk, browser: BrowserContext) -> None:
     """The client connects; where it sends its person, the person allows."""
     with ThreadPoolExecutor(1) as thread:
         signing_in = thread.submit(agent.sign_in)
-        address = wait_for_browser(at, signing_in.done)
-        if address:
+        wait_until(lambda: bool(opened_by(at)) or signing_in.done(), SIGN_IN_S, "it opens a browser")
+        for address in opened_by(at):
             allow(browser, address)
         signing_in.result(SIGN_IN_S)
-    assert address, "it was let in without asking anybody"
+    assert len(opened_by(at)) == 1, "it was let in without asking anybody"
+
+
+def stays(agent: Agent, robot: Robot, name: str, at: Desk) -> None:
+    """It goes on as if nothing had been, and asks nobody again."""
+    writes(agent, robot, name)
+    assert len(opened_by(at)) == 1, "its person had to allow it again"
 
 
 def allow(browser: BrowserContext, address: str) -> None:
@@ -78,6 +88,7 @@ def allow(browser: BrowserContext, address: str) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Play:
     """The whole play: a robot with short-lived tokens, and the same again after it was killed."""
     place, port, play = tmp_path_factory.mktemp("oauth"), free_port(), Play()
+    desks: dict[str, Desk] = {}
     tls_port = port + 1
     settings = SETTINGS | {"ROBOT_SCHEME": "https", "ROBOT_PUBLIC_PORT": str(tls_port)}
     robot_here = partial(running_robot, place / "data", port=port, env=settings, module="tests.judges.known_internet")
@@ -89,24 +100,38 @@ def played(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Play:
         with robot_here() as robot:
             browser.new_page().goto(robot.signin_link)
             for name, client in CLIENTS.items():
-                at = desk(place / name.replace(" ", "-"), f"{robot.wiki}/mcp", roots=edge.root)
+                at = desks[name] = desk(place / name.replace(" ", "-"), f"{robot.wiki}/mcp", roots=edge.root)
                 agent = play.agents[name] = clients.enter_context(client(at))
                 play.act(name, "signing in", partial(signs_in, agent, at, browser))
                 play.act(name, "the first day", partial(works, agent, robot, name))
             # Nothing tells when a token has ended; only time does it.
             time.sleep(TOKEN_LIFE_S + 1)
             for name, agent in play.agents.items():
-                play.act(name, "after the token's end", partial(writes, agent, robot, name))
+                play.act(name, "after the token's end", partial(stays, agent, robot, name, desks[name]))
             robot.stop(signal.SIGKILL)
         with robot_here() as robot:
             for name, agent in play.agents.items():
-                play.act(name, "after a restart", partial(writes, agent, robot, name))
+                play.act(name, "after a restart", partial(stays, agent, robot, name, desks[name]))
+        play.renewals = renewals(robot)
     return play
+
+
+def renewals(robot: Robot) -> list[int]:
+    """Of each grant, how many tokens came after its first."""
+    with closing(sqlite3.connect(DataDir(robot.data).robot_db)) as connection:
+        rows = connection.execute("SELECT count(*) - 1 FROM oauth_tokens GROUP BY family").fetchall()
+    return [count for (count,) in rows]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_signs_in_and_stays_signed_in(played: Play, name: str) -> None:
     assert played.problems.get(name) is None
+
+
+def test_tokens_ended_and_were_renewed(played: Play) -> None:
+    """At least once before the restart and once after it."""
+    assert [count for count in played.renewals if count >= 2] == played.renewals
+    assert len(played.renewals) == len(CLIENTS)
 
 
 def test_the_conformance_suite_finds_nothing_at_the_issuer(robot: Robot, tmp_path: Path, chromium: Browser) -> None:

@@ -25,12 +25,16 @@ def node(script: str | Path, *words: str, preload: Path | None = None) -> list[s
     return [str(_NODE), *loaded, str(MODULES / script), *words]
 
 
-def resolving(names: Iterable[str], hosts: Path) -> dict[str, str]:
-    """What a program's environment needs to find `names` at 127.0.0.1; writes the file `hosts`.
+def write_hosts(names: Iterable[str], hosts: Path) -> None:
+    """A file that says of each name that it is this machine."""
+    hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in names))
+
+
+def resolving(hosts: Path) -> dict[str, str]:
+    """What a program's environment needs to find the names in that file.
 
     Browsers and curl know where `*.localhost` is, the C library does not: nss_wrapper stands before its resolver.
     """
-    hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in names))
     return {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(hosts)}
 
 

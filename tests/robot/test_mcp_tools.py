@@ -38,6 +38,8 @@ async def test_messages_are_used_as_they_are(doors: Doors) -> None:
     assert await last_message(doors) == "Not needed"
     await done(doors, "write_note", path="A", content="x")
     assert await last_message(doors) == "[api] Create: A"
+    await done(doors, "upload_attachment", path="A", filename="a.bin", content="AA==", commit_message=" \n")
+    assert await last_message(doors) == "[api] Attach: A/a.bin"
     await done(doors, "append_note", path="A", content="y")
     assert await last_message(doors) == "[mcp] Append: A"
     await done(doors, "delete_note", path="A")

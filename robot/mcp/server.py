@@ -35,6 +35,7 @@ from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
 from robot.mcp.nearest import explain_missing
+from robot.mcp.noting import Noting
 from robot.mcp.paging import refuse_cursor
 from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
@@ -146,7 +147,7 @@ def _failed(sentence: str) -> dict[str, Any]:
 
 
 def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
-    """The server with its handlers; `witness` is told of each call of an agent."""
+    """The server with its handlers; `witness` is told what agents read and do."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
@@ -166,5 +167,5 @@ def create_server(calls: Calls, listening: Listening, witness: Witness) -> Serve
     server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce, promise, tell_progress]
+    server.middleware[:] = [introduce, promise, tell_progress, Noting(calls, witness)]
     return server

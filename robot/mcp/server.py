@@ -123,10 +123,14 @@ async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protoco
     try:
         answer = await tool.run(call, asked)
     except PageNotFound as error:
-        sentence = await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error)
+        sentence = (
+            await explain_missing(call, asked.path, error)
+            if isinstance(asked, OnPage)
+            else explain(error, may_write=call.may_write)
+        )
         return Done(_failed(sentence), error.code, pages)
     except ContentError as error:
-        return Done(_failed(explain(error)), error.code, pages)
+        return Done(_failed(explain(error, may_write=call.may_write)), error.code, pages)
     except ToolFailed as error:
         return Done(_failed(str(error)), "refused", pages)
     except SearchError as error:

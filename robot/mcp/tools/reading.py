@@ -121,7 +121,9 @@ async def read_note(call: Call, asked: ReadNoteArguments) -> Answer:
 async def read_notes(call: Call, asked: ReadNotesArguments) -> Answer:
     room = min(asked.max_tokens * BYTES_PER_TOKEN, MAX_CONTENT_BYTES)
     paths = list(dict.fromkeys(asked.paths))
-    result = await call.contents.run(call.wiki, lambda content: _read_all(content, paths, room))
+    result = await call.contents.run(
+        call.wiki, lambda content: _read_all(content, paths, room, may_write=call.may_write)
+    )
     # Nobody who wrote a page can know the mark, so no page can look like the beginning of another.
     mark = secrets.token_hex(4)
     blocks = [{"type": "text", "text": _part_text(part, mark)} for part in result.notes]
@@ -196,7 +198,7 @@ def _some_links(found: Sequence[str], section: Section | None) -> list[str]:
     return list(found)[:MAX_LINKS] if section is None else []
 
 
-def _read_all(content: Content, paths: Sequence[str], room: int) -> ReadNotesResult:
+def _read_all(content: Content, paths: Sequence[str], room: int, *, may_write: bool) -> ReadNotesResult:
     """Pages in the order asked for, until the room is filled; the last of them may be cut."""
     parts: list[PartResult] = []
     problems: list[ProblemResult] = []
@@ -208,7 +210,7 @@ def _read_all(content: Content, paths: Sequence[str], room: int) -> ReadNotesRes
         except (StorageFailed, StorageFull):
             raise
         except ContentError as error:
-            problems.append(ProblemResult(path=path, problem=explain(error)))
+            problems.append(ProblemResult(path=path, problem=explain(error, may_write=may_write)))
             room -= size_of(problems[-1].problem)
         else:
             parts.append(part)

@@ -183,6 +183,11 @@ async def test_a_page_that_is_not_there(doors: Doors) -> None:
         assert "Look for the name with list_notes or search_notes, or create the page with write_note." in far
 
 
+async def test_an_offset_past_the_end(doors: Doors) -> None:
+    await doors.seed({"Short": "# One\n\ntext\n"})
+    assert await refused(doors, "read_note", path="Short", offset=3) == "offset 3 is past the end: there are 3 lines."
+
+
 async def test_who_may_only_read_is_not_told_to_write(doors: Doors) -> None:
     for tool, path in (("read_note", "zzzzzzzz"), ("read_note", "Welcom"), ("read_notes", "zzzzzzzz")):
         argument = {"paths": [path]} if tool == "read_notes" else {"path": path}

@@ -18,6 +18,7 @@ from robot.mcp.render import (
     DATA_NOTICE,
     MAX_CONTENT_BYTES,
     bounded,
+    counted,
     cut,
     fitting,
     names,
@@ -156,7 +157,9 @@ def _excerpt(page: Page, asked: ReadNoteArguments) -> NoteResult:
     lines = page.text.splitlines(keepends=True)
     section = one_section(page.text, asked.section) if asked.section else None
     start, end = (section.start, section.end) if section else (0, len(lines))
-    first = min(start + asked.offset, end)
+    if asked.offset and asked.offset >= end - start:
+        raise ToolFailed(f"offset {asked.offset} is past the end: there are {counted(end - start, 'line')}.")
+    first = start + asked.offset
     last = min(first + asked.limit, end) if asked.limit else end
     shown = _Lines.fit(lines[first:last], MAX_CONTENT_BYTES)
     stop = first + shown.count

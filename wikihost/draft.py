@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wikihost import query, trees
-from wikihost.names import name_of_file, page_key
+from wikihost.names import SUFFIX, name_of_file, page_key
 from wikihost.plans import Snapshot
 from wikihost.writer import FileChanges
 
@@ -17,6 +17,7 @@ class Draft:
         self.snapshot = snapshot
         self.moved: dict[str, str] = {}  # pages by the name that they are to have, with the one that they have
         self._put: dict[str, trees.Entry | None] = {}
+        self._put_beside: dict[str, dict[str, trees.Entry | None]] = {}  # of these the attachments, by page
         self._made: dict[bytes, bytes] = {}
         self._before: dict[str, trees.Entry | None] = {}
 
@@ -39,12 +40,15 @@ class Draft:
     def put(self, path: str, entry: trees.Entry | None) -> None:
         """Put a file that is stored or written already; None removes it."""
         self._put[path] = entry
+        page, _, filename = path.rpartition("/")
+        if not filename.endswith(SUFFIX):
+            self._put_beside.setdefault(page, {})[filename] = entry
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file with these bytes."""
         oid = trees.NewObject(b"blob", data).digest()
         self._made[oid] = data
-        self._put[path] = (trees.FILE, oid)
+        self.put(path, (trees.FILE, oid))
 
     def note_move(self, old: str, new: str) -> None:
         """A page is to be called `new`: for telling it as a rename."""
@@ -53,10 +57,7 @@ class Draft:
     def attachments(self, page: str) -> Mapping[str, trees.Entry]:
         """The files of a page, by file name."""
         found: dict[str, trees.Entry] = dict(self.snapshot.attachments(page))
-        for path, entry in self._put.items():
-            folder, _, filename = path.rpartition("/")
-            if folder != page or filename.endswith(".md"):
-                continue
+        for filename, entry in self._put_beside.get(page, {}).items():
             if entry is None:
                 found.pop(filename, None)
             else:

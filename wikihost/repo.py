@@ -31,6 +31,7 @@ AGENT = "Robot-Agent"
 VIA = "Robot-Via"
 CREDENTIAL = "Robot-Credential"
 UNDOES = "Robot-Undoes"
+NO_MESSAGE = "(no message)"
 _TRAILER = re.compile(r"(Robot-[A-Za-z-]+): (.*)")
 
 
@@ -350,7 +351,10 @@ def credential_of(trailers: Mapping[str, str]) -> str | None:
 def join_trailers(message: str, trailers: Iterable[tuple[str, str]]) -> str:
     """A commit message with trailers as its last paragraph; line breaks in values become spaces."""
     lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers]
-    return message.strip() + "\n" + ("\n" + "\n".join(lines) + "\n" if lines else "")
+    if not lines:
+        return message.strip() + "\n"
+    # A first paragraph is never read as trailers, so that there has to be one.
+    return f"{message.strip() or NO_MESSAGE}\n\n" + "\n".join(lines) + "\n"
 
 
 @contextmanager

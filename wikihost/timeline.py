@@ -19,6 +19,9 @@ from wikihost.repo import CommitRecord
 from wikihost.trees import FileChange
 from wikihost.values import Changes, Commit, LoggedCommit, PageChange
 
+# Commits that are asked about in one question to the catalog.
+_LOOKED_UP_AT_ONCE = 500
+
 
 def page_history(snapshot: Snapshot, row: query.PageRow, limit: int) -> list[Commit]:
     """The commits of a page, newest first, also under the names that it had before."""
@@ -135,10 +138,12 @@ def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> 
     base = snapshot.repository.resolve(since)
 
     def look_up(connection: sqlite3.Connection) -> list[tuple[CommitRecord, Commit]]:
-        records = list(snapshot.repository.commits(base, snapshot.head))
-        known = query.find_commits(connection, [record.oid for record in records])
-        found = ((record, known[record.oid]) for record in records if record.oid in known)
-        return list(islice(found, limit + 1))
+        records = snapshot.repository.commits(base, snapshot.head)
+        found: list[tuple[CommitRecord, Commit]] = []
+        while len(found) <= limit and (some := list(islice(records, _LOOKED_UP_AT_ONCE))):
+            known = query.find_commits(connection, [record.oid for record in some])
+            found += [(record, known[record.oid]) for record in some if record.oid in known]
+        return found
 
     found = snapshot.ask(look_up)
     told: list[PageChange] = []

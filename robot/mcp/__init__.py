@@ -22,6 +22,7 @@ Layers, each importing only those above it:
     subscription  what one who listens is told (pure)
     listening     streams of events
     progress      progress of a call
+    noting        what agents read without a tool
     server        the SDK's low-level server: lists and calls tools, and gives each method its handler
     endpoint      the HTTP door: methods, origin, sign-in, body size
 """

@@ -31,8 +31,9 @@ from wikihost.errors import (
 
 MAX_PROBLEMS = 5
 
+OR_CREATE = ", or create the page with write_note"
 NEXT_STEPS: dict[type[ContentError], str] = {
-    PageNotFound: "Look for the name with list_notes or search_notes, or create the page with write_note.",
+    PageNotFound: f"Look for the name with list_notes or search_notes{OR_CREATE}.",
     PageExists: "Nothing was written. Take another name, or change the page that is there with edit_note.",
     AttachmentNotFound: "list_attachments says which files the page has.",
     InvalidAttachment: "Nothing was written. Take another file or file name; text belongs into a page (write_note).",
@@ -71,9 +72,10 @@ def sentence(error: ContentError) -> str:
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
-def explain(error: ContentError) -> str:
-    """The error's sentence, followed by the next step."""
-    return f"{sentence(error)} {_next_step(error)}"
+def explain(error: ContentError, *, may_write: bool) -> str:
+    """The error's sentence, followed by the next step, which is nothing that the caller may not do."""
+    step = _next_step(error)
+    return f"{sentence(error)} {step if may_write else step.replace(OR_CREATE, '')}"
 
 
 def _next_step(error: ContentError) -> str:

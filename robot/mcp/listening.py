@@ -42,13 +42,14 @@ from robot.mcp.subscription import (
 )
 from robot.model import Action, Wiki, WikiRequest
 from wikihost.content import Content
-from wikihost.errors import RevisionNotFound
+from wikihost.errors import ContentError, RevisionNotFound
 
 log = logging.getLogger(__name__)
 
 MAX_STREAMS = 2_000
 MAX_STREAMS_OF_WIKI = 1_000
-# Proxies cut what is silent for a minute. By then, too, a credential that was revoked is noticed.
+# Proxies cut what is silent for a minute. By then, too, a credential that was revoked is noticed, and what another
+# program on this machine did to a wiki.
 KEEP_ALIVE_S = 15.0
 # A task makes several changes at once; those who listen read again after each event.
 GATHER_S = 0.25
@@ -111,7 +112,7 @@ class Listening:
             self._tellers = tellers
             task_status.started()
             try:
-                await trio.sleep_forever()
+                await self._look_around()
             finally:
                 self._tellers = None
                 for audience in self._audiences.values():
@@ -126,6 +127,18 @@ class Listening:
         if not audience.is_being_told:
             audience.is_being_told = True
             self._tellers.start_soon(self._tell, audience)
+
+    async def _look_around(self) -> None:
+        """Notice now and then what no door of ours told: another program on this machine moves a head, too."""
+        while True:
+            await trio.sleep(self._keep_alive_s)
+            for audience in list(self._audiences.values()):
+                try:
+                    head = await self._contents.run(audience.wiki, Content.head)
+                except ContentError:
+                    continue  # whoever reads there is told
+                if head != audience.head:
+                    self.notify(audience.wiki.id)
 
     async def accept(
         self, context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from robot.mcp.call import Call
-from robot.mcp.failures import explain, sentence
+from robot.mcp.failures import OR_CREATE, explain, sentence
 from robot.mcp.render import DATA_NOTICE, one_line
 from wikihost.errors import ContentError, PageNotFound
 from wikihost.names import page_key
@@ -25,11 +25,11 @@ async def explain_missing(call: Call, name: str, error: PageNotFound) -> str:
     except ContentError:  # whoever asked is told of the missing page, at least
         found = []
     if not found:
-        return explain(error)
+        return explain(error, may_write=call.may_write)
     if page_key(found[0]) == page_key(name):
         return f"{sentence(error)} The page exists now; get_history lists its revisions."
     suggested = "\n".join(f"- {one_line(path)}" for path in found)
-    return f"{sentence(error)}\nNearest names, or create the page with write_note:\n{DATA_NOTICE}\n{suggested}"
+    return f"{sentence(error)}\nNearest names{OR_CREATE if call.may_write else ''}:\n{DATA_NOTICE}\n{suggested}"
 
 
 def nearest(name: str, paths: Iterable[str]) -> list[str]:

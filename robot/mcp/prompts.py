@@ -128,10 +128,11 @@ class WikiPrompts:
         if wrong := _problem(prompt, arguments):
             takes = ", ".join(prompt.arguments) or "no arguments"
             raise _refused(f"{wrong}. {params.name} takes {takes}.")
+        call = self._calls.of(context)
         try:
-            messages = await prompt.messages(self._calls.of(context), arguments)
+            messages = await prompt.messages(call, arguments)
         except ContentError as error:
-            raise _refused(explain(error)) from None
+            raise _refused(explain(error, may_write=call.may_write)) from None
         return {"resultType": "complete", "description": prompt.description, "messages": messages}
 
 

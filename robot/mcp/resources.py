@@ -68,7 +68,7 @@ class WikiResources:
         try:
             contents = await _read(call, params.uri)
         except ContentError as error:
-            raise MCPError(code=not_found, message=explain(error), data=told) from None
+            raise MCPError(code=not_found, message=explain(error, may_write=call.may_write), data=told) from None
         if contents is None:
             example = uris.page_uri(call.wiki.slug, "Home")
             sentence = f"This wiki has no such resource. The address of a page is like {example}."

@@ -10,7 +10,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import GenerateJsonSchema
 
 from robot.mcp.render import DATA_NOTICE
@@ -51,7 +51,11 @@ Revision = Annotated[
     str, Field(pattern=r"^[0-9a-fA-F]{7,40}$", description="The page's revision that you read (7 to 40 hex digits).")
 ]
 Guard = Annotated[AnyRevision, Field(description="Only if this is still its revision.")]
-CommitMessage = Annotated[str, Field(max_length=2_000, description="What changed and why, for the history.")]
+CommitMessage = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Field(max_length=2_000, description="What changed and why, for the history."),
+]
 DryRun = Annotated[bool, Field(description="Only show what would change.")]
 Cursor = Annotated[str, Field(max_length=MAX_NAME_CHARS, description="`cursor` of the last answer, to go on.")]
 

@@ -35,6 +35,7 @@ from robot.mcp.introduction import TOOLS_VERSION, introduce, promise
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
 from robot.mcp.nearest import explain_missing
+from robot.mcp.noting import Noting
 from robot.mcp.paging import refuse_cursor
 from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
@@ -122,10 +123,14 @@ async def run_tool(tool: Tool, call: Call, arguments: Mapping[str, Any], protoco
     try:
         answer = await tool.run(call, asked)
     except PageNotFound as error:
-        sentence = await explain_missing(call, asked.path, error) if isinstance(asked, OnPage) else explain(error)
+        sentence = (
+            await explain_missing(call, asked.path, error)
+            if isinstance(asked, OnPage)
+            else explain(error, may_write=call.may_write)
+        )
         return Done(_failed(sentence), error.code, pages)
     except ContentError as error:
-        return Done(_failed(explain(error)), error.code, pages)
+        return Done(_failed(explain(error, may_write=call.may_write)), error.code, pages)
     except ToolFailed as error:
         return Done(_failed(str(error)), "refused", pages)
     except SearchError as error:
@@ -146,7 +151,7 @@ def _failed(sentence: str) -> dict[str, Any]:
 
 
 def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
-    """The server with its handlers; `witness` is told of each call of an agent."""
+    """The server with its handlers; `witness` is told what agents read and do."""
     server: Server[Any] = Server(
         "robot",
         version=TOOLS_VERSION,
@@ -166,5 +171,5 @@ def create_server(calls: Calls, listening: Listening, witness: Witness) -> Serve
     server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listening.accept)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, accept_level)
     # In place of the SDK's tracing, which nobody here reads.
-    server.middleware[:] = [introduce, promise, tell_progress]
+    server.middleware[:] = [introduce, promise, tell_progress, Noting(calls, witness)]
     return server

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 from quart import request
 
 from robot.rest.refusals import Refused
@@ -24,7 +24,9 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$", examples=["3f2a9c0d"])]
 Message = Annotated[
-    str, Field(max_length=2_000, description="Why, for the history.", examples=["Shorter interval for the pump seal"])
+    str,
+    StringConstraints(strip_whitespace=True),
+    Field(max_length=2_000, description="Why, for the history.", examples=["Shorter interval for the pump seal"]),
 ]
 
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
 import trio
+from mcp.shared.exceptions import MCPError
 
 from robot.access import grant_role
 from robot.activity import OTHER_CLIENTS, Activity, ActivityLimits, Deed
@@ -127,6 +129,24 @@ async def test_tools_tell_what_they_did_and_no_words_of_anybody(tmp_path: Path) 
     ]
     assert {deed.door for deed in doors.noted.deeds} == {"mcp"}
     assert "secret" not in repr(doors.noted.deeds)
+
+
+async def test_what_is_read_as_a_resource_or_with_a_prompt_is_told_too(tmp_path: Path) -> None:
+    doors = open_doors(tmp_path)
+    async with serving(doors) as base, connected(base) as client:
+        await client.read_resource("wiki://notes/page/Welcome")
+        for uri in ("wiki://notes/page/No%20such", "https://elsewhere.example"):
+            with pytest.raises(MCPError):
+                await client.read_resource(uri)
+        await client.get_prompt("summarise_page", {"path": "Welcome"})
+        await client.list_resources()
+    told = [(deed.operation, list(deed.pages), deed.outcome) for deed in doors.noted.deeds]
+    assert told == [
+        ("resources/read", ["Welcome"], "ok"),
+        ("resources/read", ["No such"], "refused"),
+        ("resources/read", [], "refused"),
+        ("prompts/get", ["Welcome"], "ok"),
+    ]
 
 
 async def test_rest_tells_what_scripts_did(tmp_path: Path) -> None:

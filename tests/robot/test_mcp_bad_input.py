@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from robot.mcp.nearest import nearest
 from robot.mcp.tools import TOOLS
 from robot.mcp.tools.reading import FetchArguments
-from tests.robot.agent_doors import Doors, open_doors
+from robot.model import Scope
+from tests.robot.agent_doors import Doors, an_agent, open_doors
 from tests.robot.mcp_client import called, refused
 from wikihost.errors import InvalidPageName
 from wikihost.names import parse_page_name
@@ -180,6 +181,19 @@ async def test_a_page_that_is_not_there(doors: Doors) -> None:
         assert near.endswith("- Guides/Set up")
         far = await refused(doors, tool, **NEEDED[tool] | {argument: "zzzzzzzz"})
         assert "Look for the name with list_notes or search_notes, or create the page with write_note." in far
+
+
+async def test_an_offset_past_the_end(doors: Doors) -> None:
+    await doors.seed({"Short": "# One\n\ntext\n"})
+    assert await refused(doors, "read_note", path="Short", offset=3) == "offset 3 is past the end: there are 3 lines."
+
+
+async def test_who_may_only_read_is_not_told_to_write(doors: Doors) -> None:
+    for tool, path in (("read_note", "zzzzzzzz"), ("read_note", "Welcom"), ("read_notes", "zzzzzzzz")):
+        argument = {"paths": [path]} if tool == "read_notes" else {"path": path}
+        told = str(await called(doors, tool, an_agent(Scope.READ), **argument))
+        assert "Page not found" in told
+        assert "write_note" not in told
 
 
 @pytest.mark.parametrize(

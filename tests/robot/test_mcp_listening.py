@@ -100,11 +100,13 @@ async def test_changes_are_told_whatever_door_they_came_through(doors: Doors, tm
             commit_with_git(tmp_path, "Log")
             doors.contents.changed(doors.wiki.id)  # as after a push, and when a worker saved
             await hear(stream, updated("Log"))
+            commit_with_git(tmp_path, "Log", "four")  # as `robot import` on the same machine, which tells nobody
+            await hear(stream, updated("Log"))
 
 
-def commit_with_git(root: Path, name: str) -> None:
+def commit_with_git(root: Path, name: str, text: str = "three") -> None:
     repo = next(root.glob("**/.git")).parent
-    (repo / f"{name}.md").write_text("three")
+    (repo / f"{name}.md").write_text(text)
     author = ["-c", "user.name=g", "-c", "user.email=g@robot.test"]
     subprocess.run(["git", *author, "commit", "-qam", "by git"], cwd=repo, check=True)
 

@@ -12,7 +12,11 @@ from robot.mcp.render import DATA_NOTICE
 from robot.model import Scope, Visibility
 from tests.robot.agent_doors import AUTHOR, ORIGIN, Doors, a_passage, an_agent, open_doors
 from tests.robot.mcp_client import called, done, refused
+from tests.wikihost.wikis import git
 from wikihost.content import Content
+from wikihost.pushes import note_push
+from wikihost.repo import Repository
+from wikihost.values import Author
 
 LOG = "# Log\n\n## Monday\n\nCalm.\n\n## Tuesday\n\nRain.\n"
 
@@ -38,6 +42,8 @@ async def test_messages_are_used_as_they_are(doors: Doors) -> None:
     assert await last_message(doors) == "Not needed"
     await done(doors, "write_note", path="A", content="x")
     assert await last_message(doors) == "[api] Create: A"
+    await done(doors, "upload_attachment", path="A", filename="a.bin", content="AA==", commit_message=" \n")
+    assert await last_message(doors) == "[api] Attach: A/a.bin"
     await done(doors, "append_note", path="A", content="y")
     assert await last_message(doors) == "[mcp] Append: A"
     await done(doors, "delete_note", path="A")
@@ -299,6 +305,56 @@ async def test_what_happened_is_told_in_parts(doors: Doors) -> None:
     assert (last["more"], last["cursor"]) == (False, await head_of(doors))
     _, nothing = await done(doors, "get_changes", since=last["cursor"])
     assert (nothing["changes"], nothing["cursor"]) == ([], last["cursor"])
+
+
+async def test_a_commit_of_more_pages_than_an_answer_holds_is_told_whole(doors: Doors) -> None:
+    start = await head_of(doors)
+    names = [f"Imported/{'long ' * 40}{number}" for number in range(300)]
+
+    def bring(content: Content) -> None:
+        for name in names:
+            (content._home.repo / f"{name}.md").parent.mkdir(parents=True, exist_ok=True)
+            (content._home.repo / f"{name}.md").write_text("x\n")
+        git(content._home, "add", "-A")
+        git(content._home, "commit", "-q", "-m", "All at once")
+
+    await doors.contents.run(doors.wiki, bring)
+    await done(doors, "write_note", path="Later", content="x")
+    told: list[str] = []
+    more, cursor = True, start
+    while more:
+        _, part = await done(doors, "get_changes", since=cursor)
+        assert len(json.dumps(part)) < 100_000
+        told += [change["path"] for change in part["changes"]]
+        more, cursor = part["more"], part["cursor"]
+    assert sorted(told) == sorted([*names, "Later"])
+    assert cursor == await head_of(doors)
+
+
+async def test_a_pushed_commit_says_who_pushed_it(doors: Doors) -> None:
+    """Its author is whoever the pusher wrote there."""
+    start = await head_of(doors)
+
+    def push(content: Content) -> None:
+        (content._home.repo / "Pushed.md").write_text("x\n")
+        git(content._home, "add", "-A")
+        git(content._home, "commit", "-q", "-m", "Pushed", "--author", "Ada Lovelace <ada@users.robot.test>")
+        repository = Repository(content._home.repo)
+        eve = Author("Eve (laptop)", "eve@robot.test", {"Robot-Via": "git"})
+        note_push(repository, eve, onto=start, new=repository.head())
+        repository.git.free()
+
+    await doors.contents.run(doors.wiki, push)
+    who = "Ada Lovelace, pushed by Eve (laptop)"
+    for tool, list_of, more in (
+        ("get_recent_changes", "changes", {}),
+        ("get_history", "revisions", {"path": "Pushed"}),
+        ("get_changes", "changes", {"since": start}),
+    ):
+        text, result = await done(doors, tool, **more)
+        assert f" | {who}" in text
+        assert result[list_of][0]["pushed_by"] == "Eve (laptop)"
+        assert result[list_of][0]["revision"][:8] in text
 
 
 async def test_the_wiki_tells_what_its_owner_asks(tmp_path: Path) -> None:

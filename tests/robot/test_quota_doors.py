@@ -86,7 +86,7 @@ async def test_mcp_tells_an_agent_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sentence", ["Full.", "Full"])
 def test_the_next_step_follows_the_sentence(sentence: str) -> None:
     error = QuotaExceeded(sentence, pages=2, size_bytes=1, quota_pages=1, quota_bytes=1)
-    assert explain(error).startswith("Full. Nothing was written, and trying again will not help.")
+    assert explain(error, may_write=True).startswith("Full. Nothing was written, and trying again will not help.")
 
 
 def rest(base: str) -> httpx2.AsyncClient:

@@ -147,6 +147,13 @@ class TestLists:
         )
         assert [commit.revision for commit in content.history("Home", 1)] == [second]
 
+    @pytest.mark.parametrize("blank", ["\n \n", "\0"])
+    def test_a_message_that_says_nothing_hides_no_agent(self, content: Content, blank: str) -> None:
+        agent = Author("Ada (Claude Code)", "ada@users.example", {"Robot-Agent": "Claude Code"})
+        content.write_page("New", "2", base=None, author=agent, message=blank)
+        found = content.history("New", 1)[0]
+        assert (found.message, found.agent) == ("(no message)", "Claude Code")
+
 
 class TestWriting:
     def test_create_update_and_what_they_say(self, content: Content) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.wikihost.wikis import ADA, assert_sound, git, make_wiki
@@ -175,6 +175,17 @@ class TestRenames:
             "[api] Rename: Plan -> Project/Plan",
             "Create Test",
         ]
+
+    def test_links_that_led_to_the_new_name_before_stay(self, content: Content) -> None:
+        """To a page that was missing, or to a redirect in whose place the page came."""
+        put(content, "Notes/Wishes", "[[Later]]\n")
+        content.rename_page("Plan", "Project", author=AGENT)
+        put(content, "Notes/Old", "[[Plan]]\n")
+        for old, new in (("Notes/Day", "Later"), ("Project", "Plan")):
+            before = tree(content)
+            content.rename_page(old, new, author=AGENT)
+            content.undo_change(content.head(), author=ADA)
+            assert tree(content) == before
 
     @pytest.mark.parametrize("redirect", [True, False])
     def test_what_happened_at_the_new_name_moves_along(self, content: Content, redirect: bool) -> None:
@@ -372,6 +383,9 @@ def playground(memory: Path) -> Iterator[Content]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
+@example(  # a link that led to a missing page before the rename gave it one
+    steps=[("delete", "A", ""), ("write", "B", "y [[A]]\n"), ("write", "C/D", "x\n"), ("rename", "C/D", "A")]
+)
 def test_undoing_all_of_a_series_of_changes_leaves_what_was_before(playground: Content, steps: list[Any]) -> None:
     """Whatever an agent did in a row: undone at once, or one by one from the newest, the files are as before."""
     before, done = tree(playground), []

@@ -19,6 +19,9 @@ MAX_COMMITS = 200
 MAX_PAGES_OF_COMMIT = 50
 MAX_MESSAGE_CHARS = 300
 
+# A commit, and where the changes of the one after it had to be cut: how many were told, and of which commit.
+_PLACE = r"^([0-9a-fA-F]{7,40})(?:\+([0-9]{1,7})\+([0-9a-f]{8}))?$"
+
 # Out of the range is not refused: agents have always asked for any number.
 Count = Annotated[int, Field(description="At most this many, 1 to 200.")]
 CommitCursor = Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$", description="`cursor` of the last answer, to go on.")]
@@ -29,12 +32,16 @@ class GetRecentChangesArguments(Arguments):
     cursor: CommitCursor = ""
 
 
-class CommitResult(Result):
+class PageCommitResult(Result):
     revision: str
     author: str
     agent: str | None = None
+    pushed_by: Annotated[str | None, Field(description="Who pushed it; its author is as git was told.")] = None
     date: str
     message: str
+
+
+class CommitResult(PageCommitResult):
     pages: list[str]
     pages_total: int
 
@@ -50,14 +57,6 @@ class GetHistoryArguments(OnPage):
     cursor: CommitCursor = ""
 
 
-class PageCommitResult(Result):
-    revision: str
-    author: str
-    agent: str | None = None
-    date: str
-    message: str
-
-
 class HistoryResult(FromWiki):
     path: str
     revisions: list[PageCommitResult]
@@ -68,23 +67,18 @@ class GetChangesArguments(Arguments):
     since: Annotated[
         str,
         Field(
-            pattern=r"^[0-9a-fA-F]{7,40}$",
+            pattern=_PLACE,
             description="A commit: `head` of get_wiki_info, `cursor` of an earlier answer, or any revision.",
         ),
     ]
     limit: Annotated[int, Field(ge=1, le=MAX_COMMITS, description="At most this many commits.")] = 50
-    cursor: CommitCursor = ""
+    cursor: Annotated[str, Field(pattern=f"{_PLACE}|^$", description="`cursor` of the last answer, to go on.")] = ""
 
 
-class ChangeResult(Result):
+class ChangeResult(PageCommitResult):
     path: str
     change: Annotated[str, Field(description="created, updated, deleted or renamed")]
     renamed_from: str | None = None
-    revision: str
-    author: str
-    agent: str | None = None
-    date: str
-    message: str
 
 
 class ChangesResult(FromWiki):
@@ -141,15 +135,19 @@ async def get_history(call: Call, asked: GetHistoryArguments) -> Answer:
 
 
 async def get_changes(call: Call, asked: GetChangesArguments) -> Answer:
-    found = await call.contents.run(
-        call.wiki, lambda content: content.changes_since(asked.cursor or asked.since, asked.limit)
-    )
+    since, told, cut = _place(asked.cursor or asked.since)
+    found = await call.contents.run(call.wiki, lambda content: content.changes_since(since, asked.limit))
     changes = [_changed(change) for change in found.changes]
-    shown = changes[: fitting(change.model_dump_json(exclude_none=True) for change in changes)]
+    if told and (told > len(changes) or not changes[told - 1].revision.startswith(cut)):
+        told = 0  # a merge came between: rather twice than not at all
+    rest = changes[told:]
+    shown = rest[: fitting(change.model_dump_json(exclude_none=True) for change in rest)]
     cursor, more = found.last, found.more
-    if len(shown) < len(changes):
-        shown, cursor = _whole_commits(shown, changes)
+    if len(shown) < len(rest):
         more = True
+        whole = [change for change in shown if change.revision != rest[len(shown)].revision]
+        cursor = whole[-1].revision if whole else f"{since}+{told + len(shown)}+{shown[-1].revision[:8]}"
+        shown = whole or shown
     result = ChangesResult(head=found.head, changes=shown, cursor=cursor, more=more)
     return Answer(result, _changes_text(result))
 
@@ -176,6 +174,7 @@ def _described(commit: Commit) -> dict[str, str | None]:
         "revision": commit.revision,
         "author": commit.author,
         "agent": commit.agent,
+        "pushed_by": commit.pushed_by,
         "date": commit.date.isoformat(),
         "message": one_line(commit.message, MAX_MESSAGE_CHARS),
     }
@@ -200,11 +199,16 @@ def _after(commits: Sequence[Commit], cursor: str) -> Sequence[Commit]:
     return commits[place + 1 :]
 
 
-def _whole_commits(shown: list[ChangeResult], changes: Sequence[ChangeResult]) -> tuple[list[ChangeResult], str]:
-    """Without the changes of the commit that was cut off, and where to go on; one that is too long alone stays cut."""
-    cut_off = changes[len(shown)].revision
-    whole = [change for change in shown if change.revision != cut_off]
-    return (whole, whole[-1].revision) if whole else (shown, cut_off)
+def _place(cursor: str) -> tuple[str, int, str]:
+    """The commit after which to go on, and how many changes after it were told, up to one of which commit."""
+    since, _, more = cursor.partition("+")
+    told, _, cut = more.partition("+")
+    return since, int(told or 0), cut
+
+
+def _who(commit: PageCommitResult) -> str:
+    pushed = f", pushed by {one_line(commit.pushed_by)}" if commit.pushed_by else ""
+    return f"{one_line(commit.author)}{pushed}"
 
 
 def _recent_text(result: RecentChangesResult) -> str:
@@ -215,7 +219,7 @@ def _recent_text(result: RecentChangesResult) -> str:
     for change in result.changes:
         more = change.pages_total - len(change.pages)
         pages = f"{', '.join(map(one_line, change.pages)) or 'no page'}{f' and {more} more' if more else ''}"
-        data += [f"- {change.date} | {one_line(change.author)} | {pages}", f"  {change.message}"]
+        data += [f"- {change.date} | {_who(change)} | {pages} | {change.revision[:8]}", f"  {change.message}"]
     return marked(head, data)
 
 
@@ -225,7 +229,7 @@ def _history_text(result: HistoryResult) -> str:
         head.append(f"(Older ones: go on with cursor={result.cursor!r}.)")
     data: list[str] = []
     for each in result.revisions:
-        data += [f"- {each.revision[:8]} | {each.date} | {one_line(each.author)}", f"  {each.message}"]
+        data += [f"- {each.revision[:8]} | {each.date} | {_who(each)}", f"  {each.message}"]
     return marked(head, data)
 
 
@@ -239,7 +243,7 @@ def _changes_text(result: ChangesResult) -> str:
     for change in result.changes:
         moved = f" from {one_line(change.renamed_from)}" if change.renamed_from else ""
         data.append(
-            f"- {change.date} | {change.change} | {one_line(change.path)}{moved} | {one_line(change.author)}"
+            f"- {change.date} | {change.change} | {one_line(change.path)}{moved} | {_who(change)}"
             f" | {change.revision[:8]}"
         )
         data.append(f"  {change.message}")

@@ -102,7 +102,8 @@ def _renamed_text(result: RenamedResult, count: int) -> str:
         head.append(f"The old name {'would lead' if result.dry_run else 'leads'} to the new one.")
     head.append(f"{verb} {count} backreferences:" if count else "No backreferences needed updating.")
     if result.links_left:
-        head.insert(-1, f"{counted(result.links_left, 'page')} out of your reach still link to the old name.")
+        link = "links" if result.links_left == 1 else "link"
+        head.insert(-1, f"{counted(result.links_left, 'page')} out of your reach still {link} to the old name.")
     shown = [f"- {one_line(path)}" for path in result.updated_pages]
     return marked(head, shown + ([result.diff] if result.diff else []))
 

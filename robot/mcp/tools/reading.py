@@ -18,6 +18,7 @@ from robot.mcp.render import (
     DATA_NOTICE,
     MAX_CONTENT_BYTES,
     bounded,
+    counted,
     cut,
     fitting,
     names,
@@ -121,7 +122,9 @@ async def read_note(call: Call, asked: ReadNoteArguments) -> Answer:
 async def read_notes(call: Call, asked: ReadNotesArguments) -> Answer:
     room = min(asked.max_tokens * BYTES_PER_TOKEN, MAX_CONTENT_BYTES)
     paths = list(dict.fromkeys(asked.paths))
-    result = await call.contents.run(call.wiki, lambda content: _read_all(content, paths, room))
+    result = await call.contents.run(
+        call.wiki, lambda content: _read_all(content, paths, room, may_write=call.may_write)
+    )
     # Nobody who wrote a page can know the mark, so no page can look like the beginning of another.
     mark = secrets.token_hex(4)
     blocks = [{"type": "text", "text": _part_text(part, mark)} for part in result.notes]
@@ -154,7 +157,9 @@ def _excerpt(page: Page, asked: ReadNoteArguments) -> NoteResult:
     lines = page.text.splitlines(keepends=True)
     section = one_section(page.text, asked.section) if asked.section else None
     start, end = (section.start, section.end) if section else (0, len(lines))
-    first = min(start + asked.offset, end)
+    if asked.offset and asked.offset >= end - start:
+        raise ToolFailed(f"offset {asked.offset} is past the end: there are {counted(end - start, 'line')}.")
+    first = start + asked.offset
     last = min(first + asked.limit, end) if asked.limit else end
     shown = _Lines.fit(lines[first:last], MAX_CONTENT_BYTES)
     stop = first + shown.count
@@ -196,7 +201,7 @@ def _some_links(found: Sequence[str], section: Section | None) -> list[str]:
     return list(found)[:MAX_LINKS] if section is None else []
 
 
-def _read_all(content: Content, paths: Sequence[str], room: int) -> ReadNotesResult:
+def _read_all(content: Content, paths: Sequence[str], room: int, *, may_write: bool) -> ReadNotesResult:
     """Pages in the order asked for, until the room is filled; the last of them may be cut."""
     parts: list[PartResult] = []
     problems: list[ProblemResult] = []
@@ -208,7 +213,7 @@ def _read_all(content: Content, paths: Sequence[str], room: int) -> ReadNotesRes
         except (StorageFailed, StorageFull):
             raise
         except ContentError as error:
-            problems.append(ProblemResult(path=path, problem=explain(error)))
+            problems.append(ProblemResult(path=path, problem=explain(error, may_write=may_write)))
             room -= size_of(problems[-1].problem)
         else:
             parts.append(part)

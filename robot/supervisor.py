@@ -30,6 +30,7 @@ from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
 from robot.datadir import DataDirLock
 from robot.db import Database
+from robot.descriptors import allow_many_descriptors
 from robot.freezing import apply_freezing
 from robot.front import BodySizes, Front
 from robot.garbage import keep_what_is_loaded
@@ -97,6 +98,7 @@ def run(settings: Settings, announce: Announce) -> None:
     """
     address = public_address(settings)
     data = DataDir(settings.data.absolute())
+    allow_many_descriptors()
     with ExitStack() as stack:
         sockets = [stack.enter_context(sock) for sock in _listeners(settings)]
         stack.enter_context(DataDirLock(data))

@@ -12,6 +12,7 @@ Layers, each importing only those above it:
     metadata           the documents by which clients discover all this (pure)
     cross_origin       what scripts of any origin may call
     well_known         those documents over HTTP
+    json_answers       what the endpoints for programs answer
     registration_page  POST /oauth/register
     old_clients        the way in for clients that do not say which wiki they mean
 

@@ -18,6 +18,7 @@ from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
@@ -58,7 +59,7 @@ def load_doors(core: Core) -> LoadedDoors:
     search = SearchService(core.contents, partial(find_wiki, core.db))
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity)), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity), WRITING_TOOLS), listening)
     rest = create_rest_app(
         contents=core.contents,
         search=search,

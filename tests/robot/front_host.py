@@ -18,6 +18,7 @@ from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from robot.tokens import TokenUses
@@ -48,7 +49,7 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
     listening = Listening(host.contents, front.judge_again)
     calls = Calls(host.contents, search, ADDRESS.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity)), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity), WRITING_TOOLS), listening)
     front.open(
         Doors(
             platform=cast(App, host.platform),

@@ -18,7 +18,8 @@ from proxy.asgi import App, Receive, Scope, Send
 from robot import access
 from robot.access import grant_role, withdraw_role
 from robot.clock import moment, wall_clock
-from robot.mcp.endpoint import calls_writing_tool
+from robot.mcp.endpoint import calls_one_of
+from robot.mcp.tools import WRITING_TOOLS
 from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Visibility, Wiki, WikiRequest
 from robot.model import Scope as Grant
 from robot.oauth.connections import revoke_connection
@@ -208,7 +209,7 @@ async def test_a_connection_is_sent_to_ask_for_more(tmp_path: Path, actor: Agent
 
 
 def test_which_messages_call_a_tool_that_writes() -> None:
-    assert calls_writing_tool(b'{"method": "tools/call", "params": {"name": "edit_note"}}')
+    assert calls_one_of(WRITING_TOOLS, b'{"method": "tools/call", "params": {"name": "edit_note"}}')
     for other in (
         b'{"method": "tools/call", "params": {"name": "read_note", "arguments": {"path": "edit_note"}}}',
         b'{"method": "tools/list", "params": {"name": "edit_note"}}',
@@ -221,7 +222,7 @@ def test_which_messages_call_a_tool_that_writes() -> None:
         b"\xff",
         b"[" * 100_000,
     ):
-        assert not calls_writing_tool(other)
+        assert not calls_one_of(WRITING_TOOLS, other)
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 
 from proxy.asgi import Headers
-from robot.oauth.endpoints import SCOPES
 from robot.oauth.metadata import resource_metadata_address
+from robot.oauth.scopes import SCOPES
 
 _NONE_SENT = (
     "This wiki needs a credential: connect with OAuth, or send 'Authorization: Bearer robot_…' with a token made on the"

@@ -2,7 +2,9 @@
 
 Layers, each importing only those above it:
 
-    endpoints          where its endpoints are, and what a wiki is called there
+    endpoints          where its endpoints are
+    scopes             scopes as OAuth spells them (pure)
+    resources          what a wiki is called as a `resource` (pure)
     redirects          addresses that a client may have answers sent to (pure)
     clients            what is known of a client (values)
     client_metadata    what a client says of itself, checked (pure)
@@ -16,8 +18,6 @@ Layers, each importing only those above it:
     registration_page  POST /oauth/register
     old_clients        the way in for clients that do not say which wiki they mean
 
-    scopes             scopes as OAuth spells them (pure)
-    resources          which wiki a `resource` names (pure)
     asking             the authorization request, judged (pure)
     proposals          what a person is told and asked (pure)
     requests           authorization requests as they come in: their client found, judged

@@ -15,9 +15,10 @@ from robot.clock import Clock, steady_clock, wall_clock
 from robot.db import DatabaseError
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client
-from robot.oauth.endpoints import REGISTER, SCOPES
+from robot.oauth.endpoints import REGISTER
 from robot.oauth.json_answers import RETRY_SOON, error_answer, json_answer
 from robot.oauth.registrations import Registrations
+from robot.oauth.scopes import SCOPES
 from robot.rates import RateLimit
 
 NETWORKS_AT_ONCE = 20

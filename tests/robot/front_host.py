@@ -13,6 +13,7 @@ import trio
 from proxy.asgi import App, Receive, Scope, Send
 from robot.actors import Actors
 from robot.answers import answer_text
+from robot.credential_uses import CredentialUses
 from robot.front import BodySizes, Doors, Front
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
@@ -21,7 +22,6 @@ from robot.mcp.server import create_server
 from robot.mcp.tools import WRITING_TOOLS
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.tokens import TokenUses
 from tests.robot.agent_doors import StandInSearch
 from tests.robot.small_host import ADDRESS, SmallHost
 
@@ -46,7 +46,7 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     rest = create_rest_app(
         contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root, witness=host.activity
     )
-    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
+    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, CredentialUses(host.db)), BodySizes(10**6, 10**6))
     listening = Listening(host.contents, front.judge_again)
     calls = Calls(host.contents, search, ADDRESS.domain)
     mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity), WRITING_TOOLS), listening)

@@ -47,7 +47,7 @@ class WikiResources:
         result: dict[str, Any] = {"resources": [listed(call.wiki.slug, page, size) for page, size in shown]}
         if len(found) > PAGE_SIZE:
             result["nextCursor"] = cursor_of(shown[-1][0].path)
-        return kept(result, NAMES_MS, public=call.is_public)
+        return kept(result, NAMES_MS, public=call.is_same_for_all)
 
     async def list_templates(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -55,7 +55,7 @@ class WikiResources:
         """How the addresses of pages and attachments are made."""
         refuse_cursor(params.cursor)
         call = self._calls.of(context)
-        return kept({"resourceTemplates": templates(call.wiki.slug)}, SETTLED_MS, public=call.is_public)
+        return kept({"resourceTemplates": templates(call.wiki.slug)}, SETTLED_MS, public=call.is_same_for_all)
 
     async def read_resource(
         self, context: ServerRequestContext[Any, Any], params: ReadResourceRequestParams
@@ -73,7 +73,7 @@ class WikiResources:
             example = uris.page_uri(call.wiki.slug, "Home")
             sentence = f"This wiki has no such resource. The address of a page is like {example}."
             raise MCPError(code=not_found, message=sentence, data=told)
-        return kept({"contents": [contents]}, TEXT_MS, public=call.is_public)
+        return kept({"contents": [contents]}, TEXT_MS, public=call.is_same_for_all)
 
 
 def listed(slug: str, page: PageSummary, size_bytes: int) -> dict[str, Any]:

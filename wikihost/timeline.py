@@ -135,7 +135,7 @@ def changes_within(snapshot: Snapshot, since: str, limit: int, reach: Reach) -> 
     base = snapshot.repository.resolve(since)
 
     def look_up(connection: sqlite3.Connection) -> list[tuple[CommitRecord, Commit]]:
-        records = snapshot.repository.commits(base, snapshot.head)
+        records = list(snapshot.repository.commits(base, snapshot.head))
         known = query.find_commits(connection, [record.oid for record in records])
         found = ((record, known[record.oid]) for record in records if record.oid in known)
         return list(islice(found, limit + 1))

@@ -54,7 +54,8 @@ async def test_who_reaches_what_of_a_wiki(host: SmallHost) -> None:
 
     async def visit(browser: Browser, method: str, path: str) -> Response:
         _, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])  # anew, since some visits revoke it
-        path = path.replace("<slug>", "notes").replace("<token_id>", token.id)
+        path = path.replace("<slug>", "notes").replace("<any(tokens, connections):kind>", "tokens")
+        path = path.replace("<credential_id>", token.id)
         return await browser.visit(method, PLATFORM, path, form=FORM if method == "POST" else None)
 
     for rule in sorted(rules, key=lambda rule: rule.rule):

@@ -14,7 +14,7 @@ from robot.oauth.scopes import SCOPES
 
 _NONE_SENT = (
     "This wiki needs a credential: connect with OAuth, or send 'Authorization: Bearer robot_…' with a token made on the"
-    " wiki's token page."
+    " wiki's page Agents."
 )
 _NOT_VALID = "This token is not valid here: it may be mistyped, expired, revoked, or of another wiki."
 _READ_ONLY = "This connection may only read. Its person may grant it more: ask them to consent to writing."

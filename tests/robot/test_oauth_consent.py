@@ -210,9 +210,10 @@ async def test_a_person_may_give_less_than_asked(host: SmallHost) -> None:
     assert connection.scopes == {Scope.READ}
     assert connection.prefix == "Projects/Garden/"
     assert 'value="Projects/Garden/"' in await text_of(await program.ask(browser))
-    refused = await program.decide(browser, folder="../secret")
-    assert refused.status_code == 400
-    assert "folder-problem" in await text_of(refused)
+    for no_folder in ("../secret", "/"):
+        refused = await program.decide(browser, folder=no_folder)
+        assert refused.status_code == 400
+        assert "folder-problem" in await text_of(refused)
 
 
 async def test_the_page_says_what_is_new(host: SmallHost) -> None:

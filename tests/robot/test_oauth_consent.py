@@ -16,8 +16,8 @@ from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from tests.robot.front_host import front_host
-from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of, text_of
-from tests.robot.small_host import Browser, SmallHost, small_host
+from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of
+from tests.robot.small_host import Browser, SmallHost, small_host, text_of
 from tests.robot.tls_server import reply, tls_server
 
 

@@ -16,8 +16,8 @@ from pydantic import AnyUrl
 from robot.oauth.endpoints import CONSENT
 from robot.oauth.pairs import challenge_of
 from tests.robot.front_host import call_tool, front_host
-from tests.robot.oauth_client import answer_sent, text_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
+from tests.robot.oauth_client import answer_sent
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host, text_of
 from tests.robot.tls_server import reply, tls_server
 
 NOTES = ADDRESS.wiki_origin("notes")

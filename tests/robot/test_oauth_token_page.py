@@ -15,8 +15,8 @@ from robot.credential_uses import CredentialUses
 from robot.model import Agent, Connection
 from robot.oauth.clients import AuthMethod
 from robot.oauth.endpoints import REVOKE, TOKEN
-from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program, text_of
-from tests.robot.small_host import Browser, SmallHost
+from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program
+from tests.robot.small_host import Browser, SmallHost, text_of
 
 
 async def test_tokens_come_as_the_rfc_has_them(host: SmallHost) -> None:

@@ -25,8 +25,6 @@ from robot.search.service import SearchService
 from tests.robot.agent_doors import StandInSearch
 from tests.robot.small_host import ADDRESS, SmallHost
 
-MCP_VERSION = "2025-11-25"
-
 
 @dataclass(frozen=True, slots=True)
 class FrontHost:
@@ -65,16 +63,6 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
         await nursery.start(mcp.run)
         yield FrontHost(front)
         nursery.cancel_scope.cancel()
-
-
-async def call_tool(client: httpx2.AsyncClient, name: str, **arguments: Any) -> httpx2.Response:
-    """Call a tool as clients of the handshake era do."""
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-    return await client.post(
-        "/mcp",
-        json=message,
-        headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MCP_VERSION},
-    )
 
 
 async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,6 +28,7 @@ from robot.model import Scope
 from robot.rest.app import OPERATIONS
 from robot.rest.operations import BYTES, Operation
 from robot.search.service import SearchService
+from tests.mcp_message import message
 from tests.robot.agent_doors import AUTHOR, Doors, an_agent, open_doors, serving
 from tests.robot.search_wiki import WatchedModel, running, settled
 from tests.wikihost.wikis import git
@@ -99,9 +100,8 @@ class Confined:
 
     async def mcp(self, method: str, **params: Any) -> Json:
         """Send a message; as `ask`."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        answer: Json = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        sent = message(method, **params)
+        answer: Json = (await self.ask("POST", sent.pop("url"), **sent)).json()
         return answer
 
     def _note(self, *sent: object) -> None:

@@ -33,6 +33,7 @@ from bench import (
     rest,
     stock,
     stopping,
+    streams,
     waking,
 )
 from bench.figures import Figure, table
@@ -167,6 +168,13 @@ def over_mcp(effort: Effort, say: Say) -> list[Figure]:
         return [*agents.measure_calls(host, wiki, effort.calls, say), *agents.measure_writing(host, wiki, say)]
 
 
+def listened(effort: Effort, say: Say) -> list[Figure]:
+    """Agents that wait to be told of changes."""
+    streams.allow_many_sockets()
+    with hosted(effort.large_wiki, say, indexed=True) as (host, wiki, _):
+        return streams.measure(host, wiki, effort.requests, say)
+
+
 def over_rest(effort: Effort, say: Say) -> list[Figure]:
     """Scripts."""
     with hosted(effort.large_wiki, say, indexed=True) as (host, wiki, _):
@@ -217,6 +225,7 @@ THEMES = {
     "cache": cached,
     "rest": over_rest,
     "agents": over_mcp,
+    "streams": listened,
     "catalog": in_process,
     "git": over_git,
     "start": start,

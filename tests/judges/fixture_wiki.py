@@ -18,13 +18,14 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from robot import cli
+from robot.activity import Witness
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import MAX_BODY_BYTES, Transport
 from robot.mcp.listening import Listening
 from tests.judges.fixture_server import create_fixture_server
 
 
-def _fixture(_calls: Calls, _listening: Listening) -> Server[Any]:
+def _fixture(_calls: Calls, _listening: Listening, _witness: Witness) -> Server[Any]:
     return create_fixture_server()
 
 

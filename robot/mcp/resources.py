@@ -25,7 +25,7 @@ from wikihost.values import Attachment, Page, PageSummary
 MARKDOWN = "text/markdown"
 PAGE_SIZE = 200
 # An attachment comes inside one JSON message, a third longer than it is.
-MAX_ATTACHMENT_BYTES = 1024 * 1024
+MAX_RESOURCE_BYTES = 1024 * 1024
 # Until 2026-07-28 the protocol had an error of its own for a resource that is not there.
 _RESOURCE_NOT_FOUND = -32002
 
@@ -142,7 +142,7 @@ async def _read(call: Call, uri: str) -> dict[str, Any] | None:
 
 def _attachment(content: Content, uri: str, page: str, filename: str) -> dict[str, Any]:
     found = content.find_attachment(page, filename)
-    if found.size > MAX_ATTACHMENT_BYTES:
+    if found.size > MAX_RESOURCE_BYTES:
         raise _too_large(found)
     return {"uri": uri, **_encoded(mime_type(found.filename), content.read_blob(found.blob))}
 
@@ -158,7 +158,7 @@ def _encoded(kind: str, data: bytes) -> Mapping[str, str]:
 
 def _too_large(found: Attachment) -> MCPError:
     sentence = (
-        f"{found.filename} has {found.size} bytes, and a resource at most {MAX_ATTACHMENT_BYTES}. "
+        f"{found.filename} has {found.size} bytes, and a resource at most {MAX_RESOURCE_BYTES}. "
         "Open it in the browser, or download it over the REST API."
     )
     return MCPError(code=INVALID_PARAMS, message=sentence)

@@ -20,7 +20,7 @@ from wikihost.plans import Plan, Snapshot, carry_out
 from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.usage import Ledger, disk_bytes
+from wikihost.usage import DiskUse, Ledger
 from wikihost.values import (
     Attached,
     Attachment,
@@ -61,7 +61,7 @@ class Content:
     def __init__(self, home: WikiHome) -> None:
         self._home = home
         self._repositories = RepositoryPool(home.repo)
-        self._sizes: tuple[str, int] = ("", 0)
+        self._disk_use = DiskUse(home.git_dir)
         self._ledger = Ledger(home.usage)
         self.catalog = Catalog(home)
         self.writer = Writer(home)
@@ -401,9 +401,4 @@ class Content:
         return self._ledger.usage(repository, head)
 
     def _repository_bytes(self, head: str) -> int:
-        """The size of the git directory; looked at once per head."""
-        known_head, size = self._sizes
-        if known_head != head:
-            size = disk_bytes(self._home.git_dir)
-            self._sizes = (head, size)
-        return size
+        return self._disk_use.at(head)

@@ -18,11 +18,11 @@ from tests.browser.conftest import MadeWiki, NewContext, link_for
 from tests.browser.test_keyboard import tab_through
 from tests.browser.test_platform_accessible import assert_good
 from tests.harness import Robot
-from tests.mcp_message import message
 
 pytestmark = pytest.mark.browser
 
-PING = message("ping")
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+MCP_HEADERS = {"Accept": "application/json, text/event-stream"}
 
 
 @dataclass
@@ -141,9 +141,9 @@ def test_from_the_request_to_the_first_call(
         assert agent.get("/api/v1/pages").status_code == 200
         assert agent.put("/api/v1/pages/New", json={"content": "x"}).status_code == 403
         assert agent.get("/.git/info/refs?service=git-upload-pack").status_code == 200
-        assert agent.post(**PING).status_code == 200
+        assert agent.post("/mcp", json=PING, headers=MCP_HEADERS).status_code == 200
     with robot.agent(token) as agent:  # at the demo's wiki
-        for answer in (agent.get("/api/v1/pages"), agent.post(**PING)):
+        for answer in (agent.get("/api/v1/pages"), agent.post("/mcp", json=PING, headers=MCP_HEADERS)):
             assert answer.status_code == 401
             assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 

@@ -12,8 +12,8 @@ from robot.address import PublicAddress
 from robot.mcp.endpoint import MAX_BODY_BYTES
 from robot.mcp.failures import NEXT_STEPS
 from robot.mcp.prompts import PROMPTS
-from robot.mcp.render import MAX_RESULT_BYTES
-from robot.mcp.resources import MAX_ATTACHMENT_BYTES, PAGE_SIZE, templates
+from robot.mcp.render import BYTES_PER_TOKEN, MAX_RESULT_BYTES
+from robot.mcp.resources import MAX_RESOURCE_BYTES, PAGE_SIZE, templates
 from robot.mcp.schemas import json_schema
 from robot.mcp.server import listed
 from robot.mcp.tool import Tool
@@ -29,8 +29,6 @@ PAGE = Path(__file__).with_name("agents.md")
 ADDRESS = PublicAddress("https", "example.org", 443)
 SLUG = "notes"
 ORIGIN = ADDRESS.wiki_origin(SLUG)
-# What a token of a language model takes of English and of JSON, about.
-BYTES_PER_TOKEN = 4
 
 _START = """\
 # Agents
@@ -279,7 +277,7 @@ def _bounds_of_all() -> str:
         ("text of a page", f"{MAX_PAGE_CHARACTERS:,} characters"),
         ("an answer", f"about {MAX_RESULT_BYTES // BYTES_PER_TOKEN:,} tokens; it says how to go on"),
         ("one part of `resources/list`", f"{PAGE_SIZE} pages"),
-        ("a file read as a resource", f"{_mebibytes(MAX_ATTACHMENT_BYTES)} MiB; larger ones over REST"),
+        ("a file read as a resource", f"{_mebibytes(MAX_RESOURCE_BYTES)} MiB; larger ones over REST"),
         ("a wiki", "its quota of pages and bytes, which `get_wiki_info` tells"),
     ]
     return f"## Limits\n\n{_table(('what', 'at most'), rows)}\n"

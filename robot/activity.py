@@ -32,8 +32,6 @@ _MAX_PAGES = 10
 # Programs name themselves, and may do so otherwise each time: so many names of one credential are told apart.
 _MAX_CLIENTS = 20
 
-Way = Literal["mcp", "rest", "git"]
-
 
 @dataclass(frozen=True, slots=True)
 class Deed:
@@ -41,7 +39,7 @@ class Deed:
 
     wiki: Wiki
     agent: Agent
-    door: Way
+    door: Literal["mcp", "rest", "git"]
     operation: str
     pages: Sequence[str] = ()
     outcome: str = OK

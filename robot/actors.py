@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from proxy.asgi import Headers, values_of
 from robot.access import role_of
+from robot.credential_uses import CredentialUses
 from robot.db import Database
 from robot.model import Actor, Agent, Anonymous, Person, Wiki
 from robot.oauth.tokens import verify_access
 from robot.signin.sessions import Sessions
-from robot.tokens import TokenUses, verify_token
+from robot.tokens import verify_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,10 @@ class BadCredential:
 class Actors:
     """Finds the actor of a request to a wiki; all look-ups are indexed point reads in place."""
 
-    def __init__(self, db: Database, sessions: Sessions, token_uses: TokenUses) -> None:
+    def __init__(self, db: Database, sessions: Sessions, credential_uses: CredentialUses) -> None:
         self._db = db
         self._sessions = sessions
-        self._token_uses = token_uses
+        self._credential_uses = credential_uses
 
     def of_browser(self, headers: Headers, wiki: Wiki) -> Person | Anonymous:
         """The person whose browser this is, by the wiki's own cookie."""
@@ -54,7 +55,7 @@ class Actors:
         if found is None:
             return BadCredential()
         credential, user, role = found
-        self._token_uses.note(credential)
+        self._credential_uses.note(credential)
         return Agent(user, role, credential, client=credential.name)
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 
 from proxy.asgi import Headers
-from robot.oauth.endpoints import SCOPES
 from robot.oauth.metadata import resource_metadata_address
+from robot.oauth.scopes import SCOPES
 
 _NONE_SENT = (
     "This wiki needs a credential: connect with OAuth, or send 'Authorization: Bearer robot_…' with a token made on the"
-    " wiki's token page."
+    " wiki's page Agents."
 )
-_NOT_VALID = "This token is not valid here: it may be mistyped, expired, revoked, or of another wiki."
+NOT_VALID = "This token is not valid here: it may be mistyped, expired, revoked, or of another wiki."
 _READ_ONLY = "This connection may only read. Its person may grant it more: ask them to consent to writing."
 
 
@@ -26,7 +26,7 @@ def unauthorized(origin: str, token_sent: bool) -> tuple[int, Headers, bytes]:
     `error` is given only when a token was sent (RFC 6750, section 3.1).
     """
     error = "invalid_token" if token_sent else None
-    return _refusal(401, error or "unauthorized", _NOT_VALID if token_sent else _NONE_SENT, _bearer(origin, error))
+    return _refusal(401, error or "unauthorized", NOT_VALID if token_sent else _NONE_SENT, _bearer(origin, error))
 
 
 def insufficient_scope(origin: str) -> tuple[int, Headers, bytes]:

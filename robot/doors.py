@@ -18,6 +18,7 @@ from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
@@ -58,7 +59,7 @@ def load_doors(core: Core) -> LoadedDoors:
     search = SearchService(core.contents, partial(find_wiki, core.db))
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity)), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity), WRITING_TOOLS), listening)
     rest = create_rest_app(
         contents=core.contents,
         search=search,
@@ -74,6 +75,31 @@ def load_doors(core: Core) -> LoadedDoors:
         repositories=Repositories(door, max_bytes=core.settings.max_push_bytes),
     )
     registrations = Registrations(core.db)
+    platform = _platform(core, door=door, search=search, imports=imports, registrations=registrations)
+    wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
+    page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
+    doors = Doors(
+        platform=platform,
+        wiki_auth=cast(App, wiki_auth),
+        rest=cast(App, rest),
+        mcp=mcp,
+        git=GitDoor(
+            contents=core.contents,
+            data=core.data,
+            domain=core.address.domain,
+            limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
+            witness=core.activity,
+        ),
+        pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
+        static=create_static_app(otterwiki_static()),
+    )
+    return LoadedDoors(doors, search, mcp, listening, imports, page_cache, registrations)
+
+
+def _platform(
+    core: Core, *, door: Door, search: SearchService, imports: Imports, registrations: Registrations
+) -> Downloads:
+    """The platform's pages, behind what takes in and gives away what is too large for them."""
     pages = create_platform_app(
         db=core.db,
         data=core.data,
@@ -101,22 +127,4 @@ def load_doors(core: Core) -> LoadedDoors:
         max_bytes=core.settings.max_body_bytes,
     )
     exports = Exports(core.contents, core.data)
-    platform = Downloads(with_uploads, db=core.db, sessions=core.sessions, exports=exports)
-    wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
-    page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
-    doors = Doors(
-        platform=platform,
-        wiki_auth=cast(App, wiki_auth),
-        rest=cast(App, rest),
-        mcp=mcp,
-        git=GitDoor(
-            contents=core.contents,
-            data=core.data,
-            domain=core.address.domain,
-            limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
-            witness=core.activity,
-        ),
-        pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
-        static=create_static_app(otterwiki_static()),
-    )
-    return LoadedDoors(doors, search, mcp, listening, imports, page_cache, registrations)
+    return Downloads(with_uploads, db=core.db, sessions=core.sessions, exports=exports)

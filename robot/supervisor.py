@@ -28,6 +28,7 @@ from robot.actors import Actors
 from robot.address import PublicAddress, public_address
 from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
+from robot.credential_uses import CredentialUses
 from robot.datadir import DataDirLock
 from robot.db import Database
 from robot.descriptors import allow_many_descriptors
@@ -41,7 +42,6 @@ from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
 from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions
-from robot.tokens import TokenUses
 from robot.upkeep import Upkeep
 from wikihost.fleet import Fleet, FleetOptions
 from wikihost.layout import DataDir
@@ -63,7 +63,7 @@ CRASH_POLICY = {
     "imports": Policy.REPLACEABLE,
     "oauth clients": Policy.REPLACEABLE,
     "mcp": Policy.ESSENTIAL,  # the SDK's manager can be run only once
-    "token uses": Policy.BEST_EFFORT,
+    "credential uses": Policy.BEST_EFFORT,
     "activity": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
     "oauth tokens": Policy.REPLACEABLE,
@@ -81,7 +81,7 @@ class Core:
     db: Database
     contents: Contents
     sessions: Sessions
-    token_uses: TokenUses
+    credential_uses: CredentialUses
     activity: Activity
     fleet: Fleet
     forwarder: Forwarder
@@ -138,13 +138,13 @@ async def _main(
     announce: Announce,
 ) -> None:
     contents = Contents(data)
-    token_uses = TokenUses(db)
+    credential_uses = CredentialUses(db)
     activity = Activity(db, ActivityLimits(settings.activity_days, settings.activity_calls))
     forwarder = Forwarder()
     fleet = Fleet(data.run, _fleet_options(settings), contents.changed, forwarder.drop)
     sizes = BodySizes(settings.max_body_bytes, settings.max_push_bytes)
-    front = Front(address, db, Actors(db, sessions, token_uses), sizes)
-    core = Core(settings, address, data, db, contents, sessions, token_uses, activity, fleet, forwarder, front)
+    front = Front(address, db, Actors(db, sessions, credential_uses), sizes)
+    core = Core(settings, address, data, db, contents, sessions, credential_uses, activity, fleet, forwarder, front)
     try:
         with _signals() as stop_signal:
             async with trio.open_nursery() as services:
@@ -154,7 +154,7 @@ async def _main(
         core.forwarder.close()
         contents.close_all()
         with trio.move_on_after(LAST_WRITES_S, shield=True):
-            await token_uses.flush()
+            await credential_uses.flush()
             await activity.flush()
 
 
@@ -195,7 +195,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
         await nursery.start(run_under, CRASH_POLICY[name], name, part)
 
     await start("watchdog", sdnotify.keep_watchdog_quiet)
-    await start("token uses", core.token_uses.run)
+    await start("credential uses", core.credential_uses.run)
     await start("activity", core.activity.run)
     await start("fleet", core.fleet.run)
     doors = await trio.to_thread.run_sync(_load_doors, core)

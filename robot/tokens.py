@@ -1,6 +1,6 @@
 """Bearer tokens of agents: bound to one wiki and one person, stored as SHA-256 only."""
 
-# The only things put into SQL text here are column lists and table names of this package.
+# The only things put into SQL text here are column lists of this package.
 # ruff: noqa: S608
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import trio
-
 from robot.accounts import USER_COLUMNS, user_of_row
 from robot.clock import Clock, moment, wall_clock
-from robot.db import Database, DatabaseError
-from robot.model import Credential, Role, Scope, Token, User, Wiki
+from robot.db import Database
+from robot.model import Role, Scope, Token, User, Wiki
 from robot.secret import hash_secret, new_id, new_secret
 from wikihost.errors import InvalidPageName
 from wikihost.reach import parse_folder
 
 TOKEN_PREFIX = "robot_"  # noqa: S105  (a public prefix, by which secret scanners know our tokens)
-LAST_USED_EVERY_S = 60
 
 _COLUMNS = (
     "tokens.id, tokens.wiki_id, tokens.user_id, tokens.name, tokens.scopes, tokens.created_at, tokens.expires_at,"
@@ -149,44 +146,6 @@ async def revoke_token(db: Database, wiki: Wiki, token_id: str) -> bool:
         return cursor.rowcount > 0
 
     return await db.write(delete)
-
-
-class TokenUses:
-    """Remembers which credentials were used, and writes it down once a minute, off the path of any request."""
-
-    def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
-        self._db = db
-        self._clock = clock
-        self._seen: dict[tuple[str, str], int] = {}
-
-    def note(self, credential: Credential) -> None:
-        """The credential was used just now."""
-        table = "tokens" if isinstance(credential, Token) else "connections"
-        self._seen[table, credential.id] = int(self._clock())
-
-    async def run(
-        self, *, every_s: float = LAST_USED_EVERY_S, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Write the uses down every `every_s` until cancelled. A failure is tried again."""
-        task_status.started()
-        while True:
-            await trio.sleep(every_s)
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Write down what was noted since the last time, also at the end."""
-        seen, self._seen = self._seen, {}
-        if not seen:
-            return
-
-        def update(connection: sqlite3.Connection) -> None:
-            for (table, credential_id), at in seen.items():
-                connection.execute(f"UPDATE {table} SET last_used_at = ? WHERE id = ?", (at, credential_id))
-
-        try:
-            await self._db.write(update)
-        except DatabaseError:
-            self._seen = seen | self._seen
 
 
 def _token_of_values(values: tuple[Any, ...]) -> Token:

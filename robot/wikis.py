@@ -21,6 +21,9 @@ WIKI_COLUMNS = (
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
 
+MAX_GUIDANCE_CHARS = 4_000
+"""Clients put it before every conversation of every agent."""
+
 ReadOne = Callable[[str, Sequence[Param]], Row | None]
 """The first row of a point read: `Database.one`, or a connection's inside a transaction."""
 
@@ -34,7 +37,6 @@ _RESERVED_SLUGS = {
 # fmt: on
 _MAX_NAME_CHARS = 80
 _MAX_DESCRIPTION_CHARS = 500
-MAX_GUIDANCE_CHARS = 4_000
 
 
 class InvalidWiki(ValueError):

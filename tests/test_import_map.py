@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -74,3 +75,30 @@ def test_every_library_that_core_imports_is_declared() -> None:
 
 def test_every_package_is_in_the_map() -> None:
     assert {package for package, _ in sources()} == set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("package", ["robot/mcp", "robot/oauth", "robot/rest"])
+def test_modules_import_only_the_layers_above_them(package: str) -> None:
+    """The docstring of the package lists them all, in an order in which each leans only on those before it."""
+    folder = ROOT / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    layers = re.findall(r"^    (\w+)  ", docstring, re.MULTILINE)
+    there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert sorted(layers) == sorted(there - {"__init__"})
+    prefix = f"{package.replace('/', '.')}."
+    for place, layer in enumerate(layers):
+        files = [folder / f"{layer}.py"] if (folder / f"{layer}.py").exists() else (folder / layer).glob("*.py")
+        used = {
+            module.removeprefix(prefix).partition(".")[0]
+            for path in files
+            for module in imports_of(path)
+            if module.startswith(prefix)
+        }
+        assert used <= set(layers[: place + 1]), layer
+
+
+def test_every_module_of_the_platforms_pages_is_in_their_table() -> None:
+    folder = ROOT / "robot" / "web"
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    listed = re.findall(r"`(\w+)`", docstring)
+    assert sorted(listed) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")

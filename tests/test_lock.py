@@ -15,3 +15,12 @@ def test_every_locked_package_accepts_debians_python() -> None:
     wanted = {name: metadata(name).json.get("requires_python") for name in names}
     assert "trio" in wanted
     assert {name: spec for name, spec in wanted.items() if spec and DEBIAN_12 not in SpecifierSet(str(spec))} == {}
+
+
+def test_no_lock_names_a_registry() -> None:
+    """Whoever installs decides where from; an address of one would follow into every checkout."""
+    root = Path(__file__).parent.parent
+    for lock in (*LOCKS, root / "bench" / "requirements.lock"):
+        assert "://" not in lock.read_text()
+        assert "index-url" not in lock.read_text()
+    assert '"resolved"' not in (root / "tests" / "judges" / "package-lock.json").read_text()

@@ -15,6 +15,7 @@ from wikihost.values import Attached, Attachment, Commit, Removed
 from wikihost.writer import Committed
 
 MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+MAX_BASE64_CHARS = 4 * (MAX_ATTACHMENT_BYTES // 3 + 1)
 _TYPES = mimetypes.MimeTypes()  # those of Python, whatever the machine has
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 

@@ -22,10 +22,10 @@ from wikihost.content import Content
 from wikihost.errors import OutsideReach, QuotaExceeded, RevisionNotFound, UndoRefused
 from wikihost.names import parse_page_name
 from wikihost.plans import Plan, Snapshot, page_not_found
-from wikihost.quota import read_quota
+from wikihost.quota import Usage
 from wikihost.reach import Reach
 from wikihost.replays import Replays
-from wikihost.repo import check_revision
+from wikihost.repo import Repository, check_revision
 from wikihost.usage import usage_within
 from wikihost.values import (
     Attached,
@@ -135,19 +135,7 @@ class ConfinedContent(Content):
 
     def stats(self) -> WikiStats:
         """The folder in figures; its quota is the whole wiki's, and `repository_bytes` is not told."""
-        with self._synced() as repository:
-            head = repository.head()
-            pages, updated = self.catalog.read(query.count_pages)
-            return WikiStats(
-                pages=pages,
-                usage=usage_within(repository, head, self._reach),
-                quota=read_quota(self._home.quota),
-                head=head,
-                updated=updated,
-                categories=self.catalog.read(query.count_by_category),
-                tags=self.catalog.read(query.count_by_tag),
-                repository_bytes=0,
-            )
+        return super().stats()
 
     def write_page(
         self,
@@ -285,6 +273,12 @@ class ConfinedContent(Content):
         return super().delete_attachment(
             self._changeable(name), filename, base=base, author=author, message=message, dry_run=dry_run
         )
+
+    def _usage(self, repository: Repository, head: str) -> Usage:
+        return usage_within(repository, head, self._reach)
+
+    def _repository_bytes(self, head: str) -> int:
+        return 0
 
     def _shown(self, name: str) -> str:
         """The canonical name of a page to read. Raises `PageNotFound` for one outside."""

@@ -6,27 +6,21 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, keywords, moving, query, timeline, undoing
+from wikihost import attachments, keywords, moving, query, reading, texts, timeline, undoing
 from wikihost.catalog import Catalog
-from wikihost.errors import (
-    EditNotApplicable,
-    RevisionRequired,
-    StorageFailed,
-    StorageFull,
-)
+from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
-from wikihost.markdown import page_title, split_frontmatter, wikilinks
-from wikihost.names import file_of, parse_page_name
-from wikihost.plans import Plan, Snapshot, carry_out, check_base, check_meant, page_not_found
+from wikihost.names import parse_page_name
+from wikihost.plans import Plan, Snapshot, carry_out
 from wikihost.quota import Usage, check_fit, read_quota
 from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
-from wikihost.texts import encode_text, plan_text, replace_once, rewritten
-from wikihost.usage import Ledger, disk_bytes
+from wikihost.usage import DiskUse, Ledger
 from wikihost.values import (
     Attached,
     Attachment,
@@ -67,7 +61,7 @@ class Content:
     def __init__(self, home: WikiHome) -> None:
         self._home = home
         self._repositories = RepositoryPool(home.repo)
-        self._sizes: tuple[str, int] = ("", 0)
+        self._disk_use = DiskUse(home.git_dir)
         self._ledger = Ledger(home.usage)
         self.catalog = Catalog(home)
         self.writer = Writer(home)
@@ -106,28 +100,8 @@ class Content:
         name = parse_page_name(name)
         with self._synced() as repository:
             if revision is not None:
-                return self._page_at(repository, name, repository.resolve(revision))
-
-            def look_up(connection: Connection) -> tuple[str, query.PageRow, list[str], list[str], list[Commit]]:
-                asked = query.find_page(connection, name)
-                if asked is None:
-                    raise page_not_found(name)
-                row = query.page_meant(connection, asked) if follow_redirect else asked
-                last = query.history(connection, row.file, 1)
-                links = query.links_of(connection, row.id)
-                return asked.path, row, links, query.linked_from(connection, row.path), last
-
-            asked, row, links_to, linked_from, last = self.catalog.read(look_up)
-            return Page(
-                path=row.path,
-                title=row.title,
-                text=repository.read_blob(row.blob).decode("utf-8", "replace"),
-                frontmatter=row.frontmatter,
-                links_to=links_to,
-                linked_from=linked_from,
-                last_commit=last[0],
-                redirected_from=asked if asked != row.path else None,
-            )
+                return reading.read_page_at(repository, self.catalog, name, repository.resolve(revision))
+            return reading.read_page(repository, self.catalog, name, follow_redirect=follow_redirect)
 
     def list_pages(self, wanted: PageFilter | None = None) -> list[PageSummary]:
         """The pages that meet all conditions, by path."""
@@ -185,7 +159,7 @@ class Content:
             pages, updated = self.catalog.read(query.count_pages)
             return WikiStats(
                 pages=pages,
-                usage=self._ledger.usage(repository, head),
+                usage=self._usage(repository, head),
                 quota=read_quota(self._home.quota),
                 head=head,
                 updated=updated,
@@ -213,23 +187,11 @@ class Content:
         Raises `RevisionRequired`, `RevisionNotFound` (malformed), `Conflict`, `PageTooLarge`, `InvalidPageText`.
         """
         name = parse_page_name(name)
-        data = encode_text(text)
-
-        def decide(snapshot: Snapshot) -> Plan[Written]:
-            row = snapshot.find_page(name)
-            if row is None:
-                return plan_text(snapshot, name, None, data, message or f"[api] Create: {name}")
-            if follow_redirect:
-                check_meant(snapshot, row, base)
-            if base is None:
-                raise RevisionRequired(
-                    f"{row.path} exists: read it, and say which revision the new text was made from.",
-                    current_revision=row.revision,
-                )
-            check_base(row, base, lambda: snapshot.text_of(row))
-            return plan_text(snapshot, row.path, row, data, message or f"[api] Update: {row.path}")
-
-        return self._change(author, decide, dry_run)
+        data = texts.encode_text(text)
+        plan = partial(
+            texts.plan_write, name=name, data=data, base=base, follow_redirect=follow_redirect, message=message
+        )
+        return self._change(author, plan, dry_run)
 
     def edit_page(
         self,
@@ -248,22 +210,12 @@ class Content:
         `base` and `follow_redirect` are as in `write_page`. Raises as that, `PageNotFound` and `EditNotApplicable`.
         """
         name = parse_page_name(name)
-        if not old:
-            raise EditNotApplicable("The text to replace is empty.", occurrences=0)
-        if old == new:
-            raise EditNotApplicable("The old and the new text are the same.", occurrences=0)
+        put = texts.check_replacement(old, new)
         check_revision(base)
-        put = encode_text(new)
-
-        def decide(snapshot: Snapshot) -> Plan[Written]:
-            row = snapshot.page(name)
-            if follow_redirect:
-                check_meant(snapshot, row, base)
-            check_base(row, base, lambda: snapshot.text_of(row))
-            data = replace_once(snapshot.repository.read_blob(row.blob), old, put)
-            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
-
-        return self._change(author, decide, dry_run)
+        plan = partial(
+            texts.plan_edit, name=name, old=old, new=put, base=base, follow_redirect=follow_redirect, message=message
+        )
+        return self._change(author, plan, dry_run)
 
     def rewrite_page(
         self,
@@ -281,24 +233,16 @@ class Content:
         `write_page`, and may be None. Raises as `edit_page`, and `InvalidPageText` for a page that is not UTF-8.
         """
         name = parse_page_name(name)
-
-        def decide(snapshot: Snapshot) -> Plan[Written]:
-            row = snapshot.page(name)
-            check_meant(snapshot, row, base)
-            check_base(row, base, lambda: snapshot.text_of(row))
-            data = rewritten(snapshot.repository.read_blob(row.blob), rewrite)
-            return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
-
-        return self._change(author, decide, dry_run)
+        plan = partial(texts.plan_rewrite, name=name, rewrite=rewrite, base=base, message=message)
+        return self._change(author, plan, dry_run)
 
     def delete_page(
         self, name: str, *, base: str | None = None, author: Author, message: str | None = None, dry_run: bool = False
     ) -> Removed:
         """Remove a page with its attachments. Raises `PageNotFound`, `Conflict`."""
         name = parse_page_name(name)
-        return self._change(
-            author, lambda snapshot: moving.plan_page_removal(snapshot, name, base=base, message=message), dry_run
-        )
+        plan = partial(moving.plan_page_removal, name=name, base=base, message=message)
+        return self._change(author, plan, dry_run)
 
     def rename_page(
         self,
@@ -313,11 +257,8 @@ class Content:
     ) -> Renamed:
         """Move a page with its attachments; links to it follow. Raises `PageNotFound`, `PageExists`, `Conflict`."""
         old, new = parse_page_name(old), parse_page_name(new)
-
-        def decide(snapshot: Snapshot) -> Plan[Renamed]:
-            return moving.plan_rename(snapshot, old, new, base=base, redirect=redirect, message=message)
-
-        return self._change(author, decide, dry_run)
+        plan = partial(moving.plan_rename, old=old, new=new, base=base, redirect=redirect, message=message)
+        return self._change(author, plan, dry_run)
 
     def undo_change(
         self, revision: str, *, author: Author, message: str | None = None, dry_run: bool = False
@@ -329,7 +270,8 @@ class Content:
         and the wiki's first commit, and when nothing is left to undo.
         """
         check_revision(revision)
-        return self._change(author, lambda snapshot: undoing.plan_undo(snapshot, revision, message=message), dry_run)
+        plan = partial(undoing.plan_undo, revision=revision, message=message)
+        return self._change(author, plan, dry_run)
 
     def undo_changes(
         self,
@@ -347,11 +289,8 @@ class Content:
         """
         for revision in revisions:
             check_revision(revision)
-
-        def decide(snapshot: Snapshot) -> Plan[Undone]:
-            return undoing.plan_undo_of_many(snapshot, revisions, message=message, reviewed=reviewed)
-
-        return self._change(author, decide, dry_run)
+        plan = partial(undoing.plan_undo_of_many, revisions=revisions, message=message, reviewed=reviewed)
+        return self._change(author, plan, dry_run)
 
     def find_commit(self, revision: str) -> LoggedCommit:
         """A commit of the wiki, by 7 to 40 hex digits, with the pages that it touched. Raises `RevisionNotFound`."""
@@ -382,11 +321,8 @@ class Content:
     ) -> Attached:
         """Add a file to a page, or replace it. Raises `PageNotFound`, `InvalidAttachment`, `Conflict`."""
         name = parse_page_name(name)
-
-        def decide(snapshot: Snapshot) -> Plan[Attached]:
-            return attachments.plan_upload(snapshot, name, filename, data, base=base, message=message)
-
-        return self._change(author, decide, dry_run)
+        plan = partial(attachments.plan_upload, name=name, filename=filename, data=data, base=base, message=message)
+        return self._change(author, plan, dry_run)
 
     def delete_attachment(
         self,
@@ -400,11 +336,8 @@ class Content:
     ) -> Removed:
         """Remove a file of a page. Raises `PageNotFound`, `AttachmentNotFound`, `Conflict`."""
         name = parse_page_name(name)
-
-        def decide(snapshot: Snapshot) -> Plan[Removed]:
-            return attachments.plan_removal(snapshot, name, filename, base=base, message=message)
-
-        return self._change(author, decide, dry_run)
+        plan = partial(attachments.plan_removal, name=name, filename=filename, base=base, message=message)
+        return self._change(author, plan, dry_run)
 
     def check_room(self, snapshot: Snapshot, grown: Usage) -> None:
         """Raise `QuotaExceeded` when the wiki, as the snapshot has it, cannot grow by that much."""
@@ -450,25 +383,6 @@ class Content:
         except (StorageFailed, StorageFull) as error:
             _log.warning("the catalog of %s stays behind: %s", self._home.root, error)
 
-    def _page_at(self, repository: Repository, name: str, commit: str) -> Page:
-        row = self.catalog.read(lambda connection: query.find_page(connection, name))
-        path = row.path if row else name
-        blob = repository.blob_of(commit, file_of(path))
-        if blob is None:
-            raise page_not_found(name, commit)
-        text = repository.read_blob(blob).decode("utf-8", "replace")
-        frontmatter, body = split_frontmatter(text)
-
-        def look_up(connection: Connection) -> tuple[list[str], list[str], list[Commit]]:
-            links = query.resolve_links(connection, wikilinks(body))
-            last = query.history(connection, file_of(path), 1, up_to=commit)
-            return links, query.linked_from(connection, path), last
-
-        links_to, linked_from, last = self.catalog.read(look_up)
-        if not last:
-            raise page_not_found(name, commit)
-        return Page(path, page_title(path, frontmatter), text, frontmatter, links_to, linked_from, last[0])
-
     def _ask(self, work: Callable[[Connection], T]) -> T:
         with self._synced():
             return self.catalog.read(work)
@@ -483,10 +397,8 @@ class Content:
                 _log.warning("the catalog of %s stays behind: %s", self._home.root, error)
             yield repository
 
+    def _usage(self, repository: Repository, head: str) -> Usage:
+        return self._ledger.usage(repository, head)
+
     def _repository_bytes(self, head: str) -> int:
-        """The size of the git directory; looked at once per head."""
-        known_head, size = self._sizes
-        if known_head != head:
-            size = disk_bytes(self._home.git_dir)
-            self._sizes = (head, size)
-        return size
+        return self._disk_use.at(head)

@@ -28,7 +28,7 @@ _NOT_PLAIN = re.compile(
     r"(?:[ \t\-*+>]|\d{1,9}[.)])*<"
     r"|(?:[ \t\-*+>]|\d{1,9}[.)])+(?:\#|`{3}|~{3})"
 )
-_UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
+UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
 _PLAIN_HEADING = re.compile(r"(#{1,6})(?:[ \t](.*))?", re.DOTALL)
 _CLOSING = re.compile(r"(?:^|[ \t])#+[ \t]*$")
 _FENCE = re.compile(r"(`{3,}(?!.*`)|~{3,})")
@@ -120,7 +120,7 @@ def _read_lines(lines: Sequence[str]) -> list[_Found] | None:
                     return None
                 fence = ""
             continue
-        if _NOT_PLAIN.match(line) or (above.strip(" \t") and _UNDERLINE.fullmatch(line)):
+        if _NOT_PLAIN.match(line) or (above.strip(" \t") and UNDERLINE.fullmatch(line)):
             return None
         if (heading := _PLAIN_HEADING.fullmatch(line)) is not None:
             found.append((len(heading[1]), _CLOSING.sub("", heading[2] or "").strip(), number, False))

@@ -1,13 +1,13 @@
-"""A page's new text: what it may be, and the plan that writes it."""
+"""A page's new text: what it may be, and the plans that write it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from wikihost.errors import EditNotApplicable, InvalidPageText, PageTooLarge
+from wikihost.errors import EditNotApplicable, InvalidPageText, PageTooLarge, RevisionRequired
 from wikihost.markdown import page_title, split_frontmatter
 from wikihost.names import file_of
-from wikihost.plans import Plan, Snapshot
+from wikihost.plans import Plan, Snapshot, check_base, check_meant
 from wikihost.query import PageRow
 from wikihost.repo import unified_diff
 from wikihost.values import Written
@@ -36,6 +36,47 @@ def plan_text(snapshot: Snapshot, path: str, row: PageRow | None, data: bytes, m
     return Plan({file_of(path): data}, message, finish)
 
 
+def plan_write(
+    snapshot: Snapshot, name: str, data: bytes, *, base: str | None, follow_redirect: bool, message: str | None
+) -> Plan[Written]:
+    """A page is created, or gets this text in place of all that it has. Raises `RevisionRequired`, `Conflict`."""
+    row = snapshot.find_page(name)
+    if row is None:
+        return plan_text(snapshot, name, None, data, message or f"[api] Create: {name}")
+    if follow_redirect:
+        check_meant(snapshot, row, base)
+    if base is None:
+        raise RevisionRequired(
+            f"{row.path} exists: read it, and say which revision the new text was made from.",
+            current_revision=row.revision,
+        )
+    check_base(row, base, lambda: snapshot.text_of(row))
+    return plan_text(snapshot, row.path, row, data, message or f"[api] Update: {row.path}")
+
+
+def plan_edit(
+    snapshot: Snapshot, name: str, old: str, new: bytes, *, base: str, follow_redirect: bool, message: str | None
+) -> Plan[Written]:
+    """One piece of a page is replaced. Raises `PageNotFound`, `Conflict`, and what `replace_once` does."""
+    row = snapshot.page(name)
+    if follow_redirect:
+        check_meant(snapshot, row, base)
+    check_base(row, base, lambda: snapshot.text_of(row))
+    data = replace_once(snapshot.repository.read_blob(row.blob), old, new)
+    return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
+
+
+def plan_rewrite(
+    snapshot: Snapshot, name: str, rewrite: Callable[[str], str], *, base: str | None, message: str | None
+) -> Plan[Written]:
+    """A page gets what `rewrite` makes of its text. Raises `PageNotFound`, `Conflict`, and what `rewritten` does."""
+    row = snapshot.page(name)
+    check_meant(snapshot, row, base)
+    check_base(row, base, lambda: snapshot.text_of(row))
+    data = rewritten(snapshot.repository.read_blob(row.blob), rewrite)
+    return plan_text(snapshot, row.path, row, data, message or f"[api] Edit: {row.path}")
+
+
 def encode_text(text: str) -> bytes:
     """A text as it is stored. Raises `PageTooLarge` or `InvalidPageText` for what cannot be a page's text."""
     if len(text) > MAX_PAGE_CHARACTERS:
@@ -44,6 +85,15 @@ def encode_text(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise InvalidPageText("The text contains a lone surrogate, which is no character.") from error
+
+
+def check_replacement(old: str, new: str) -> bytes:
+    """What is to stand in place of `old`, as it is stored. Raises as `encode_text`, and `EditNotApplicable`."""
+    if not old:
+        raise EditNotApplicable("The text to replace is empty.", occurrences=0)
+    if old == new:
+        raise EditNotApplicable("The old and the new text are the same.", occurrences=0)
+    return encode_text(new)
 
 
 def replace_once(data: bytes, old: str, new: bytes) -> bytes:

@@ -104,7 +104,23 @@ def sizes_in(repository: Repository) -> SizeOf:
     return lambda oid: repository.size_of(oid.hex())
 
 
-def disk_bytes(folder: Path) -> int:
+class DiskUse:
+    """What a folder takes on the disk, looked at once for each commit that the wiki is at."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: tuple[str, int] = ("", 0)
+
+    def at(self, commit: str) -> int:
+        """In bytes."""
+        known, size_bytes = self._known
+        if known != commit:
+            size_bytes = _disk_bytes(self._folder)
+            self._known = (commit, size_bytes)
+        return size_bytes
+
+
+def _disk_bytes(folder: Path) -> int:
     """What all files below a folder take on the disk, those that come and go meanwhile perhaps left out."""
     size = 0
     for place, _, names in os.walk(folder):

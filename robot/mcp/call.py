@@ -56,7 +56,7 @@ class Call:
         return author_of(self.actor, self.domain, "mcp")
 
     @property
-    def is_public(self) -> bool:
+    def is_same_for_all(self) -> bool:
         """Whether everybody who asks gets the same, so that a cache that several people share may keep it."""
         return self.wiki.visibility is Visibility.PUBLIC and self.folder is None
 

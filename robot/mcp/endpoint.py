@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,12 @@ from robot import access
 from robot.answers import NO_STORE, answer
 from robot.challenge import insufficient_scope, unauthorized
 from robot.mcp.listening import Listening, accepted
-from robot.mcp.tools import TOOLS
 from robot.model import Action, Anonymous, WikiRequest
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 # Where a client asks for notifications while its call runs; a page that holds these words costs a stream, no more.
 _PROGRESS = b'"progressToken"'
-_WRITING_TOOLS = frozenset(tool.name for tool in TOOLS if tool.writes)
 # The 2026 protocol repeats the method in a header, which must agree with the body.
 _METHOD = b"mcp-method"
 
@@ -34,13 +32,17 @@ Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How the SDK carries the messages of one server: its managers, and which of them takes a message."""
+    """How the SDK carries the messages of one server: its managers, and which of them takes a message.
+
+    `writing_tools` are the server's tools that somebody must have been allowed to write for.
+    """
 
     managers: tuple[StreamableHTTPSessionManager, ...]
     manager_of: Callable[[bytes], StreamableHTTPSessionManager]
+    writing_tools: Container[str]
 
 
-def stateless(server: Server[Any]) -> Transport:
+def stateless(server: Server[Any], writing_tools: Container[str]) -> Transport:
     """Both protocol eras without sessions: nothing is lost when robot restarts, and any process could answer.
 
     A call that asks for progress is answered with an event stream, any other with one JSON body, which costs the SDK a
@@ -50,7 +52,7 @@ def stateless(server: Server[Any]) -> Transport:
         server, stateless=True, json_response=True, max_request_body_size=MAX_BODY_BYTES
     )
     streaming = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=MAX_BODY_BYTES)
-    return Transport((answering, streaming), lambda body: streaming if _PROGRESS in body else answering)
+    return Transport((answering, streaming), lambda body: streaming if _PROGRESS in body else answering, writing_tools)
 
 
 class McpEndpoint:
@@ -90,7 +92,9 @@ class McpEndpoint:
             await answer(send, *_refusal(413, "body_too_large", f"A message has at most {MAX_BODY_BYTES} bytes."))
             return
         request: WikiRequest = scope["robot.request"]
-        if access.may_once_granted(request.actor, Action.WRITE, request.wiki) and calls_writing_tool(body):
+        if access.may_once_granted(request.actor, Action.WRITE, request.wiki) and calls_one_of(
+            self._transport.writing_tools, body
+        ):
             await answer(send, *insufficient_scope(request.origin))
             return
         manager = self._transport.manager_of(body)
@@ -171,11 +175,11 @@ def refuse(scope: Scope) -> Refusal | None:
     return None
 
 
-def calls_writing_tool(body: bytes) -> bool:
-    """Whether a message calls a tool that writes (pure). What is no message, the SDK will refuse."""
+def calls_one_of(tools: Container[str], body: bytes) -> bool:
+    """Whether a message calls one of these tools (pure). What is no message, the SDK will refuse."""
     try:
         message = json.loads(body)
-        return message["method"] == "tools/call" and message["params"]["name"] in _WRITING_TOOLS
+        return message["method"] == "tools/call" and message["params"]["name"] in tools
     except (ValueError, RecursionError, KeyError, TypeError):
         return False
 

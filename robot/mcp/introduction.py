@@ -12,12 +12,11 @@ from robot.mcp.call import wiki_request
 from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.render import one_line
 from robot.model import Action, Visibility, Wiki, WikiRequest
+from robot.wikis import MAX_GUIDANCE_CHARS
 from wikihost.reach import Reach
 
 # The version of what the tools promise, which is what a client may care about.
 TOOLS_VERSION = "1.0"
-# Clients put it before every conversation.
-MAX_GUIDANCE_CHARS = 4_000
 
 
 async def introduce(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

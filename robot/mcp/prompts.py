@@ -115,7 +115,7 @@ class WikiPrompts:
         """All prompts; everybody may use them."""
         refuse_cursor(params.cursor)
         prompts = [_listed(name, prompt) for name, prompt in PROMPTS.items()]
-        return kept({"prompts": prompts}, SETTLED_MS, public=self._calls.of(context).is_public)
+        return kept({"prompts": prompts}, SETTLED_MS, public=self._calls.of(context).is_same_for_all)
 
     async def get_prompt(
         self, context: ServerRequestContext[Any, Any], params: GetPromptRequestParams

@@ -25,7 +25,7 @@ from wikihost.values import Attachment, Page, PageSummary
 MARKDOWN = "text/markdown"
 PAGE_SIZE = 200
 # An attachment comes inside one JSON message, a third longer than it is.
-MAX_ATTACHMENT_BYTES = 1024 * 1024
+MAX_RESOURCE_BYTES = 1024 * 1024
 # Until 2026-07-28 the protocol had an error of its own for a resource that is not there.
 _RESOURCE_NOT_FOUND = -32002
 
@@ -47,7 +47,7 @@ class WikiResources:
         result: dict[str, Any] = {"resources": [listed(call.wiki.slug, page, size) for page, size in shown]}
         if len(found) > PAGE_SIZE:
             result["nextCursor"] = cursor_of(shown[-1][0].path)
-        return kept(result, NAMES_MS, public=call.is_public)
+        return kept(result, NAMES_MS, public=call.is_same_for_all)
 
     async def list_templates(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -55,7 +55,7 @@ class WikiResources:
         """How the addresses of pages and attachments are made."""
         refuse_cursor(params.cursor)
         call = self._calls.of(context)
-        return kept({"resourceTemplates": templates(call.wiki.slug)}, SETTLED_MS, public=call.is_public)
+        return kept({"resourceTemplates": templates(call.wiki.slug)}, SETTLED_MS, public=call.is_same_for_all)
 
     async def read_resource(
         self, context: ServerRequestContext[Any, Any], params: ReadResourceRequestParams
@@ -73,7 +73,7 @@ class WikiResources:
             example = uris.page_uri(call.wiki.slug, "Home")
             sentence = f"This wiki has no such resource. The address of a page is like {example}."
             raise MCPError(code=not_found, message=sentence, data=told)
-        return kept({"contents": [contents]}, TEXT_MS, public=call.is_public)
+        return kept({"contents": [contents]}, TEXT_MS, public=call.is_same_for_all)
 
 
 def listed(slug: str, page: PageSummary, size_bytes: int) -> dict[str, Any]:
@@ -142,7 +142,7 @@ async def _read(call: Call, uri: str) -> dict[str, Any] | None:
 
 def _attachment(content: Content, uri: str, page: str, filename: str) -> dict[str, Any]:
     found = content.find_attachment(page, filename)
-    if found.size > MAX_ATTACHMENT_BYTES:
+    if found.size > MAX_RESOURCE_BYTES:
         raise _too_large(found)
     return {"uri": uri, **_encoded(mime_type(found.filename), content.read_blob(found.blob))}
 
@@ -158,7 +158,7 @@ def _encoded(kind: str, data: bytes) -> Mapping[str, str]:
 
 def _too_large(found: Attachment) -> MCPError:
     sentence = (
-        f"{found.filename} has {found.size} bytes, and a resource at most {MAX_ATTACHMENT_BYTES}. "
+        f"{found.filename} has {found.size} bytes, and a resource at most {MAX_RESOURCE_BYTES}. "
         "Open it in the browser, or download it over the REST API."
     )
     return MCPError(code=INVALID_PARAMS, message=sentence)

@@ -10,13 +10,11 @@ from itertools import accumulate
 
 from robot.mcp.failures import ToolFailed
 from robot.mcp.render import DATA_NOTICE, one_line
-from wikihost.headings import headings
+from wikihost.headings import UNDERLINE, headings
 from wikihost.markdown import split_frontmatter
 
 PATH_SEPARATOR = " > "
 MAX_CHOICES = 50
-
-_UNDERLINE = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _before(section: str, new: str) -> str:
     lines = section.splitlines(keepends=True)
     count = 1
     if not lines[0].lstrip().startswith("#"):
-        count += next((at for at, line in enumerate(lines[1:], 1) if _UNDERLINE.fullmatch(line.rstrip("\r\n"))), 0)
+        count += next((at for at, line in enumerate(lines[1:], 1) if UNDERLINE.fullmatch(line.rstrip("\r\n"))), 0)
     while count < len(lines) and not lines[count].strip() and not new.startswith(("\n", "\r")):
         count += 1
     heading = "".join(lines[:count])

@@ -2,7 +2,9 @@
 
 Layers, each importing only those above it:
 
-    endpoints          where its endpoints are, and what a wiki is called there
+    endpoints          where its endpoints are
+    scopes             scopes as OAuth spells them (pure)
+    resources          what a wiki is called as a `resource` (pure)
     redirects          addresses that a client may have answers sent to (pure)
     clients            what is known of a client (values)
     client_metadata    what a client says of itself, checked (pure)
@@ -12,11 +14,10 @@ Layers, each importing only those above it:
     metadata           the documents by which clients discover all this (pure)
     cross_origin       what scripts of any origin may call
     well_known         those documents over HTTP
+    json_answers       what the endpoints for programs answer
     registration_page  POST /oauth/register
     old_clients        the way in for clients that do not say which wiki they mean
 
-    scopes             scopes as OAuth spells them (pure)
-    resources          which wiki a `resource` names (pure)
     asking             the authorization request, judged (pure)
     proposals          what a person is told and asked (pure)
     requests           authorization requests as they come in: their client found, judged

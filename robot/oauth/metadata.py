@@ -12,7 +12,9 @@ from typing import Any
 
 from robot.address import PublicAddress
 from robot.oauth.clients import AuthMethod
-from robot.oauth.endpoints import AUTHORIZE, REGISTER, REVOKE, SCOPES, TOKEN, authorize_for, resource_of
+from robot.oauth.endpoints import AUTHORIZE, REGISTER, REVOKE, TOKEN, authorize_for
+from robot.oauth.resources import resource_of
+from robot.oauth.scopes import SCOPES
 
 RESOURCE_PATH = "/.well-known/oauth-protected-resource"
 _SERVER_PATHS = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")

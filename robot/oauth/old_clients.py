@@ -12,7 +12,8 @@ from quart import Blueprint, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.address import PublicAddress
-from robot.oauth.endpoints import AUTHORIZE, authorize_for, resource_of
+from robot.oauth.endpoints import AUTHORIZE, authorize_for
+from robot.oauth.resources import resource_of
 
 
 def old_client_pages(address: PublicAddress) -> Blueprint:

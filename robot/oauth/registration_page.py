@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, cast
 
 from quart import Blueprint, Response, request
@@ -16,8 +15,10 @@ from robot.clock import Clock, steady_clock, wall_clock
 from robot.db import DatabaseError
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client
-from robot.oauth.endpoints import REGISTER, SCOPES
+from robot.oauth.endpoints import REGISTER
+from robot.oauth.json_answers import RETRY_SOON, error_answer, json_answer
 from robot.oauth.registrations import Registrations
+from robot.oauth.scopes import SCOPES
 from robot.rates import RateLimit
 
 NETWORKS_AT_ONCE = 20
@@ -47,25 +48,25 @@ def registration_page(
         wait_s = limits.take(client_network(cast("Scope", request.scope)))
         if wait_s:
             sentence = "Too many clients registered just now; register again later."
-            return _refusal(429, "too_many_requests", sentence, {"Retry-After": str(math.ceil(wait_s))})
+            return error_answer(429, "too_many_requests", sentence, {"Retry-After": str(math.ceil(wait_s))})
         try:
             said = json.loads(await request.get_data())
             metadata = read_client_metadata(said, default_auth=AuthMethod.BASIC)
         except MetadataRefused as refused:
-            return _refusal(400, refused.code, str(refused))
+            return error_answer(400, refused.code, str(refused))
         except (ValueError, RecursionError):
-            return _refusal(400, "invalid_client_metadata", "Send one JSON object (RFC 7591, section 3.1).")
+            return error_answer(400, "invalid_client_metadata", "Send one JSON object (RFC 7591, section 3.1).")
         client, secret = await registrations.add(metadata)
-        return _json(201, _information(client, secret, int(clock())))
+        return json_answer(201, _information(client, secret, int(clock())))
 
     @pages.errorhandler(HTTPException)
     async def unreadable(error: HTTPException) -> Response:
-        return _refusal(error.code or 400, "invalid_client_metadata", "The request is too large or too slow.")
+        return error_answer(error.code or 400, "invalid_client_metadata", "The request is too large or too slow.")
 
     @pages.errorhandler(DatabaseError)
     async def not_stored(_: DatabaseError) -> Response:
         sentence = "The client could not be stored just now; register again in a moment."
-        return _refusal(503, "temporarily_unavailable", sentence, {"Retry-After": "2"})
+        return error_answer(503, "temporarily_unavailable", sentence, RETRY_SOON)
 
     return pages
 
@@ -87,13 +88,3 @@ def _information(client: Client, secret: str | None, now: int) -> dict[str, Any]
     if secret is not None:
         told |= {"client_secret": secret, "client_secret_expires_at": 0}
     return told
-
-
-def _refusal(status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _json(status, {"error": code, "error_description": sentence}, headers)
-
-
-def _json(status: int, value: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        json.dumps(value), status, {"Cache-Control": "no-store", **(headers or {})}, content_type="application/json"
-    )

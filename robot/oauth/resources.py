@@ -1,14 +1,18 @@
-"""Which wiki a `resource` parameter names (pure)."""
+"""What a wiki is called as a `resource` (RFC 8707; pure)."""
 
 from __future__ import annotations
 
 import re
 
 from robot.address import PublicAddress
-from robot.oauth.endpoints import resource_of
 
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def resource_of(wiki_origin: str) -> str:
+    """What tokens for a wiki are bound to: the address of its MCP endpoint."""
+    return f"{wiki_origin}/mcp"
 
 
 def slug_of_resource(address: PublicAddress, resource: str) -> str | None:

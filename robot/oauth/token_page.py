@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
@@ -17,6 +16,7 @@ from robot.oauth.codes import Shown, redeem_code
 from robot.oauth.documents import is_document_id
 from robot.oauth.endpoints import REVOKE, TOKEN
 from robot.oauth.finding import Clients
+from robot.oauth.json_answers import RETRY_SOON, error_answer, json_answer
 from robot.oauth.proof import ProofMalformed, is_proven, read_proof
 from robot.oauth.refreshing import ShownRefresh, refresh, revoke
 from robot.oauth.resources import slug_of_resource
@@ -61,7 +61,7 @@ def token_page(
         form = await _read_form()
         client_id = await _prove_client(clients, form)
         refusal = await revoke(db, client_id, _field(form, "token"))
-        return _json(200, {}) if refusal is None else _refuse(refusal, address)
+        return json_answer(200, {}) if refusal is None else _refuse(refusal, address)
 
     @pages.errorhandler(_Malformed)
     async def malformed(error: _Malformed) -> Response:
@@ -69,14 +69,11 @@ def token_page(
 
     @pages.errorhandler(HTTPException)
     async def unreadable(error: HTTPException) -> Response:
-        told = {"error": Fault.REQUEST.value, "error_description": "The request is too large or too slow."}
-        return _json(error.code or 400, told)
+        return error_answer(error.code or 400, Fault.REQUEST, "The request is too large or too slow.")
 
     @pages.errorhandler(DatabaseError)
     async def unavailable(_: DatabaseError) -> Response:
-        answer = _json(503, {"error": "temporarily_unavailable", "error_description": "Try again in a moment."})
-        answer.headers["Retry-After"] = "2"
-        return answer
+        return error_answer(503, "temporarily_unavailable", "Try again in a moment.", RETRY_SOON)
 
     return pages
 
@@ -143,7 +140,7 @@ def _slug(form: Mapping[str, str], address: PublicAddress) -> str | None:
 
 def _tokens(issued: Issued) -> Response:
     """RFC 6749, section 5.1; the scopes are told even where they are those that were asked for."""
-    return _json(
+    return json_answer(
         200,
         {
             "access_token": issued.access_token,
@@ -157,14 +154,7 @@ def _tokens(issued: Issued) -> Response:
 
 def _refuse(refused: Refused, address: PublicAddress) -> Response:
     """RFC 6749, section 5.2."""
-    is_client = refused.fault is Fault.CLIENT
-    told = {"error": refused.fault.value, "error_description": refused.sentence}
-    answer = _json(401 if is_client else 400, told)
-    if is_client:
-        answer.headers["WWW-Authenticate"] = f'Basic realm="{address.platform_origin}"'
-    return answer
-
-
-def _json(status: int, value: Mapping[str, object]) -> Response:
-    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    return Response(json.dumps(value, ensure_ascii=False), status, headers, content_type="application/json")
+    if refused.fault is not Fault.CLIENT:
+        return error_answer(400, refused.fault, refused.sentence)
+    challenge = {"WWW-Authenticate": f'Basic realm="{address.platform_origin}"'}
+    return error_answer(401, refused.fault, refused.sentence, challenge)

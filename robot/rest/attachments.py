@@ -35,7 +35,7 @@ from robot.rest.operations import (
 from robot.rest.problems import BODY, CHANGING, GUARDED, LISTING, READING
 from robot.rest.queries import Change, Listed, PutAttachment, ReadAttachment, RemovePage, read_query
 from robot.rest.refusals import Refused
-from wikihost.attachments import MAX_ATTACHMENT_BYTES, too_large
+from wikihost.attachments import MAX_ATTACHMENT_BYTES, MAX_BASE64_CHARS, too_large
 from wikihost.content import Content
 from wikihost.values import Author
 
@@ -243,7 +243,7 @@ class _Upload:
 
 def _decode(text: str) -> bytes:
     """Strict base64 (RFC 4648, section 4). Raises Refused (422)."""
-    if len(text) > 4 * (MAX_ATTACHMENT_BYTES // 3 + 1):
+    if len(text) > MAX_BASE64_CHARS:
         raise too_large()
     try:
         return base64.b64decode(text, validate=True)

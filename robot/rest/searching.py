@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Response, request
 
 from robot.contents import WikiContents
-from robot.rest import answers, search_shapes
+from robot.rest import search_answers, search_shapes
 from robot.rest.answers import answer
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.operations import LOCATION, Access, Answer, Operation
@@ -119,26 +119,26 @@ class SearchRoutes:
         found = await self._contents.run(
             wiki_request().wiki, lambda content: content.search(asked.q, asked.limit, asked.cursor)
         )
-        return answer(200, answers.search(asked.q, found, asked.cursor))
+        return answer(200, search_answers.search(asked.q, found, asked.cursor))
 
     async def find(self) -> Response:
         asked = read_query(Find)
         found = await self._search.find(
             wiki_request().wiki, asked.q, mode=asked.mode, limit=asked.limit, offset=asked.cursor
         )
-        return answer(200, answers.find(asked.q, found, asked.cursor, explain=asked.explain))
+        return answer(200, search_answers.find(asked.q, found, asked.cursor, explain=asked.explain))
 
     async def semantic_search(self) -> Response:
         asked = read_query(SemanticSearch)
         found = await self._search.query(
             wiki_request().wiki, asked.q, limit=asked.n, max_chunks_per_page=asked.max_chunks_per_page
         )
-        return answer(200, answers.semantic_search(asked.q, found))
+        return answer(200, search_answers.semantic_search(asked.q, found))
 
     async def chroma_status(self) -> Response:
         acting()
         wiki = wiki_request().wiki
-        return answer(200, answers.index_health(wiki.slug, await self._search.status(wiki)))
+        return answer(200, search_answers.index_health(wiki.slug, await self._search.status(wiki)))
 
     async def start_reindex(self) -> Response:
         """Start it and answer at once; how far it is, `/reindex/status` says."""
@@ -152,4 +152,4 @@ class SearchRoutes:
         return answer(200, cancelled)
 
     async def reindex_status(self) -> Response:
-        return answer(200, answers.reindex_status(await self._search.status(wiki_request().wiki)))
+        return answer(200, search_answers.reindex_status(await self._search.status(wiki_request().wiki)))

@@ -14,8 +14,8 @@ from robot.db import Database
 from robot.model import Action, Person
 from robot.signin.sessions import Sessions
 from robot.web.page import render
-from robot.web.undo_selection import SINCE, visible_agents_of
-from robot.web.visitor import open_wiki, signed_in
+from robot.web.undo_selection import SINCE
+from robot.web.visitor import open_wiki, signed_in, whose_agents
 
 CALLS_SHOWN = 50
 _MAX_ID_DIGITS = 18
@@ -30,7 +30,7 @@ def activity_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
         await activity.flush()
-        whose = visible_agents_of(user, wiki, role)
+        whose = whose_agents(user, wiki, role)
         agents = await list_agents(db, wiki, whose)
         credential, client = request.args.get("credential") or None, request.args.get("client") or None
         calls = await list_calls(

@@ -18,7 +18,7 @@ from robot.signin.sessions import Sessions
 from robot.tokens import InvalidToken, check_folder, check_token_name, create_token, list_tokens
 from robot.web.page import render
 from robot.web.setups import LOCAL_NOTE, PLACEHOLDER, agent_setups, is_local
-from robot.web.visitor import open_wiki, signed_in
+from robot.web.visitor import open_wiki, signed_in, whose_agents
 
 _SCOPES = {"write": ("Read and write", {Scope.READ, Scope.WRITE}), "read": ("Read only", {Scope.READ})}
 _EXPIRIES = {
@@ -132,22 +132,17 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
     return pages
 
 
-def _sees_all(user: User, wiki: Wiki, role: Role) -> bool:
-    """Whether somebody sees and revokes what others let in; everybody does so with what is their own."""
-    return may(Person(user, role), Action.ADMINISTER, wiki)
-
-
 def _token_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_TokenRow]:
-    now, sees_all = datetime.now(UTC), _sees_all(user, wiki, role)
+    now, whose = datetime.now(UTC), whose_agents(user, wiki, role)
     return [
         _TokenRow(token, person, Scope.WRITE in token.scopes, token.expires is not None and token.expires <= now)
         for token, person in list_tokens(db, wiki)
-        if sees_all or person.id == user.id
+        if whose is None or person.id == whose.id
     ]
 
 
 def _connection_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_ConnectionRow]:
-    found = list_connections(db, wiki, None if _sees_all(user, wiki, role) else user)
+    found = list_connections(db, wiki, whose_agents(user, wiki, role))
     redirects = list_redirects(db, wiki)
     return [
         _ConnectionRow(

@@ -30,7 +30,7 @@ from robot.web.page import OPENER_KEPT, render
 from robot.web.visitor import visitor
 from robot.wikis import find_wiki_by_slug
 from wikihost.errors import InvalidPageName
-from wikihost.names import parse_page_name
+from wikihost.reach import parse_folder
 
 Answer = Response | WerkzeugResponse
 
@@ -136,7 +136,7 @@ class _Desk:
             told = self.answer(_back(asked), error="access_denied", error_description="The person said no.")
             return _go_back(user, self._address, told)
         try:
-            prefix = _prefix(decision.folder)
+            prefix = parse_folder(decision.folder).folder if decision.folder.strip() else None
         except InvalidPageName as error:
             return self.ask(user, sent, asked, decision.folder, str(error))
         consent = Consent(
@@ -186,9 +186,3 @@ def _path_of(sent: Sent) -> str:
 
 def _back(asked: Asked) -> ReturnTo:
     return ReturnTo(asked.redirect_uri, asked.state)
-
-
-def _prefix(folder: str) -> str | None:
-    """A folder as `Connection.prefix` has it, None for the whole wiki. Raises `InvalidPageName`."""
-    name = folder.strip().strip("/")
-    return f"{parse_page_name(name)}/" if name else None

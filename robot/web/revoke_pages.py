@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from quart import Blueprint, Response, redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from robot.access import may
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.model import Action, Credential, Person, Role, User, Wiki
+from robot.model import Credential, Role, User, Wiki
 from robot.oauth.connections import find_connection, revoke_connection
 from robot.signin.sessions import Sessions
 from robot.tokens import find_token, revoke_token
 from robot.web.answers import error_page
 from robot.web.page import render
-from robot.web.visitor import open_wiki, signed_in
+from robot.web.visitor import open_wiki, signed_in, whose_agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ def revoke_pages(*, db: Database, address: PublicAddress, sessions: Sessions) ->
 def _own(db: Database, user: User, wiki: Wiki, role: Role, kind: str, credential_id: str) -> Credential | None:
     """The credential, when the person may take it back: their own, and an owner any."""
     found = _KINDS[kind].find(db, wiki, credential_id)
-    is_theirs = found is not None and (found.user_id == user.id or may(Person(user, role), Action.ADMINISTER, wiki))
-    return found if is_theirs else None
+    whose = whose_agents(user, wiki, role)
+    return found if found is not None and (whose is None or found.user_id == whose.id) else None
 
 
 def _no_such(kind: str) -> Response:

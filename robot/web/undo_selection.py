@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from robot.access import may
 from robot.activity_log import AgentUse, list_agents
 from robot.clock import moment, wall_clock
 from robot.db import Database
-from robot.model import Action, Person, Role, User, Wiki
+from robot.model import Role, User, Wiki
+from robot.web.visitor import whose_agents
 from wikihost.content import Content
 from wikihost.undoing import MAX_UNDONE
 from wikihost.values import LoggedCommit
@@ -45,15 +45,10 @@ class Selection:
 
 async def find_selection(db: Database, user: User, wiki: Wiki, role: Role, sent: Mapping[str, str]) -> Selection | None:
     """What the person asks for; None where they may not know of such an agent, or say no time."""
-    agents = await list_agents(db, wiki, visible_agents_of(user, wiki, role))
+    agents = await list_agents(db, wiki, whose_agents(user, wiki, role))
     agent = next((agent for agent in agents if agent.credential == sent.get("credential")), None)
     start = _start_of(sent.get("since", ""))
     return None if agent is None or start is None else Selection(agent, start)
-
-
-def visible_agents_of(user: User, wiki: Wiki, role: Role) -> User | None:
-    """Whose agents the person may see: their own, and an owner everybody's (None)."""
-    return None if may(Person(user, role), Action.ADMINISTER, wiki) else user
 
 
 def _start_of(since: str) -> datetime | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from quart import request
 
-from robot.access import role_of
+from robot.access import may, role_of
 from robot.db import Database
-from robot.model import Role, User, Wiki
+from robot.model import Action, Person, Role, User, Wiki
 from robot.signin.returns import with_query
 from robot.signin.sessions import Sessions
 from robot.wikis import find_wiki_by_slug
@@ -46,3 +46,8 @@ def open_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
     if wiki is None or role is None:
         raise NoSuchWiki
     return wiki, role
+
+
+def whose_agents(user: User, wiki: Wiki, role: Role) -> User | None:
+    """Whose tokens, connections and their deeds the person sees and may take back: their own, an owner all (None)."""
+    return None if may(Person(user, role), Action.ADMINISTER, wiki) else user

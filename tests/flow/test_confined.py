@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from robot.commands.token import command as token_command
 from tests.git_door.client import Git, address
 from tests.harness import Robot
+from tests.mcp_message import tool_call
 
 pytestmark = pytest.mark.flow
 
@@ -44,10 +45,7 @@ def test_rest_and_mcp_show_the_folder_alone(robot: Robot, confined: str) -> None
         assert script.get("/api/v1/pages/Home").status_code == 404
         assert script.put("/api/v1/pages/Mine", json={"content": "x"}).json()["code"] == "outside_folder"
         assert script.put("/api/v1/pages/Agents/Mine", json={"content": "x"}).status_code == 201
-        call = {"name": "get_wiki_info", "arguments": {}}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
-        told = script.post("/mcp", json=body, headers=headers).json()["result"]["structuredContent"]
+        told = script.post(**tool_call("get_wiki_info")).json()["result"]["structuredContent"]
         assert told["folder"] == "Agents/"
 
 

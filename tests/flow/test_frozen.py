@@ -18,6 +18,7 @@ from robot.commands.wiki import command as wiki_command
 from tests.flow.owner import Owner, signed_in_owner
 from tests.git_door.client import Git, address
 from tests.harness import Robot
+from tests.mcp_message import message
 
 pytestmark = pytest.mark.flow
 
@@ -55,9 +56,7 @@ class Frozen:
         return str(self.script.get("/api/v1/changelog").json()["entries"][0]["revision"])
 
     def mcp(self, method: str, **params: Any) -> dict[str, Any]:
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        result: dict[str, Any] = self.script.post("/mcp", json=body, headers=headers).json()["result"]
+        result: dict[str, Any] = self.script.post(**message(method, **params)).json()["result"]
         return result
 
 

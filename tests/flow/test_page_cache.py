@@ -26,6 +26,7 @@ from robot.tokens import create_token
 from robot.wikis import find_wiki_by_slug
 from tests.git_door.client import Git, address
 from tests.harness import Robot, running_robot
+from tests.mcp_message import tool_call
 from tests.processes import wait_until, workers_of
 from tests.wikihost.wikis import git
 from wikihost.layout import DataDir, WikiHome
@@ -166,9 +167,7 @@ def past_the_cache(browser: httpx2.Client) -> dict[str, str]:
 
 
 def call_tool(agent: httpx2.Client, tool: str, **arguments: str) -> None:
-    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-    answer = agent.post("/mcp", json=call, headers=headers)
+    answer = agent.post(**tool_call(tool, **arguments))
     assert answer.status_code == 200, answer.text
     assert not answer.json()["result"].get("isError"), answer.text
 

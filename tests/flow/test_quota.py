@@ -19,6 +19,7 @@ from robot.commands.wiki import command as wiki_command
 from tests.flow.owner import Owner, signed_in_owner
 from tests.git_door.client import Git, address
 from tests.harness import Robot, robot_command
+from tests.mcp_message import tool_call
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.flow
@@ -62,9 +63,7 @@ class FullWiki:
         return self.script.put(f"/api/v1/pages/{name}", json={"content": text})
 
     def call(self, tool: str, **arguments: Any) -> tuple[bool, str]:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        result = self.script.post("/mcp", json=body, headers=headers).json()["result"]
+        result = self.script.post(**tool_call(tool, **arguments)).json()["result"]
         return not result["isError"], result["content"][0]["text"]
 
     def push(self, name: str) -> tuple[bool, str]:

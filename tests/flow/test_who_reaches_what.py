@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 
 from tests.flow.owner import Owner, signed_in_owner
 from tests.harness import Robot
+from tests.mcp_message import message
 from tests.robot.agent_doors import open_doors
 
 pytestmark = pytest.mark.flow
@@ -28,7 +29,6 @@ PAGES = [
     "/-/create", "/Nothing", "/Home.md", "/Nothing.md", "/llms.txt",
 ]  # fmt: skip
 FORMS = ["/Home/save", "/Home/rename", "/Home/delete", "/Home/attachments", "/-/admin", "/-/search", "/Home/preview"]
-MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
 
 
 @dataclass
@@ -98,8 +98,7 @@ def test_git(scene: Scene, who: str, fetch: int, push: int) -> None:
 @pytest.mark.parametrize("who", WHO)
 def test_mcp(scene: Scene, who: str) -> None:
     def ask(method: str, **parameters: Any) -> httpx2.Response:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        return client.post("/mcp", json=body, headers=MCP)
+        return client.post(**message(method, **parameters))
 
     with scene.client(who) as client:
         listed = ask("tools/list")

@@ -9,7 +9,7 @@ that nothing connects to the call. robot never asks, and so has none.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Container
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -29,13 +29,13 @@ def _fixture(_calls: Calls, _listening: Listening, _witness: Witness) -> Server[
     return create_fixture_server()
 
 
-def _in_sessions(server: Server[Any]) -> Transport:
+def _in_sessions(server: Server[Any], writing_tools: Container[str]) -> Transport:
     manager = StreamableHTTPSessionManager(server, max_request_body_size=MAX_BODY_BYTES)
-    return Transport((manager,), lambda _body: manager)
+    return Transport((manager,), lambda _body: manager, writing_tools)
 
 
 def main() -> None:
-    replaced: dict[str, Callable[..., Any]] = {"robot.doors.create_server": _fixture}
+    replaced: dict[str, Any] = {"robot.doors.create_server": _fixture, "robot.doors.WRITING_TOOLS": frozenset()}
     if os.environ.get("FIXTURE_SESSIONS"):
         replaced["robot.doors.stateless"] = _in_sessions
     with ExitStack() as stack:

@@ -24,6 +24,7 @@ from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import KEEP_ALIVE_S, Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
@@ -159,7 +160,8 @@ def open_doors(
 
     listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
     contents.subscribe(listening.notify)
-    mcp = McpEndpoint(stateless(create_server(Calls(contents, service, DOMAIN), listening, noted)), listening)
+    server = create_server(Calls(contents, service, DOMAIN), listening, noted)
+    mcp = McpEndpoint(stateless(server, WRITING_TOOLS), listening)
     doors = Doors(
         wiki,
         contents,

@@ -13,18 +13,17 @@ import trio
 from proxy.asgi import App, Receive, Scope, Send
 from robot.actors import Actors
 from robot.answers import answer_text
+from robot.credential_uses import CredentialUses
 from robot.front import BodySizes, Doors, Front
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.tokens import TokenUses
 from tests.robot.agent_doors import StandInSearch
 from tests.robot.small_host import ADDRESS, SmallHost
-
-MCP_VERSION = "2025-11-25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,10 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     rest = create_rest_app(
         contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root, witness=host.activity
     )
-    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(10**6, 10**6))
+    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, CredentialUses(host.db)), BodySizes(10**6, 10**6))
     listening = Listening(host.contents, front.judge_again)
     calls = Calls(host.contents, search, ADDRESS.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity)), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity), WRITING_TOOLS), listening)
     front.open(
         Doors(
             platform=cast(App, host.platform),
@@ -64,16 +63,6 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
         await nursery.start(mcp.run)
         yield FrontHost(front)
         nursery.cancel_scope.cancel()
-
-
-async def call_tool(client: httpx2.AsyncClient, name: str, **arguments: Any) -> httpx2.Response:
-    """Call a tool as clients of the handshake era do."""
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-    return await client.post(
-        "/mcp",
-        json=message,
-        headers={"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MCP_VERSION},
-    )
 
 
 async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:

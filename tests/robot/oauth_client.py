@@ -16,7 +16,7 @@ from robot.oauth.client_metadata import ClientMetadata
 from robot.oauth.clients import AuthMethod
 from robot.oauth.endpoints import AUTHORIZE, CONSENT, REVOKE, TOKEN
 from robot.oauth.pairs import challenge_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of
 
 PLATFORM = ADDRESS.platform_origin
 CALLBACK = "https://agent.example/callback?keep=1"
@@ -126,7 +126,3 @@ def fields_of(location: str) -> dict[str, str]:
     query = urlsplit(location).query
     assert all(len(values) == 1 for values in parse_qs(query).values())
     return dict(parse_qsl(query))
-
-
-async def text_of(answer: Response) -> str:
-    return str(await answer.get_data(as_text=True))

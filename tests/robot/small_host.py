@@ -216,3 +216,8 @@ class Browser:
             jar.pop(name, None)
         else:
             jar[name] = value
+
+
+async def text_of(answer: Response) -> str:
+    """The body of an answer of a platform's application."""
+    return str(await answer.get_data(as_text=True))

@@ -18,15 +18,17 @@ from proxy.asgi import App, Receive, Scope, Send
 from robot import access
 from robot.access import grant_role, withdraw_role
 from robot.clock import moment, wall_clock
-from robot.mcp.endpoint import calls_writing_tool
+from robot.mcp.endpoint import calls_one_of
+from robot.mcp.tools import WRITING_TOOLS
 from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Visibility, Wiki, WikiRequest
 from robot.model import Scope as Grant
 from robot.oauth.connections import revoke_connection
 from robot.oauth.tokens import verify_access
 from robot.secret import hash_secret
 from robot.tokens import create_token, revoke_token
+from tests.mcp_message import tool_call
 from tests.robot.agent_doors import ADA, LONG_AGO, ORIGIN, Doors, a_wiki, an_agent, open_doors
-from tests.robot.front_host import FrontHost, call_tool, front_host
+from tests.robot.front_host import FrontHost, front_host
 from tests.robot.oauth_client import a_program
 from tests.robot.small_host import ADDRESS, Browser, SmallHost
 
@@ -69,8 +71,8 @@ class Scene:
             return {
                 "rest read": await client.get("/api/v1/pages"),
                 "rest write": await client.put(f"/api/v1/pages/By {who}", json=page),
-                "mcp read": await call_tool(client, "list_notes"),
-                "mcp write": await call_tool(client, "write_note", path=f"By {who} too", **page),
+                "mcp read": await client.post(**tool_call("list_notes")),
+                "mcp write": await client.post(**tool_call("write_note", path=f"By {who} too", **page)),
             }
 
 
@@ -162,7 +164,7 @@ async def test_a_public_wiki_is_read_by_anybody_over_rest_and_an_agent_says_who_
     origin = ADDRESS.wiki_origin("open")
     async with front_host(host) as front, front.client(origin) as client:
         assert (await client.get("/api/v1/pages")).status_code == 200
-        for refused in (await client.put("/api/v1/pages/X", json={}), await call_tool(client, "list_notes")):
+        for refused in (await client.put("/api/v1/pages/X", json={}), await client.post(**tool_call("list_notes"))):
             assert (refused.status_code, challenge_of(refused)) == (401, bearer(origin, None))
 
 
@@ -198,8 +200,8 @@ def test_who_would_be_let_in_once_asked(actor: Actor, wiki: Wiki, helps: bool) -
 async def test_a_connection_is_sent_to_ask_for_more(tmp_path: Path, actor: Agent, helps: bool) -> None:
     """By its HTTP status over MCP too, before the tool is called; in words where asking would not help."""
     async with reached(open_doors(tmp_path), WikiRequest(a_wiki(), actor, ORIGIN, "r1")) as client:
-        assert (await call_tool(client, "list_notes")).status_code == 200
-        written = await call_tool(client, "write_note", path="New", content="x")
+        assert (await client.post(**tool_call("list_notes"))).status_code == 200
+        written = await client.post(**tool_call("write_note", path="New", content="x"))
         saved = await client.put("/api/v1/pages/New", json={"content": "x"})
     assert (written.status_code, saved.status_code) == (403 if helps else 200, 403)
     for answer in (written, saved):
@@ -208,7 +210,7 @@ async def test_a_connection_is_sent_to_ask_for_more(tmp_path: Path, actor: Agent
 
 
 def test_which_messages_call_a_tool_that_writes() -> None:
-    assert calls_writing_tool(b'{"method": "tools/call", "params": {"name": "edit_note"}}')
+    assert calls_one_of(WRITING_TOOLS, b'{"method": "tools/call", "params": {"name": "edit_note"}}')
     for other in (
         b'{"method": "tools/call", "params": {"name": "read_note", "arguments": {"path": "edit_note"}}}',
         b'{"method": "tools/list", "params": {"name": "edit_note"}}',
@@ -221,7 +223,7 @@ def test_which_messages_call_a_tool_that_writes() -> None:
         b"\xff",
         b"[" * 100_000,
     ):
-        assert not calls_writing_tool(other)
+        assert not calls_one_of(WRITING_TOOLS, other)
 
 
 @asynccontextmanager

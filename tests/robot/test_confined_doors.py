@@ -28,7 +28,8 @@ from robot.model import Scope
 from robot.rest.app import OPERATIONS
 from robot.rest.operations import BYTES, Operation
 from robot.search.service import SearchService
-from tests.robot.agent_doors import ACTORS, AUTHOR, Doors, an_agent, open_doors, serving
+from tests.mcp_message import message
+from tests.robot.agent_doors import AUTHOR, Doors, an_agent, open_doors, serving
 from tests.robot.search_wiki import WatchedModel, running, settled
 from tests.wikihost.wikis import git
 from wikihost.content import Content
@@ -37,7 +38,7 @@ from wikihost.layout import DataDir
 from wikihost.reach import Reach
 
 FOLDER = "Projects/Apollo/"
-ACTORS["confined"] = an_agent(Scope.READ, Scope.WRITE, folder=FOLDER)
+CONFINED = an_agent(Scope.READ, Scope.WRITE, folder=FOLDER)
 HEADERS = {"Authorization": "Bearer confined"}
 
 INSIDE = [f"Projects/Apollo{end}" for end in ("", "/Plan", "/Log book", "/Old", "/Away")]
@@ -99,9 +100,8 @@ class Confined:
 
     async def mcp(self, method: str, **params: Any) -> Json:
         """Send a message; as `ask`."""
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-        answer: Json = (await self.ask("POST", "/mcp", json=body, headers=headers)).json()
+        sent = message(method, **params)
+        answer: Json = (await self.ask("POST", sent.pop("url"), **sent)).json()
         return answer
 
     def _note(self, *sent: object) -> None:
@@ -144,6 +144,7 @@ async def confined(root: Path, links: Mapping[str, list[str]]) -> AsyncIterator[
     contents = Contents(DataDir(root))
     service = SearchService(contents, lambda _: doors.wiki, WatchedModel())
     doors = open_doors(root, search=service)
+    doors.actors["confined"] = CONFINED
     async with running(service), serving(doors) as base, httpx2.AsyncClient(base_url=base, headers=HEADERS) as http:
         await doors.contents.change(doors.wiki, lambda content: fill(content, links))
         service.notify(doors.wiki.id)
@@ -260,7 +261,7 @@ async def take(wiki: Confined, step: Step) -> None:
 
 # No shrinking: a step is slow, and the message says which request it was.
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -283,8 +284,9 @@ def plainly(model: type[BaseModel] | None, said: Json) -> Json:
     if model is None:
         return {}
     schema = model.model_json_schema()
-    needed = {name: find(value_for(name, schema["properties"][name]), bool) for name in schema.get("required", ())}
-    return needed | {name: value for name, value in said.items() if name in schema["properties"]}
+    taken = {name: value for name, value in said.items() if name in schema["properties"]}
+    missing = [name for name in schema.get("required", ()) if name not in taken]
+    return taken | {name: find(value_for(name, schema["properties"][name]), bool) for name in missing}
 
 
 async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path) -> None:

@@ -8,16 +8,17 @@ import pytest
 
 from robot.access import grant_role, may, withdraw_role
 from robot.actors import Actors
+from robot.credential_uses import CredentialUses
 from robot.front import BodySizes, Front
 from robot.hosting import delete_hosted_wiki
 from robot.model import Action, Anonymous, Role, Scope, Visibility, Wiki, WikiRequest
-from robot.tokens import TokenUses, create_token, revoke_token
+from robot.tokens import create_token, revoke_token
 from tests.robot.small_host import ADDRESS, SmallHost
 
 
 @pytest.fixture
 def front(host: SmallHost) -> Front:
-    return Front(ADDRESS, host.db, Actors(host.db, host.sessions, TokenUses(host.db)), BodySizes(1, 1))
+    return Front(ADDRESS, host.db, Actors(host.db, host.sessions, CredentialUses(host.db)), BodySizes(1, 1))
 
 
 def scope_of(wiki: Wiki, secret: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import pytest
 from proxy.asgi import Message
 from proxy.guard import BodyTooLarge
 from robot.actors import Actors, BadCredential
+from robot.credential_uses import CredentialUses
 from robot.git.body import Body, BodyUnreadable, ClientLeft
 from robot.git.endpoint import Call, parse_call
 from robot.git.packets import ZERO, Command, Malformed, packet, parse_push, report
 from robot.git.push import refusal_of
 from robot.model import Agent, Anonymous, Scope
-from robot.tokens import TokenUses, create_token
+from robot.tokens import create_token
 from tests.robot.small_host import SmallHost
 from wikihost.transfer import Transfer
 
@@ -146,7 +147,7 @@ async def test_a_body_that_cannot_be_read() -> None:
 async def test_a_token_is_known_as_bearer_and_as_password(host: SmallHost) -> None:
     wiki = await host.make_wiki("notes")
     secret, _ = await create_token(host.db, host.ada, wiki, "laptop", {Scope.WRITE})
-    actors = Actors(host.db, host.sessions, TokenUses(host.db))
+    actors = Actors(host.db, host.sessions, CredentialUses(host.db))
 
     def basic(text: str) -> bytes:
         return b"Basic " + base64.b64encode(text.encode())

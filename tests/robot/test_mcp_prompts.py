@@ -10,10 +10,11 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import EmbeddedResource, GetPromptResult, TextContent, TextResourceContents
 
-from robot.mcp.introduction import MAX_GUIDANCE_CHARS, instructions
+from robot.mcp.introduction import instructions
 from robot.mcp.render import DATA_NOTICE
 from robot.mcp.tools import TOOLS
 from robot.model import Visibility, WikiRequest
+from robot.wikis import MAX_GUIDANCE_CHARS
 from tests.robot.agent_doors import ACTORS, ORIGIN, Doors, a_wiki, connected, open_doors, serving
 
 ERAS = ["legacy", "auto"]

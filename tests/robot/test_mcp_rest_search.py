@@ -16,6 +16,7 @@ from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
+from robot.mcp.tools import WRITING_TOOLS
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
 from tests.robot.agent_doors import DOMAIN, open_doors, serving
@@ -43,7 +44,7 @@ async def test_a_page_written_at_one_door_is_found_by_meaning_at_both(tmp_path: 
     search = SearchService(contents, {doors.wiki.id: doors.wiki}.get)
     listening = Listening(contents, doors.request_of)
     server = create_server(Calls(contents, search, DOMAIN), listening, doors.noted)
-    doors.mcp = McpEndpoint(stateless(server), listening)
+    doors.mcp = McpEndpoint(stateless(server, WRITING_TOOLS), listening)
     doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path, witness=doors.noted)
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: search.run(task_status=task_status))

@@ -14,11 +14,10 @@ from robot.address import PublicAddress
 from robot.model import Scope
 from robot.oauth.asking import MAX_STATE_CHARS, Asked, Refusal, ReturnTo, Sent, Unanswerable, client_of, judge_request
 from robot.oauth.clients import AuthMethod, Client
-from robot.oauth.endpoints import resource_of
 from robot.oauth.pairs import challenge_of
 from robot.oauth.proof import ProofMalformed, read_proof
 from robot.oauth.requests import read_request, spell_request
-from robot.oauth.resources import slug_of_resource
+from robot.oauth.resources import resource_of, slug_of_resource
 from robot.oauth.scopes import ScopeUnknown, parse_scopes, spell_scopes
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)

@@ -16,8 +16,8 @@ from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from tests.robot.front_host import front_host
-from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of, text_of
-from tests.robot.small_host import Browser, SmallHost, small_host
+from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of
+from tests.robot.small_host import Browser, SmallHost, small_host, text_of
 from tests.robot.tls_server import reply, tls_server
 
 
@@ -210,9 +210,10 @@ async def test_a_person_may_give_less_than_asked(host: SmallHost) -> None:
     assert connection.scopes == {Scope.READ}
     assert connection.prefix == "Projects/Garden/"
     assert 'value="Projects/Garden/"' in await text_of(await program.ask(browser))
-    refused = await program.decide(browser, folder="../secret")
-    assert refused.status_code == 400
-    assert "folder-problem" in await text_of(refused)
+    for no_folder in ("../secret", "/"):
+        refused = await program.decide(browser, folder=no_folder)
+        assert refused.status_code == 400
+        assert "folder-problem" in await text_of(refused)
 
 
 async def test_the_page_says_what_is_new(host: SmallHost) -> None:

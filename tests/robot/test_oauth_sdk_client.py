@@ -15,9 +15,10 @@ from pydantic import AnyUrl
 
 from robot.oauth.endpoints import CONSENT
 from robot.oauth.pairs import challenge_of
-from tests.robot.front_host import call_tool, front_host
-from tests.robot.oauth_client import answer_sent, text_of
-from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
+from tests.mcp_message import tool_call
+from tests.robot.front_host import front_host
+from tests.robot.oauth_client import answer_sent
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host, text_of
 from tests.robot.tls_server import reply, tls_server
 
 NOTES = ADDRESS.wiki_origin("notes")
@@ -81,11 +82,11 @@ async def test_a_program_comes_in_reads_and_writes_once_its_person_says_so(host:
     person, memory = AtTheBrowser(await host.signed_in(host.ada), access="read"), Memory()
     async with front_host(host) as front, front.client(NOTES) as client:
         client.auth = a_program(person, memory)
-        assert (await call_tool(client, "list_notes")).status_code == 200
+        assert (await client.post(**tool_call("list_notes"))).status_code == 200
         assert memory.tokens is not None
         assert (memory.tokens.scope, len(person.asked)) == ("wiki:read", 1)
         person.access = "write"
-        written = await call_tool(client, "write_note", path="New", content="x")
+        written = await client.post(**tool_call("write_note", path="New", content="x"))
         assert (written.status_code, written.json()["result"]["isError"]) == (200, False)
         assert (memory.tokens.scope, len(person.asked)) == ("wiki:read wiki:write", 2)
 
@@ -102,7 +103,7 @@ async def test_a_program_with_a_document_does_not_register(tmp_path: Path) -> No
             person, memory = AtTheBrowser(await host.signed_in(host.ada), access="write"), Memory()
             async with front.client(NOTES) as client:
                 client.auth = a_program(person, memory, document=client_id)
-                assert (await call_tool(client, "write_note", path="New", content="x")).status_code == 200
+                assert (await client.post(**tool_call("write_note", path="New", content="x"))).status_code == 200
             assert memory.client is not None
             assert memory.client.client_id == client_id
             assert host.db.all("SELECT id FROM oauth_clients") == []
@@ -137,4 +138,4 @@ async def test_a_program_from_before_resource_metadata(host: SmallHost) -> None:
         }
         tokens = (await platform.post(server["token_endpoint"], data=form)).json()
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-        assert (await call_tool(client, "list_notes")).status_code == 200
+        assert (await client.post(**tool_call("list_notes"))).status_code == 200

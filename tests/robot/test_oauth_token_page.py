@@ -11,12 +11,12 @@ from urllib.parse import quote
 import pytest
 
 from robot.actors import Actors, BadCredential
+from robot.credential_uses import CredentialUses
 from robot.model import Agent, Connection
 from robot.oauth.clients import AuthMethod
 from robot.oauth.endpoints import REVOKE, TOKEN
-from robot.tokens import TokenUses
-from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program, text_of
-from tests.robot.small_host import Browser, SmallHost
+from tests.robot.oauth_client import CALLBACK, PLATFORM, a_program
+from tests.robot.small_host import Browser, SmallHost, text_of
 
 
 async def test_tokens_come_as_the_rfc_has_them(host: SmallHost) -> None:
@@ -153,7 +153,7 @@ async def test_an_access_token_opens_every_door_of_its_wiki_and_none_of_another(
     wiki, other = await host.make_wiki("notes"), await host.make_wiki("other")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
     tokens = await program.connect(browser)
-    actors = Actors(host.db, host.sessions, TokenUses(host.db))
+    actors = Actors(host.db, host.sessions, CredentialUses(host.db))
     bearer = [(b"authorization", f"Bearer {tokens['access_token']}".encode())]
     password = [(b"authorization", basic("ada", tokens["access_token"], encoded=False).encode())]
     found = [actors.of_caller(bearer, wiki), actors.of_git(bearer, wiki), actors.of_git(password, wiki)]

@@ -9,13 +9,13 @@ import trio
 
 from robot.access import grant_role, may, withdraw_role
 from robot.clock import moment
+from robot.credential_uses import CredentialUses
 from robot.model import Action, Agent, Health, Role
 from robot.oauth import codes, tokens
 from robot.oauth.codes import CODE_LIFETIME_S, Consent, Shown, issue_code, redeem_code
 from robot.oauth.connections import find_connection, list_connections, revoke_connection
 from robot.oauth.pairs import challenge_of
 from robot.oauth.tokens import Fault, Issued, Refused, verify_access
-from robot.tokens import TokenUses
 from tests.robot.oauth_stage import BOTH, LIVES, READ, VERIFIER, Stage, fault, good
 from tests.robot.small_host import SmallHost
 
@@ -179,7 +179,7 @@ async def test_uses_of_connections_are_written_down(stage: Stage) -> None:
     found = verify_access(stage.db, access, stage.wiki.id, clock=stage.clock)
     assert found is not None
     assert found[0].last_used is None
-    uses = TokenUses(stage.db, clock=stage.clock)
+    uses = CredentialUses(stage.db, clock=stage.clock)
     uses.note(found[0])
     await uses.flush()
     [(connection, _)] = list_connections(stage.db, stage.wiki)

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from robot.mcp.failures import explain
+from tests.mcp_message import tool_call
 from tests.robot.agent_doors import Doors, open_doors, serving
 from wikihost.errors import QuotaExceeded
 from wikihost.quota import Quota, write_quota
@@ -18,9 +19,7 @@ HELD = len("Welcome.")
 
 
 async def call(client: httpx2.AsyncClient, name: str, **arguments: Any) -> tuple[bool, str]:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-    result = (await client.post("/mcp", json=body, headers=headers)).json()["result"]
+    result = (await client.post(**tool_call(name, **arguments))).json()["result"]
     return result["isError"], result["content"][0]["text"]
 
 

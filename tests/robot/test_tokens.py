@@ -9,11 +9,10 @@ import trio
 
 from robot.access import grant_role, may, role_of, withdraw_role
 from robot.clock import moment
+from robot.credential_uses import LAST_USED_EVERY_S, CredentialUses
 from robot.model import Action, Actor, Agent, Anonymous, Person, Role, Scope, Token, User, Visibility, Wiki
 from robot.tokens import (
-    LAST_USED_EVERY_S,
     InvalidToken,
-    TokenUses,
     check_token_name,
     create_token,
     find_token,
@@ -108,7 +107,7 @@ async def test_no_secret_is_stored(host: SmallHost, tmp_path: Path) -> None:
 async def test_uses_are_written_down_once_a_minute(host: SmallHost) -> None:
     wiki, clock = await host.make_wiki("one"), FakeClock()
     _, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])
-    uses = TokenUses(host.db, clock=clock)
+    uses = CredentialUses(host.db, clock=clock)
 
     def stored() -> float | None:
         found = find_token(host.db, wiki, token.id)
@@ -128,7 +127,7 @@ async def test_uses_are_written_down_once_a_minute(host: SmallHost) -> None:
 async def test_uses_that_could_not_be_written_are_kept(host: SmallHost) -> None:
     wiki = await host.make_wiki("one")
     _, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])
-    uses = TokenUses(host.db)
+    uses = CredentialUses(host.db)
     uses.note(token)
     host.db._writer.execute("PRAGMA query_only = 1")
     await uses.flush()
@@ -144,7 +143,7 @@ async def test_uses_are_flushed_by_the_background_task(host: SmallHost) -> None:
     _, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])
     flushed = trio.Event()
 
-    class Watched(TokenUses):
+    class Watched(CredentialUses):
         async def flush(self) -> None:
             await super().flush()
             flushed.set()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
-from quart import Response
 
 from proxy.guard import same_origin_ok
 from robot.access import grant_role
@@ -19,14 +18,10 @@ from robot.web.ask import is_served, may_ask
 from robot.web.errors import STANDALONE_CSP, render_error, render_notice, render_waking
 from robot.web.page import _ENVIRONMENT, file_size, time_ago
 from robot.wikis import find_wiki_by_slug
-from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, small_host, text_of
 from wikihost.values import Author
 
 PLATFORM = ADDRESS.platform_origin
-
-
-async def text_of(answer: Response) -> str:
-    return str(await answer.get_data(as_text=True))
 
 
 async def test_no_template_is_compiled_while_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

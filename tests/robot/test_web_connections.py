@@ -13,14 +13,14 @@ from robot.model import Connection, Role, User, Visibility
 from robot.oauth.connections import find_connection, list_connections
 from robot.wikis import find_wiki_by_slug
 from tests.robot.oauth_client import CALLBACK, a_program
-from tests.robot.small_host import ADDRESS, SmallHost
+from tests.robot.small_host import ADDRESS, SmallHost, text_of
 
 PLATFORM = ADDRESS.platform_origin
 AGENTS = "/app/wiki/notes/agents"
 
 
-async def text_of(answer: Response) -> str:
-    return unescape(str(await answer.get_data(as_text=True)))
+async def words_of(answer: Response) -> str:
+    return unescape(await text_of(answer))
 
 
 async def connect(host: SmallHost, user: User, name: str, redirect_uri: str = CALLBACK, **typed: str) -> Connection:
@@ -42,24 +42,24 @@ async def change(host: SmallHost, connection: Connection, column: str, value: in
 async def test_a_connection_is_listed_and_revoked_once_somebody_confirms(host: SmallHost) -> None:
     wiki = await host.make_wiki("notes")
     ada = await host.signed_in(host.ada)
-    page = await text_of(await ada.get(PLATFORM, AGENTS))
+    page = await words_of(await ada.get(PLATFORM, AGENTS))
     assert "No agent has signed in yet" in page
     made = await connect(host, host.ada, "<Claude>", access="read", folder="Städte/Zürich")
-    page = await text_of(await ada.get(PLATFORM, AGENTS))
+    page = await words_of(await ada.get(PLATFORM, AGENTS))
     for shown in ("<Claude>", "agent.example", "<code>Städte/Zürich/</code>", "just now", ">never<", ">working<"):
         assert shown in page, shown
     assert '<td data-label="May">read</td>' in page
 
     address = f"/app/wiki/notes/connections/{made.id}/revoke"
     assert address in page
-    assert "Revoke “<Claude>”?" in await text_of(await ada.get(PLATFORM, address))
+    assert "Revoke “<Claude>”?" in await words_of(await ada.get(PLATFORM, address))
     assert find_connection(host.db, wiki, made.id) is not None
     done, _ = await ada.follow(await ada.post(PLATFORM, address), PLATFORM)
-    assert "The connection is revoked" in await text_of(done)
+    assert "The connection is revoked" in await words_of(done)
     assert list_connections(host.db, wiki) == []
     for again in (await ada.get(PLATFORM, address), await ada.post(PLATFORM, address)):
         assert again.status_code == 404
-        assert "There is no such connection" in await text_of(again)
+        assert "There is no such connection" in await words_of(again)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_its_health_is_told_in_words(host: SmallHost, column: str | None, 
     made = await connect(host, host.ada, "Cursor")
     if column is not None:
         await change(host, made, column, 1)
-    page = await text_of(await (await host.signed_in(host.ada)).get(PLATFORM, AGENTS))
+    page = await words_of(await (await host.signed_in(host.ada)).get(PLATFORM, AGENTS))
     assert words in page
     assert ('class="bad"' in page) is (column is not None)
 
@@ -95,7 +95,7 @@ async def test_where_consent_went_is_shown_whatever_it_calls_itself(
 ) -> None:
     await host.make_wiki("notes")
     await connect(host, host.ada, "Claude", redirect)
-    assert host_shown in await text_of(await (await host.signed_in(host.ada)).get(PLATFORM, AGENTS))
+    assert host_shown in await words_of(await (await host.signed_in(host.ada)).get(PLATFORM, AGENTS))
 
 
 async def test_an_owner_sees_all_connections_and_others_their_own(host: SmallHost) -> None:
@@ -103,12 +103,12 @@ async def test_an_owner_sees_all_connections_and_others_their_own(host: SmallHos
     await grant_role(host.db, host.eve, wiki, Role.VIEWER)
     adas, eves = [(await connect(host, user, f"of {user.name}")).id for user in (host.ada, host.eve)]
     ada, eve = await host.signed_in(host.ada), await host.signed_in(host.eve)
-    page = await text_of(await ada.get(PLATFORM, AGENTS))
+    page = await words_of(await ada.get(PLATFORM, AGENTS))
     assert adas in page
     assert eves in page
     assert "of Eve" in page
-    assert "2 signed in, 0 with a token" in await text_of(await ada.get(PLATFORM, "/app/wiki/notes"))
-    page = await text_of(await eve.get(PLATFORM, AGENTS))
+    assert "2 signed in, 0 with a token" in await words_of(await ada.get(PLATFORM, "/app/wiki/notes"))
+    page = await words_of(await eve.get(PLATFORM, AGENTS))
     assert eves in page
     assert adas not in page
     assert (await eve.post(PLATFORM, f"/app/wiki/notes/connections/{adas}/revoke")).status_code == 404

@@ -6,13 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from quart import Response
 
 from robot.access import grant_role
 from robot.model import Role, Visibility, Wiki
 from robot.quotas import apply_quotas, set_quota
 from robot.wikis import find_wiki, find_wiki_by_slug
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of
 from wikihost.quota import MIB, Quota, how_full, read_quota
 from wikihost.quota import Usage as Held
 
@@ -26,10 +25,6 @@ FORM = {
     "visibility": "unlisted",
     "git": "on",
 }
-
-
-async def text_of(answer: Response) -> str:
-    return str(await answer.get_data(as_text=True))
 
 
 async def test_an_owner_changes_the_settings(host: SmallHost) -> None:

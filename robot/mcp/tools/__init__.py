@@ -232,3 +232,5 @@ TOOLS: tuple[Tool, ...] = (
         attachments.delete_attachment,
     ),
 )
+
+WRITING_TOOLS = frozenset(tool.name for tool in TOOLS if tool.writes)

@@ -17,7 +17,7 @@ from robot.mcp.failures import ToolFailed, sentence
 from robot.mcp.render import DATA_NOTICE, MAX_CONTENT_BYTES, fitting, marked, names, one_line
 from robot.mcp.schemas import CommitMessage, Cursor, DryRun, FileName, FromWiki, Guard, OnPage, Result
 from robot.mcp.tool import Answer, Block
-from wikihost.attachments import MAX_ATTACHMENT_BYTES, mime_type, too_large
+from wikihost.attachments import MAX_BASE64_CHARS, mime_type, too_large
 from wikihost.content import Content
 from wikihost.errors import AttachmentNotFound
 from wikihost.values import Attachment, Removed
@@ -26,7 +26,6 @@ from wikihost.values import Attachment, Removed
 MAX_IMAGE_BYTES = 700 * 1024
 # Other files are letters in base64 to many a client.
 MAX_BLOB_BYTES = 48 * 1024
-MAX_BASE64_CHARS = 4 * (MAX_ATTACHMENT_BYTES // 3 + 1)
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _TEXTS = frozenset({"application/json", "application/xml", "application/yaml", "image/svg+xml"})

@@ -57,5 +57,6 @@ CREATE TABLE oauth_tokens (
     salt               BLOB
 );
 CREATE INDEX oauth_tokens_of_connection ON oauth_tokens (connection_id);
+CREATE INDEX oauth_tokens_of_family ON oauth_tokens (family);
 CREATE INDEX oauth_tokens_by_expiry ON oauth_tokens (refresh_expires_at);
 CREATE INDEX oauth_tokens_with_salt ON oauth_tokens (replaced_at) WHERE salt IS NOT NULL;

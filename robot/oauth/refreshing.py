@@ -10,6 +10,7 @@ from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Role, Scope
 from robot.oauth.connections import scopes_of
+from robot.oauth.pairs import family_of
 from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair
 from robot.secret import hash_secret
 
@@ -38,7 +39,10 @@ async def refresh(db: Database, shown: ShownRefresh, lives: Lives, *, clock: Clo
     def turn(connection: sqlite3.Connection) -> Issued | Refused:
         now = clock()
         row = _find(connection, shown.refresh_token)
-        if row is None or row["client_id"] != shown.client_id:
+        if row is None:
+            _end_what_outlived(connection, shown, now)
+            return _UNKNOWN
+        if row["client_id"] != shown.client_id:
             return _UNKNOWN
         if row["replaced_at"] is not None and row["replaced_at"] + GRACE_S <= now:
             end_connection(connection, row["connection_id"], "refresh", now)
@@ -97,6 +101,21 @@ async def revoke(db: Database, client_id: str, token: str) -> Refused | None:
         return None
 
     return await db.write(delete)
+
+
+def _end_what_outlived(connection: sqlite3.Connection, shown: ShownRefresh, now: float) -> None:
+    """End the connection in which the family of an unknown token lives on.
+
+    Its row is gone because so many have followed since (`MAX_PAIRS`), as when a thief renews until nobody would know
+    the token that was stolen; or because it is older than any token lives.
+    """
+    found = connection.execute(
+        "SELECT connections.id FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
+        " WHERE oauth_tokens.family = ? AND connections.client_id = ? LIMIT 1",
+        (family_of(shown.refresh_token), shown.client_id),
+    ).fetchone()
+    if found is not None:
+        end_connection(connection, found[0], "refresh", now)
 
 
 def _allowed_now(row: Row) -> frozenset[Scope]:

@@ -89,7 +89,8 @@ def begin_family(
     connection: sqlite3.Connection, connection_id: str, scopes: frozenset[Scope], lives: Lives, now: float
 ) -> Issued:
     """Give a connection the first pair of a new family."""
-    return insert_pair(connection, Pair(connection_id, new_id("f"), scopes), first_refresh(), lives, now)
+    family = new_id("f")
+    return insert_pair(connection, Pair(connection_id, family, scopes), first_refresh(family), lives, now)
 
 
 def insert_pair(connection: sqlite3.Connection, pair: Pair, refresh: str, lives: Lives, now: float) -> Issued:

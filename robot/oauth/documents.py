@@ -72,6 +72,12 @@ class ClientDocuments:
             raise ClientDocumentFailed(str(kept.outcome))
         return kept.outcome
 
+    def kept(self, client_id: str) -> Client | None:
+        """The client of that id, if its document is kept and still good."""
+        kept = self._kept.get(client_id)
+        is_good = kept is not None and kept.until > self._clock()
+        return kept.outcome if kept and is_good and isinstance(kept.outcome, Client) else None
+
     async def _ask(self, client_id: str, before: _Kept | None) -> _Kept:
         """Fetch and keep; whoever asks for the same meanwhile waits."""
         done = self._under_way[client_id] = trio.Event()

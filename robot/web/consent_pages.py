@@ -1,7 +1,8 @@
 """Asking people whether a client may get in: `/oauth/authorize` and `/oauth/consent`.
 
 The page is shown each time, so that nothing is ever sent anywhere without a person's click (RFC 9700, section 4.14;
-MCP, "Confused Deputy Problem").
+MCP, "Confused Deputy Problem"). Strangers are sent to sign in before anything else: for them, this host neither asks
+others about a client nor leads anybody to a client's address, which anybody can register (RFC 9700, section 4.11.2).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from robot.oauth.codes import Consent, issue_code
 from robot.oauth.connections import find_consented
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from robot.oauth.finding import Clients
-from robot.oauth.proposals import Proposal, propose, proven_host
+from robot.oauth.proposals import Proposal, Way, destination_of, propose, proven_host
 from robot.oauth.requests import Requests, read_request, spell_request
 from robot.signin.returns import with_query
 from robot.signin.sessions import Sessions
@@ -55,29 +56,33 @@ def consent_pages(
     async def authorize() -> Answer:
         """Asking any number of times changes nothing."""
         sent = request.args.to_dict(flat=False)
+        user = visitor(sessions)
+        if user is None:
+            return _sign_in(sent)
         outcome = await requests.judge(sent)
         match outcome:
             case Unanswerable(sentence):
                 return _dead_end(sentence)
-            case Refusal(back, error, sentence):
-                return Response("", 302, {"Location": desk.answer(back, error=error, error_description=sentence)})
+            case Refusal(back) if destination_of(back.redirect_uri).way is Way.COMPUTER:
+                return redirect(desk.told(outcome), 303)
+            case Refusal():
+                return desk.refuse(user, outcome)
             case Asked():
-                user = visitor(sessions)
-                return _sign_in(sent) if user is None else desk.ask(user, sent, outcome)
+                return desk.ask(user, sent, outcome)
 
     @pages.post(CONSENT)
     async def consent() -> Answer:
         form = await request.form
         sent = read_request(form.get("request", ""))
-        outcome = await requests.judge(sent)
         user = visitor(sessions)
+        if user is None:
+            return _sign_in(sent)
+        outcome = await requests.judge(sent)
         match outcome:
             case Unanswerable(sentence):
                 return _dead_end(sentence)
-            case Refusal(back, error, sentence):
-                return _go_back(user, address, desk.answer(back, error=error, error_description=sentence))
-            case Asked() if user is None:
-                return _sign_in(sent)
+            case Refusal():
+                return desk.refuse(user, outcome)
             case Asked() if user.id != form.get("person"):
                 # Somebody else signed in, in another tab, since the page was shown.
                 return redirect(_path_of(sent), 303)
@@ -104,6 +109,22 @@ class _Desk:
     def answer(self, back: ReturnTo, **fields: str) -> str:
         """The address that tells the client."""
         return back.address(self._address.platform_origin, **fields)
+
+    def told(self, refusal: Refusal) -> str:
+        """The address that tells the client what is wrong with its request."""
+        return self.answer(refusal.back, error=refusal.error, error_description=refusal.sentence)
+
+    def refuse(self, user: User, refusal: Refusal) -> Response:
+        """The page that says so, with the way back to the client for a person who wants to go there."""
+        page = render(
+            "consent_refused.html",
+            user=user,
+            domain=self._address.domain,
+            sentence=refusal.sentence,
+            destination=destination_of(refusal.back.redirect_uri),
+            location=self.told(refusal),
+        )
+        return Response(page, 400)
 
     def ask(
         self, user: User, sent: Sent, asked: Asked, folder: str | None = None, problem: str | None = None
@@ -162,7 +183,7 @@ class _Desk:
         return propose(asked, user, wiki, role, find_consented(self._db, wiki, user, asked.client.id))
 
 
-def _go_back(user: User | None, address: PublicAddress, location: str) -> Response:
+def _go_back(user: User, address: PublicAddress, location: str) -> Response:
     """A page that goes on to the client by itself.
 
     A redirect would not always arrive: browsers hold all redirects that follow a form against `form-action`, and nobody

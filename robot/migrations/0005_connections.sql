@@ -51,6 +51,7 @@ CREATE TABLE oauth_tokens (
     connection_id      TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     family             TEXT NOT NULL,
     scopes             TEXT NOT NULL CHECK (scopes IN ('read', 'read write')),
+    prefix             TEXT,
     access_expires_at  BIGINT NOT NULL,
     refresh_expires_at BIGINT NOT NULL,
     replaced_at        BIGINT,

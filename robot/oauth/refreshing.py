@@ -11,7 +11,7 @@ from robot.db import Database, Row
 from robot.model import Role, Scope
 from robot.oauth.connections import scopes_of
 from robot.oauth.pairs import family_of
-from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair
+from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair, overlap
 from robot.secret import hash_secret
 
 _UNKNOWN = Refused(
@@ -68,6 +68,8 @@ def judge_refresh(row: Row, shown: ShownRefresh, now: float) -> Refused | None:
         return Refused(Fault.TARGET, "resource is not the wiki that the refresh token is for.")
     if not shown.scopes <= scopes_of(row["scopes"]):
         return Refused(Fault.SCOPE, "More is asked for than was granted; for that, ask the person again.")
+    if not overlap(row["prefix"], row["consented_prefix"]):
+        return Refused(Fault.GRANT, "The person has let the client into another folder since; ask them again.")
     if row["role"] is None:
         return Refused(Fault.GRANT, "The person has no role in this wiki any more.")
     return None
@@ -124,7 +126,8 @@ def _allowed_now(row: Row) -> frozenset[Scope]:
 
 def _find(connection: sqlite3.Connection, refresh_token: str) -> Row | None:
     found: Row | None = connection.execute(
-        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented, wikis.slug, grants.role"
+        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented,"
+        " connections.prefix AS consented_prefix, wikis.slug, grants.role"
         " FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
         " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
         " LEFT JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"

@@ -38,8 +38,10 @@ Answer = Response | WerkzeugResponse
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What the form brings: `allow` or `deny`, `read` or `write`, and a folder as somebody typed it."""
+    """What the form brings: the id of the wiki that the person was shown, `allow` or `deny`, `read` or `write`, and a
+    folder as somebody typed it."""
 
+    wiki: str
     answer: str
     access: str
     folder: str
@@ -87,7 +89,7 @@ def consent_pages(
                 # Somebody else signed in, in another tab, since the page was shown.
                 return redirect(_path_of(sent), 303)
             case Asked():
-                decision = _Decision(*(form.get(field, "") for field in ("decision", "access", "folder")))
+                decision = _Decision(*(form.get(field, "") for field in ("wiki", "decision", "access", "folder")))
                 return await desk.decide(user, sent, outcome, decision)
 
     @pages.after_request
@@ -151,7 +153,8 @@ class _Desk:
     async def decide(self, user: User, sent: Sent, asked: Asked, decision: _Decision) -> Response:
         """Tell the client what the person decided; ask again what was left open."""
         proposal = self._propose(user, asked)
-        if proposal is None or decision.answer not in ("allow", "deny"):
+        # Another wiki can have the address by now, of which the page said nothing.
+        if proposal is None or decision.wiki != proposal.wiki.id or decision.answer not in ("allow", "deny"):
             return self.ask(user, sent, asked)
         if decision.answer == "deny":
             told = self.answer(_back(asked), error="access_denied", error_description="The person said no.")

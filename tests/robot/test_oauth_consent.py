@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from robot.access import grant_role
+from robot.hosting import delete_hosted_wiki
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
@@ -371,6 +372,21 @@ async def test_the_form_is_of_the_person_who_saw_it(host: SmallHost) -> None:
     assert host.db.one("SELECT 1 FROM oauth_codes") is None
 
 
+async def test_the_form_is_of_the_wiki_that_was_shown(host: SmallHost) -> None:
+    """An address can go to another wiki while the page is open, or while the code is on its way."""
+    shown = await host.make_wiki("notes")
+    program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
+    code = await program.get_code(browser)
+    await delete_hosted_wiki(host.db, host.data, shown)
+    other = await host.make_wiki("notes")
+    refused = await program.redeem(code)
+    assert (await refused.get_json())["error"] == "invalid_grant"
+    sent = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    again = await text_of(await browser.post(PLATFORM, CONSENT, form=sent | {"wiki": shown.id}))
+    assert f'name="wiki" value="{other.id}"' in again
+    assert host.db.one("SELECT 1 FROM oauth_codes") is None
+
+
 async def test_the_form_is_judged_anew(host: SmallHost) -> None:
     await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
@@ -401,9 +417,10 @@ async def test_the_pages_cannot_be_framed_or_sent_from_elsewhere(host: SmallHost
 
 async def test_no_other_site_presses_the_button(host: SmallHost) -> None:
     """Nor does a page of a wiki, which is the same site to browsers."""
-    await host.make_wiki("notes")
+    wiki = await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
-    form = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    shown = {"request": urlencode(program.query()), "person": host.ada.id, "wiki": wiki.id}
+    form = shown | {"decision": "allow", "access": "write"}
     cookie = "; ".join(f"{name}={value}" for name, value in browser.jars[PLATFORM].items())
     async with front_host(host) as front, front.client() as client:
         for said in (

@@ -18,7 +18,7 @@ from itertools import islice
 from wikihost import merge, query, trees
 from wikihost.draft import Draft
 from wikihost.errors import RevisionNotFound, UndoRefused
-from wikihost.markdown import retarget_links
+from wikihost.markdown import retarget_links, split_frontmatter, wikilinks
 from wikihost.moving import MAX_RENAMES, redirect_of, source_of
 from wikihost.names import file_of, name_of_file, page_key
 from wikihost.plans import Plan, Snapshot
@@ -130,7 +130,7 @@ class _Undo:
         for change in changes.values():
             self._revert_file(change)
         for pair in moved:  # last: files and links follow, but for those that are just as before
-            self._move_back(*pair, whole)
+            self._move_back(*pair, whole, record.parents[0])
 
     def check_files_left(self) -> None:
         """Pages that would go, but for files that others put beside them, are in conflict."""
@@ -200,8 +200,11 @@ class _Undo:
                 return
         self.draft.put(path, entry)
 
-    def _move_back(self, source: FileChange, target: FileChange, whole: Collection[str]) -> None:
-        """Undo a rename of a page from `source` to `target`; the files `whole` are right already."""
+    def _move_back(self, source: FileChange, target: FileChange, whole: Collection[str], before: str) -> None:
+        """Undo a rename of a page from `source` to `target`, which the commit `before` did not know yet.
+
+        The files `whole` are right already.
+        """
         draft, old, new = self.draft, _page_of(source.path), _page_of(target.path)
         here = draft.entry(target.path)
         if self._is_left(old) or self._is_left(new) or (here is None and draft.entry(source.path) == source.old):
@@ -224,7 +227,7 @@ class _Undo:
                 draft.put(f"{new}/{filename}", None)
                 draft.put(f"{old}/{filename}", entry)
         draft.note_move(new, old)
-        self._lead_links_back(old, new, whole)
+        self._lead_links_back(old, new, whole, before)
 
     def _why_not_back(self, source: FileChange, target: FileChange) -> str | None:
         """What keeps a page from going back to the name that it had."""
@@ -244,13 +247,15 @@ class _Undo:
         taken = draft.attachments(old).keys() & draft.attachments(new).keys()
         return f"files of another page are in its way: {', '.join(sorted(taken))}" if taken else None
 
-    def _lead_links_back(self, old: str, new: str, whole: Collection[str]) -> None:
-        """Links to `new`, and redirects that renames left to it, go to `old`."""
+    def _lead_links_back(self, old: str, new: str, whole: Collection[str], before: str) -> None:
+        """Links to `new`, and redirects that renames left to it, go to `old`; those stay that led there before."""
         draft = self.draft
         linking = draft.snapshot.ask(lambda connection: query.mentioning(connection, new))
         for path in dict.fromkeys([*linking, *draft.written_pages()]):
             entry = draft.entry(file_of(path))
             if entry is None or path in (old, new) or file_of(path) in whole or self._is_left(path):
+                continue
+            if self._led_to(new, file_of(path), before):
                 continue
             data = draft.read(entry)
             if page_key(redirect_of(data) or "") == page_key(new):
@@ -259,6 +264,18 @@ class _Undo:
                 changed = _retargeted(data, new, old)
             if changed != data:
                 draft.write(file_of(path), changed)
+
+    def _led_to(self, name: str, file: str, commit: str) -> bool:
+        """Whether a page's file at a commit linked to a name, or was a redirect to it."""
+        repository = self.draft.snapshot.repository
+        blob = repository.blob_of(commit, file)
+        if blob is None:
+            return False
+        data, key = repository.read_blob(blob), page_key(name)
+        if page_key(redirect_of(data) or "") == key:
+            return True
+        _, body = split_frontmatter(data.decode("utf-8", "replace"))
+        return any(page_key(target) == key for target in wikilinks(body))
 
     def _present_file(self, path: str) -> str | None:
         """Where a file is by now, its page having been renamed perhaps; None when it is gone."""

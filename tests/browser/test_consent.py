@@ -168,6 +168,24 @@ def test_the_page_in_every_suit_and_by_keyboard(robot: Robot, keeper: Page, make
         assert_good(keeper)
 
 
+def test_the_second_half_of_a_double_click_allows_nothing(
+    robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]
+) -> None:
+    """A page on top has itself clicked and goes away; this one comes to the front under the second click."""
+    with waiting_program() as callback:
+        program = a_program(robot, make_wiki(), callback)
+        keeper.goto(program.address())
+        allow = keeper.get_by_role("button", name="Allow")
+        sent: list[str] = []
+        keeper.on("request", lambda request: sent.append(request.url))
+        allow.evaluate("button => { window.dispatchEvent(new Event('focus')); button.click(); }")
+        expect(allow).not_to_have_attribute("aria-disabled", "true")
+        assert sent == []
+        allow.click()
+        keeper.wait_for_url(callback.last_page)
+        assert "code" in callback.got[0]
+
+
 def test_a_client_that_waits_in_the_opening_window(
     robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]
 ) -> None:

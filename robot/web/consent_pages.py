@@ -144,6 +144,7 @@ class _Desk:
         proposal = self._propose(user, asked)
         if proposal is None:
             denied = self.answer(_back(asked), error="access_denied", error_description="The person has no such wiki.")
+            shown["destination"] = destination_of(asked.redirect_uri)
             return Response(render("consent_none.html", **shown, denied=denied), 404)
         if folder is None:
             folder = (proposal.before.prefix if proposal.before else None) or ""

@@ -6,11 +6,11 @@ import ipaddress
 
 from proxy.asgi import Scope, values_of
 
-_IPV6_SITE_BITS = 64  # one customer has at least so many addresses
+_IPV6_SITE_BITS = 56  # one home is usually given all 256 networks in it (RFC 6177)
 
 
 def client_network(scope: Scope) -> str:
-    """The client's IPv4 address, or the /64 of its IPv6 address; "" when it is not known.
+    """The client's IPv4 address, or the /56 of its IPv6 address; "" when it is not known.
 
     Only a program on this machine (Caddy) is believed about whom it speaks for, and of what it says only the last
     address, which it added itself.

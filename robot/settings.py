@@ -22,6 +22,8 @@ ENV_PREFIX = "ROBOT_"
 CONFIG_VARIABLE = "ROBOT_CONFIG"
 DEFAULT_CONFIG = Path("/etc/robot/robot.toml")
 
+_LONGEST_LIFE_S = 10 * 365 * 24 * 3600.0
+
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -55,9 +57,14 @@ class Settings(BaseSettings):
     stop_timeout: float = Field(4.0, gt=0, le=60, description="How long requests in flight may take at shutdown.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body to a wiki.")
     max_push_bytes: int = Field(100 * 1024 * 1024, ge=1024, description="Largest git push to a wiki.")
-    access_token_life: float = Field(12 * 3600.0, ge=1, description="How long agents' access tokens live; they renew.")
+    access_token_life: float = Field(
+        12 * 3600.0, ge=1, le=_LONGEST_LIFE_S, description="How long agents' access tokens live; they renew."
+    )
     refresh_token_life: float = Field(
-        30 * 24 * 3600.0, ge=1, description="After so long without use, an agent must ask its person again."
+        30 * 24 * 3600.0,
+        ge=1,
+        le=_LONGEST_LIFE_S,
+        description="After so long without use, an agent must ask its person again.",
     )
     activity_days: int = Field(90, ge=1, description="How long is kept what agents did; changes are in git for ever.")
     activity_calls: int = Field(5_000, ge=0, description="Calls of agents that are kept in detail, for each wiki.")

@@ -51,11 +51,13 @@ CREATE TABLE oauth_tokens (
     connection_id      TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     family             TEXT NOT NULL,
     scopes             TEXT NOT NULL CHECK (scopes IN ('read', 'read write')),
+    prefix             TEXT,
     access_expires_at  BIGINT NOT NULL,
     refresh_expires_at BIGINT NOT NULL,
     replaced_at        BIGINT,
     salt               BLOB
 );
 CREATE INDEX oauth_tokens_of_connection ON oauth_tokens (connection_id);
+CREATE INDEX oauth_tokens_of_family ON oauth_tokens (family);
 CREATE INDEX oauth_tokens_by_expiry ON oauth_tokens (refresh_expires_at);
 CREATE INDEX oauth_tokens_with_salt ON oauth_tokens (replaced_at) WHERE salt IS NOT NULL;

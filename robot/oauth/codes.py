@@ -112,7 +112,7 @@ async def redeem_code(db: Database, shown: Shown, lives: Lives, *, clock: Clock 
         connection.execute(
             "UPDATE oauth_codes SET connection_id = ? WHERE code_hash = ?", (connection_id, row["code_hash"])
         )
-        return begin_family(connection, connection_id, scopes, lives, now)
+        return begin_family(connection, connection_id, scopes, row["prefix"], lives, now)
 
     return await db.write(redeem)
 

@@ -72,6 +72,12 @@ class ClientDocuments:
             raise ClientDocumentFailed(str(kept.outcome))
         return kept.outcome
 
+    def kept(self, client_id: str) -> Client | None:
+        """The client of that id, if its document is kept and still good."""
+        kept = self._kept.get(client_id)
+        is_good = kept is not None and kept.until > self._clock()
+        return kept.outcome if kept and is_good and isinstance(kept.outcome, Client) else None
+
     async def _ask(self, client_id: str, before: _Kept | None) -> _Kept:
         """Fetch and keep; whoever asks for the same meanwhile waits."""
         done = self._under_way[client_id] = trio.Event()
@@ -82,9 +88,14 @@ class ClientDocuments:
             done.set()
         self._kept[client_id] = kept
         self._kept.move_to_end(client_id)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[self._least_missed()]
         return kept
+
+    def _least_missed(self) -> str:
+        """The id to forget: the oldest failure, so that made-up ids drive no client out; else the oldest of all."""
+        failed = (each for each, kept in self._kept.items() if isinstance(kept.outcome, ClientDocumentFailed))
+        return next(failed, next(iter(self._kept)))
 
     async def _fetch(self, client_id: str, before: _Kept | None) -> _Kept:
         now = self._clock()

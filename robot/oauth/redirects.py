@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 MAX_REDIRECT_CHARS = 1_000
 
+# A host as it is shown to people, who decide by it; a browser would undo an escape and go to another.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 # What RFC 3986 lets an address consist of, without the `#` of a fragment.
 _CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
@@ -83,7 +85,8 @@ def is_loopback(uri: str) -> bool:
 def _check_https(uri: str) -> None:
     try:
         parts = urlsplit(uri)
-        is_plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        host = parts.netloc.removesuffix(f":{parts.port}")
+        is_plain = _HOST.fullmatch(host) is not None and parts.port != 0
     except ValueError:
         is_plain = False
     if not is_plain:

@@ -10,7 +10,8 @@ from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Role, Scope
 from robot.oauth.connections import scopes_of
-from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair
+from robot.oauth.pairs import family_of
+from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair, overlap
 from robot.secret import hash_secret
 
 _UNKNOWN = Refused(
@@ -38,7 +39,10 @@ async def refresh(db: Database, shown: ShownRefresh, lives: Lives, *, clock: Clo
     def turn(connection: sqlite3.Connection) -> Issued | Refused:
         now = clock()
         row = _find(connection, shown.refresh_token)
-        if row is None or row["client_id"] != shown.client_id:
+        if row is None:
+            _end_what_outlived(connection, shown, now)
+            return _UNKNOWN
+        if row["client_id"] != shown.client_id:
             return _UNKNOWN
         if row["replaced_at"] is not None and row["replaced_at"] + GRACE_S <= now:
             end_connection(connection, row["connection_id"], "refresh", now)
@@ -64,6 +68,8 @@ def judge_refresh(row: Row, shown: ShownRefresh, now: float) -> Refused | None:
         return Refused(Fault.TARGET, "resource is not the wiki that the refresh token is for.")
     if not shown.scopes <= scopes_of(row["scopes"]):
         return Refused(Fault.SCOPE, "More is asked for than was granted; for that, ask the person again.")
+    if not overlap(row["prefix"], row["consented_prefix"]):
+        return Refused(Fault.GRANT, "The person has let the client into another folder since; ask them again.")
     if row["role"] is None:
         return Refused(Fault.GRANT, "The person has no role in this wiki any more.")
     return None
@@ -99,13 +105,29 @@ async def revoke(db: Database, client_id: str, token: str) -> Refused | None:
     return await db.write(delete)
 
 
+def _end_what_outlived(connection: sqlite3.Connection, shown: ShownRefresh, now: float) -> None:
+    """End the connection in which the family of an unknown token lives on.
+
+    Its row is gone because so many have followed since (`MAX_PAIRS`), as when a thief renews until nobody would know
+    the token that was stolen; or because it is older than any token lives.
+    """
+    found = connection.execute(
+        "SELECT connections.id FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
+        " WHERE oauth_tokens.family = ? AND connections.client_id = ? LIMIT 1",
+        (family_of(shown.refresh_token), shown.client_id),
+    ).fetchone()
+    if found is not None:
+        end_connection(connection, found[0], "refresh", now)
+
+
 def _allowed_now(row: Row) -> frozenset[Scope]:
     return scopes_of(row["consented"]) & scopes_for(Role(row["role"]))
 
 
 def _find(connection: sqlite3.Connection, refresh_token: str) -> Row | None:
     found: Row | None = connection.execute(
-        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented, wikis.slug, grants.role"
+        "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented,"
+        " connections.prefix AS consented_prefix, wikis.slug, grants.role"
         " FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
         " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
         " LEFT JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"

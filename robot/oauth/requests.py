@@ -8,16 +8,21 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from robot.address import PublicAddress
 from robot.oauth.asking import Asked, Refusal, Sent, Unanswerable, client_of, judge_request
 from robot.oauth.clients import ClientDocumentFailed, ClientUnknown
+from robot.oauth.documents import is_document_id
 from robot.oauth.endpoints import AUTHORIZE
 from robot.oauth.finding import Clients
 from robot.oauth.proposals import proven_host
+from robot.oauth.resources import slug_of_resource
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, for the sign-in page: the client's name, the host that vouches for it, and the wiki's address."""
+    """Who asks, for the sign-in page: the client's name, the host that vouches for it, and the wiki's address.
 
-    name: str
+    The name is None for a client whose document is not at hand.
+    """
+
+    name: str | None
     host: str | None
     wiki: str
 
@@ -40,15 +45,25 @@ class Requests:
             return Unanswerable(str(error))
         return judge_request(sent, client, self._address)
 
-    async def find_asker(self, path: str) -> Asker | None:
-        """Who asks by way of the page at `path` of the platform; None when nobody does."""
+    def find_asker(self, path: str) -> Asker | None:
+        """Who asks by way of the page at `path` of the platform; None when nobody does. No document is fetched."""
         if not is_request(path):
             return None
-        outcome = await self.judge(read_request(urlsplit(path).query))
+        sent = read_request(urlsplit(path).query)
+        client_id = client_of(sent)
+        if isinstance(client_id, Unanswerable):
+            return None
+        client = self._clients.client_at_hand(client_id)
+        if client is None:
+            slug = slug_of_resource(self._address, sent.get("resource", [""])[0])
+            return Asker(None, None, self._host_of(slug)) if slug and is_document_id(client_id) else None
+        outcome = judge_request(sent, client, self._address)
         if not isinstance(outcome, Asked):
             return None
-        wiki = urlsplit(self._address.wiki_origin(outcome.slug)).netloc
-        return Asker(outcome.client.name, proven_host(outcome.client), wiki)
+        return Asker(client.name, proven_host(client), self._host_of(outcome.slug))
+
+    def _host_of(self, slug: str) -> str:
+        return urlsplit(self._address.wiki_origin(slug)).netloc
 
 
 def is_request(path: str) -> bool:

@@ -29,6 +29,7 @@ from robot.oauth.pairs import (
     successor_of,
 )
 from robot.secret import hash_secret, new_id
+from wikihost.reach import Reach
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +84,20 @@ class Pair:
     connection_id: str
     family: str
     scopes: frozenset[Scope]
+    prefix: str | None
 
 
 def begin_family(
-    connection: sqlite3.Connection, connection_id: str, scopes: frozenset[Scope], lives: Lives, now: float
+    connection: sqlite3.Connection,
+    connection_id: str,
+    scopes: frozenset[Scope],
+    prefix: str | None,
+    lives: Lives,
+    now: float,
 ) -> Issued:
     """Give a connection the first pair of a new family."""
-    return insert_pair(connection, Pair(connection_id, new_id("f"), scopes), first_refresh(), lives, now)
+    pair = Pair(connection_id, new_id("f"), scopes, prefix)
+    return insert_pair(connection, pair, first_refresh(pair.family), lives, now)
 
 
 def insert_pair(connection: sqlite3.Connection, pair: Pair, refresh: str, lives: Lives, now: float) -> Issued:
@@ -97,14 +105,15 @@ def insert_pair(connection: sqlite3.Connection, pair: Pair, refresh: str, lives:
     access_expires, refresh_expires = math.ceil(now + lives.access_s), math.ceil(now + lives.refresh_s)
     access = access_of(refresh)
     connection.execute(
-        "INSERT INTO oauth_tokens (refresh_hash, access_hash, connection_id, family, scopes, access_expires_at,"
-        " refresh_expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO oauth_tokens (refresh_hash, access_hash, connection_id, family, scopes, prefix,"
+        " access_expires_at, refresh_expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             hash_secret(refresh),
             hash_secret(access),
             pair.connection_id,
             pair.family,
             stored_scopes(pair.scopes),
+            pair.prefix,
             access_expires,
             refresh_expires,
         ),
@@ -144,7 +153,7 @@ def next_pair(connection: sqlite3.Connection, row: Row, refresh: str, lives: Liv
         "UPDATE oauth_tokens SET replaced_at = ?, salt = ? WHERE refresh_hash = ?",
         (int(now), salt, hash_secret(refresh)),
     )
-    pair = Pair(row["connection_id"], row["family"], scopes)
+    pair = Pair(row["connection_id"], row["family"], scopes, row["prefix"])
     return insert_pair(connection, pair, successor_of(refresh, salt), lives, now)
 
 
@@ -154,6 +163,17 @@ def find_pair(connection: sqlite3.Connection, refresh: str) -> Row | None:
         "SELECT * FROM oauth_tokens WHERE refresh_hash = ?", (hash_secret(refresh),)
     ).fetchone()
     return found
+
+
+def overlap(one: str | None, other: str | None) -> bool:
+    """Whether one of two folders is the other or inside it; None is the whole wiki. The longer is the smaller then."""
+    if one is None or other is None or one == other:
+        return True
+    return any(Reach(outer).covers(inner.removesuffix("/")) for outer, inner in ((one, other), (other, one)))
+
+
+def _depth(prefix: str | None) -> int:
+    return 0 if prefix is None else len(prefix)
 
 
 def end_connection(connection: sqlite3.Connection, connection_id: str, why: str, now: float) -> None:
@@ -173,13 +193,15 @@ def verify_access(
 ) -> tuple[Connection, User, Role] | None:
     """The connection, its person and the person's role, when `secret` opens this wiki now; in place.
 
-    The scopes are those that this token was given and the person has not taken back since. None for anything else,
-    without saying which: unknown, of another wiki, expired, revoked, or its person has no role any more.
+    Scopes and folder are those that this token was given and the person has not taken back since. None for anything
+    else, without saying which: unknown, of another wiki, expired, revoked, let into another folder since, or its person
+    has no role any more.
     """
     if not secret.startswith(ACCESS_PREFIX) or len(secret) > MAX_SECRET_CHARS:
         return None
     row = db.one(
-        f"SELECT {USER_COLUMNS}, grants.role, oauth_tokens.scopes AS given, {CONNECTION_COLUMNS} FROM oauth_tokens"
+        f"SELECT {USER_COLUMNS}, grants.role, oauth_tokens.scopes AS given, oauth_tokens.prefix AS given_prefix,"
+        f" {CONNECTION_COLUMNS} FROM oauth_tokens"
         " JOIN connections ON connections.id = oauth_tokens.connection_id"
         " JOIN users ON users.id = connections.user_id"
         " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
@@ -189,9 +211,15 @@ def verify_access(
     )
     if row is None:
         return None
-    consented = connection_of_values(tuple(row)[7:], clock())
+    consented = connection_of_values(tuple(row)[8:], clock())
+    if not overlap(consented.prefix, row["given_prefix"]):
+        return None
     return (
-        replace(consented, scopes=consented.scopes & scopes_of(row["given"])),
+        replace(
+            consented,
+            scopes=consented.scopes & scopes_of(row["given"]),
+            prefix=max(consented.prefix, row["given_prefix"], key=_depth),
+        ),
         user_of_row(row),
         Role(row["role"]),
     )

@@ -1,7 +1,8 @@
 """Asking people whether a client may get in: `/oauth/authorize` and `/oauth/consent`.
 
 The page is shown each time, so that nothing is ever sent anywhere without a person's click (RFC 9700, section 4.14;
-MCP, "Confused Deputy Problem").
+MCP, "Confused Deputy Problem"). Strangers are sent to sign in before anything else: for them, this host neither asks
+others about a client nor leads anybody to a client's address, which anybody can register (RFC 9700, section 4.11.2).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from robot.oauth.codes import Consent, issue_code
 from robot.oauth.connections import find_consented
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from robot.oauth.finding import Clients
-from robot.oauth.proposals import Proposal, propose, proven_host
+from robot.oauth.proposals import Proposal, Way, destination_of, propose, proven_host
 from robot.oauth.requests import Requests, read_request, spell_request
 from robot.signin.returns import with_query
 from robot.signin.sessions import Sessions
@@ -37,8 +38,10 @@ Answer = Response | WerkzeugResponse
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What the form brings: `allow` or `deny`, `read` or `write`, and a folder as somebody typed it."""
+    """What the form brings: the id of the wiki that the person was shown, `allow` or `deny`, `read` or `write`, and a
+    folder as somebody typed it."""
 
+    wiki: str
     answer: str
     access: str
     folder: str
@@ -55,34 +58,38 @@ def consent_pages(
     async def authorize() -> Answer:
         """Asking any number of times changes nothing."""
         sent = request.args.to_dict(flat=False)
+        user = visitor(sessions)
+        if user is None:
+            return _sign_in(sent)
         outcome = await requests.judge(sent)
         match outcome:
             case Unanswerable(sentence):
                 return _dead_end(sentence)
-            case Refusal(back, error, sentence):
-                return Response("", 302, {"Location": desk.answer(back, error=error, error_description=sentence)})
+            case Refusal(back) if destination_of(back.redirect_uri).way is Way.COMPUTER:
+                return redirect(desk.told(outcome), 303)
+            case Refusal():
+                return desk.refuse(user, outcome)
             case Asked():
-                user = visitor(sessions)
-                return _sign_in(sent) if user is None else desk.ask(user, sent, outcome)
+                return desk.ask(user, sent, outcome)
 
     @pages.post(CONSENT)
     async def consent() -> Answer:
         form = await request.form
         sent = read_request(form.get("request", ""))
-        outcome = await requests.judge(sent)
         user = visitor(sessions)
+        if user is None:
+            return _sign_in(sent)
+        outcome = await requests.judge(sent)
         match outcome:
             case Unanswerable(sentence):
                 return _dead_end(sentence)
-            case Refusal(back, error, sentence):
-                return _go_back(user, address, desk.answer(back, error=error, error_description=sentence))
-            case Asked() if user is None:
-                return _sign_in(sent)
+            case Refusal():
+                return desk.refuse(user, outcome)
             case Asked() if user.id != form.get("person"):
                 # Somebody else signed in, in another tab, since the page was shown.
                 return redirect(_path_of(sent), 303)
             case Asked():
-                decision = _Decision(*(form.get(field, "") for field in ("decision", "access", "folder")))
+                decision = _Decision(*(form.get(field, "") for field in ("wiki", "decision", "access", "folder")))
                 return await desk.decide(user, sent, outcome, decision)
 
     @pages.after_request
@@ -105,6 +112,22 @@ class _Desk:
         """The address that tells the client."""
         return back.address(self._address.platform_origin, **fields)
 
+    def told(self, refusal: Refusal) -> str:
+        """The address that tells the client what is wrong with its request."""
+        return self.answer(refusal.back, error=refusal.error, error_description=refusal.sentence)
+
+    def refuse(self, user: User, refusal: Refusal) -> Response:
+        """The page that says so, with the way back to the client for a person who wants to go there."""
+        page = render(
+            "consent_refused.html",
+            user=user,
+            domain=self._address.domain,
+            sentence=refusal.sentence,
+            destination=destination_of(refusal.back.redirect_uri),
+            location=self.told(refusal),
+        )
+        return Response(page, 400)
+
     def ask(
         self, user: User, sent: Sent, asked: Asked, folder: str | None = None, problem: str | None = None
     ) -> Response:
@@ -121,6 +144,7 @@ class _Desk:
         proposal = self._propose(user, asked)
         if proposal is None:
             denied = self.answer(_back(asked), error="access_denied", error_description="The person has no such wiki.")
+            shown["destination"] = destination_of(asked.redirect_uri)
             return Response(render("consent_none.html", **shown, denied=denied), 404)
         if folder is None:
             folder = (proposal.before.prefix if proposal.before else None) or ""
@@ -130,7 +154,8 @@ class _Desk:
     async def decide(self, user: User, sent: Sent, asked: Asked, decision: _Decision) -> Response:
         """Tell the client what the person decided; ask again what was left open."""
         proposal = self._propose(user, asked)
-        if proposal is None or decision.answer not in ("allow", "deny"):
+        # Another wiki can have the address by now, of which the page said nothing.
+        if proposal is None or decision.wiki != proposal.wiki.id or decision.answer not in ("allow", "deny"):
             return self.ask(user, sent, asked)
         if decision.answer == "deny":
             told = self.answer(_back(asked), error="access_denied", error_description="The person said no.")
@@ -162,7 +187,7 @@ class _Desk:
         return propose(asked, user, wiki, role, find_consented(self._db, wiki, user, asked.client.id))
 
 
-def _go_back(user: User | None, address: PublicAddress, location: str) -> Response:
+def _go_back(user: User, address: PublicAddress, location: str) -> Response:
     """A page that goes on to the client by itself.
 
     A redirect would not always arrive: browsers hold all redirects that follow a form against `form-action`, and nobody

@@ -25,8 +25,8 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions, re
     """`/auth/login`, `/auth/continue`, `/auth/logout`"""
     pages = Blueprint("signin", __name__, url_prefix="/auth")
 
-    async def login_form(next_path: str, error: str | None = None) -> str:
-        asker = await requests.find_asker(next_path)
+    def login_form(next_path: str, error: str | None = None) -> str:
+        asker = requests.find_asker(next_path)
         return render("login.html", user=None, domain=address.domain, next=next_path, asker=asker, error=error)
 
     @pages.get("/login")
@@ -34,7 +34,7 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions, re
         next_path = safe_return(request.args.get("next"), HOME)
         if visitor(sessions) is not None:
             return redirect(next_path, 303)
-        answer = Response(await login_form(next_path))
+        answer = Response(login_form(next_path))
         # Remembered for somebody who opens a link from a terminal instead of pasting it.
         answer.headers.add("Set-Cookie", remember_return(next_path))
         return answer
@@ -45,9 +45,7 @@ def signin_pages(*, db: Database, address: PublicAddress, sessions: Sessions, re
         next_path = safe_return(form.get("next"), HOME)
         user = await redeem_link(db, _secret_of(form.get("link", "")))
         if user is None:
-            return await login_form(
-                next_path, "This is no sign-in link that works. Each works once, for a short time."
-            ), 400
+            return login_form(next_path, "This is no sign-in link that works. Each works once, for a short time."), 400
         return await signed_in_answer(sessions, user, next_path)
 
     @pages.get("/continue")

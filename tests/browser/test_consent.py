@@ -21,6 +21,7 @@ from tests.harness import Robot
 
 pytestmark = pytest.mark.browser
 
+SITE = "https://agent.example/callback"
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 MCP_HEADERS = {"Accept": "application/json, text/event-stream"}
 
@@ -110,7 +111,7 @@ class Program:
 def a_program(robot: Robot, wiki: MadeWiki, callback: Callback) -> Program:
     about = {
         "client_name": "Garden Helper",
-        "redirect_uris": [callback.address],
+        "redirect_uris": [callback.address, SITE],
         "token_endpoint_auth_method": "none",
     }
     with robot.client(robot.platform) as client:
@@ -163,9 +164,31 @@ def test_the_page_in_every_suit_and_by_keyboard(robot: Robot, keeper: Page, make
         keeper.goto(program.address(resource=f"{robot.wiki_origin('nowhere')}/mcp"))
         expect(keeper.get_by_role("heading", level=1)).to_have_text("There is no such wiki for you")
         assert_good(keeper)
+        keeper.goto(program.address(redirect_uri=SITE, response_type="token"))
+        expect(keeper.get_by_role("heading", level=1)).to_have_text("This program cannot be connected")
+        expect(keeper.get_by_role("main")).to_contain_text("takes you to the site agent.example.")
+        assert_good(keeper)
         keeper.goto(program.address(redirect_uri="http://evil.example/"))
         expect(keeper.get_by_role("heading", level=1)).to_have_text("This program cannot be connected")
         assert_good(keeper)
+
+
+def test_the_second_half_of_a_double_click_allows_nothing(
+    robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]
+) -> None:
+    """A page on top has itself clicked and goes away; this one comes to the front under the second click."""
+    with waiting_program() as callback:
+        program = a_program(robot, make_wiki(), callback)
+        keeper.goto(program.address())
+        allow = keeper.get_by_role("button", name="Allow")
+        sent: list[str] = []
+        keeper.on("request", lambda request: sent.append(request.url))
+        allow.evaluate("button => { window.dispatchEvent(new Event('focus')); button.click(); }")
+        expect(allow).not_to_have_attribute("aria-disabled", "true")
+        assert not [address for address in sent if address.endswith("/oauth/consent")]
+        allow.click()
+        keeper.wait_for_url(callback.last_page)
+        assert "code" in callback.got[0]
 
 
 def test_a_client_that_waits_in_the_opening_window(

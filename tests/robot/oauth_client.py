@@ -56,8 +56,8 @@ class Program:
     async def decide(self, browser: Browser, decision: str = "allow", **typed: str) -> Response:
         """Fill in the page that the person sees."""
         page = await text_of(await self.ask(browser, **{name: typed.pop(name) for name in ("scope",) if name in typed}))
-        form = dict(re.findall(r'<input type="hidden" name="(request|person)" value="(.*?)">', page))
-        assert form.keys() == {"request", "person"}, page
+        form = dict(re.findall(r'<input type="hidden" name="(request|person|wiki)" value="(.*?)">', page))
+        assert form.keys() == {"request", "person", "wiki"}, page
         sent = {name: html.unescape(value) for name, value in form.items()}
         return await browser.post(PLATFORM, CONSENT, form=sent | {"access": "write", "decision": decision} | typed)
 

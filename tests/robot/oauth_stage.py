@@ -36,7 +36,9 @@ class Stage:
     lives: Lives = LIVES
     client_id: str = "client_1"
 
-    async def code(self, scopes: frozenset[Scope] = BOTH, *, client_id: str = "client_1") -> str:
+    async def code(
+        self, scopes: frozenset[Scope] = BOTH, *, client_id: str = "client_1", prefix: str | None = None
+    ) -> str:
         consent = Consent(
             user=self.ada,
             wiki=self.wiki,
@@ -45,6 +47,7 @@ class Stage:
             redirect_uri="https://agent.example/cb",
             challenge=challenge_of(VERIFIER),
             scopes=scopes,
+            prefix=prefix,
         )
         return await issue_code(self.db, consent, clock=self.clock)
 
@@ -54,8 +57,8 @@ class Stage:
     async def redeem(self, shown: Shown) -> Issued | Refused:
         return await redeem_code(self.db, shown, self.lives, clock=self.clock)
 
-    async def connect(self, scopes: frozenset[Scope] = BOTH) -> Issued:
-        return good(await self.redeem(self.shown(await self.code(scopes))))
+    async def connect(self, scopes: frozenset[Scope] = BOTH, *, prefix: str | None = None) -> Issued:
+        return good(await self.redeem(self.shown(await self.code(scopes, prefix=prefix))))
 
     async def refresh(
         self, token: str, *, scopes: frozenset[Scope] = frozenset(), slug: str | None = None
@@ -70,6 +73,11 @@ class Stage:
         found = verify_access(self.db, access, self.wiki.id, clock=self.clock)
         assert found is not None
         return found[0].scopes
+
+    def folder(self, access: str) -> str | None:
+        found = verify_access(self.db, access, self.wiki.id, clock=self.clock)
+        assert found is not None
+        return found[0].prefix
 
     def health(self) -> Health:
         [(connection, _)] = list_connections(self.db, self.wiki, clock=self.clock)

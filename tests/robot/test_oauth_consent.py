@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from http.server import BaseHTTPRequestHandler
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from robot.access import grant_role
+from robot.hosting import delete_hosted_wiki
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
@@ -119,15 +121,71 @@ async def test_nobody_is_sent_to_an_unproven_address(host: SmallHost, wrong: dic
 async def test_other_faults_go_back_to_the_client(host: SmallHost, wrong: dict[str, str | None], error: str) -> None:
     await host.make_wiki("notes")
     program = await a_program(host, "notes")
-    for browser in (Browser(host), await host.signed_in(host.ada)):
-        answer = await program.ask(browser, **wrong)
-        assert answer.status_code == 302
-        assert answer.headers["Location"].startswith(CALLBACK + "&")
-        told = fields_of(answer.headers["Location"])
-        assert told["error"] == error
-        assert re.fullmatch(r"[ !#-\[\]-~]+\.", told["error_description"])  # RFC 6749, section 4.1.2.1
-        assert told["iss"] == PLATFORM
-        assert told.get("state") == (None if len(wrong.get("state") or "") > 1024 else "st&te=1")
+    answer = await program.ask(await host.signed_in(host.ada), **wrong)
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+    page = await text_of(answer)
+    assert "the site <b>agent.example</b>" in page
+    [link] = re.findall(r'<a class="button plain" href="(.*?)"', page)
+    location = html.unescape(link)
+    assert location.startswith(CALLBACK + "&")
+    told = fields_of(location)
+    assert told["error"] == error
+    assert re.fullmatch(r"[ !#-\[\]-~]+\.", told["error_description"])  # RFC 6749, section 4.1.2.1
+    assert told["iss"] == PLATFORM
+    assert told.get("state") == (None if len(wrong.get("state") or "") > 1024 else "st&te=1")
+
+
+async def test_a_program_on_this_computer_hears_of_its_fault_at_once(host: SmallHost) -> None:
+    await host.make_wiki("notes")
+    program = await a_program(host, "notes", redirect_uri="http://127.0.0.1/callback")
+    answer = await program.ask(await host.signed_in(host.ada), response_type="token")
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("http://127.0.0.1/callback?")
+    assert fields_of(answer.headers["Location"])["error"] == "unsupported_response_type"
+
+
+@pytest.mark.parametrize("redirect_uri", [CALLBACK, "http://127.0.0.1/callback"])
+async def test_strangers_are_led_nowhere_but_to_sign_in(host: SmallHost, redirect_uri: str) -> None:
+    """Anybody can register a client, so a link to this host must not lead on to wherever its maker likes."""
+    await host.make_wiki("notes")
+    program = await a_program(host, "notes", redirect_uri=redirect_uri)
+    for wrong in ({"response_type": "token"}, {"resource": None}, {"redirect_uri": "https://evil.example/"}):
+        answer = await program.ask(Browser(host), **wrong)
+        assert answer.headers["Location"].startswith("/auth/login?next=%2Foauth%2Fauthorize")
+    sent = urlencode(program.query(response_type="token"))
+    answer = await Browser(host).post(PLATFORM, CONSENT, form={"request": sent, "decision": "allow"})
+    assert answer.headers["Location"].startswith("/auth/login?next=%2Foauth%2Fauthorize")
+
+
+async def test_strangers_have_nobody_asked(tmp_path: Path) -> None:
+    """Else they could use up how often a host may be asked, and keep everybody from connecting its clients."""
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        reply(handler, 200, json.dumps(document).encode(), "application/json")
+
+    with tls_server(tmp_path, answer) as site:
+        document = {
+            "client_id": site.url("/agent.json"),
+            "client_name": "Claude",
+            "redirect_uris": ["https://client.example/cb"],
+            "token_endpoint_auth_method": "none",
+        }
+        async with small_host(tmp_path, site.door()) as host:
+            await host.make_wiki("notes")
+            program = Program(host, site.url("/agent.json"), None, "notes", "v" * 43, "https://client.example/cb")
+            stranger = Browser(host)
+            before, _ = await stranger.follow(await program.ask(stranger), PLATFORM)
+            await stranger.post(PLATFORM, CONSENT, form={"request": urlencode(program.query())})
+            await stranger.post(PLATFORM, "/auth/login", form={"link": "wrong", "next": program.path()})
+            assert asked == []
+            assert "A program asks to be let into <b>notes.wiki.test</b>" in await text_of(before)
+            assert (await program.ask(await host.signed_in(host.ada))).status_code == 200
+            after, _ = await stranger.follow(await program.ask(stranger), PLATFORM)
+            assert "asks for “Claude” to be let into" in await text_of(after)
+            assert asked == ["/agent.json"]
 
 
 async def test_a_parameter_that_is_sent_twice_is_refused(host: SmallHost) -> None:
@@ -138,8 +196,8 @@ async def test_a_parameter_that_is_sent_twice_is_refused(host: SmallHost) -> Non
         assert answer.status_code == 400, name
     for name in ("state", "scope", "code_challenge", "resource", "unknown"):
         answer = await browser.get(PLATFORM, f"{program.path(unknown='1')}&{urlencode({name: '1'})}")
-        assert answer.status_code == 302, name
-        assert fields_of(answer.headers["Location"])["error"] in ("invalid_request", "invalid_target")
+        assert answer.status_code == 400, name
+        assert re.search(r"error=invalid_(request|target)&", await text_of(answer)), name
 
 
 @pytest.mark.parametrize(
@@ -315,6 +373,21 @@ async def test_the_form_is_of_the_person_who_saw_it(host: SmallHost) -> None:
     assert host.db.one("SELECT 1 FROM oauth_codes") is None
 
 
+async def test_the_form_is_of_the_wiki_that_was_shown(host: SmallHost) -> None:
+    """An address can go to another wiki while the page is open, or while the code is on its way."""
+    shown = await host.make_wiki("notes")
+    program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
+    code = await program.get_code(browser)
+    await delete_hosted_wiki(host.db, host.data, shown)
+    other = await host.make_wiki("notes")
+    refused = await program.redeem(code)
+    assert (await refused.get_json())["error"] == "invalid_grant"
+    sent = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    again = await text_of(await browser.post(PLATFORM, CONSENT, form=sent | {"wiki": shown.id}))
+    assert f'name="wiki" value="{other.id}"' in again
+    assert host.db.one("SELECT 1 FROM oauth_codes") is None
+
+
 async def test_the_form_is_judged_anew(host: SmallHost) -> None:
     await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
@@ -324,7 +397,8 @@ async def test_the_form_is_judged_anew(host: SmallHost) -> None:
     assert (await browser.post(PLATFORM, CONSENT, form=sent)).status_code == 400
     no_wiki = urlencode(program.query(resource=None))
     answer = await browser.post(PLATFORM, CONSENT, form=sent | {"request": no_wiki})
-    assert (await answer_sent(answer))["error"] == "invalid_target"
+    assert answer.status_code == 400
+    assert "error=invalid_target&" in await text_of(answer)
 
 
 async def test_the_pages_cannot_be_framed_or_sent_from_elsewhere(host: SmallHost) -> None:
@@ -344,9 +418,10 @@ async def test_the_pages_cannot_be_framed_or_sent_from_elsewhere(host: SmallHost
 
 async def test_no_other_site_presses_the_button(host: SmallHost) -> None:
     """Nor does a page of a wiki, which is the same site to browsers."""
-    await host.make_wiki("notes")
+    wiki = await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
-    form = {"request": urlencode(program.query()), "person": host.ada.id, "decision": "allow", "access": "write"}
+    shown = {"request": urlencode(program.query()), "person": host.ada.id, "wiki": wiki.id}
+    form = shown | {"decision": "allow", "access": "write"}
     cookie = "; ".join(f"{name}={value}" for name, value in browser.jars[PLATFORM].items())
     async with front_host(host) as front, front.client() as client:
         for said in (

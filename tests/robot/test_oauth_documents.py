@@ -248,6 +248,25 @@ async def test_a_host_is_not_asked_without_end(
     assert "too often" in await refusal(clients, server.url("/0")), "what was found first was forgotten first"
 
 
+async def test_made_up_ids_drive_no_client_out(
+    server: Server, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever uses up how often a host is asked would keep everybody from its real client."""
+    monkeypatch.setattr(documents, "FETCHES_PER_HOST_AND_HOUR", 3)
+    monkeypatch.setattr(documents, "MAX_KEPT", 2)
+    clients = ClientDocuments(server.door(), clock=clock)
+    serve(server, a_document(server))
+    client = await clients.find(server.url(PATH))
+    for n in range(5):
+        await refusal(clients, server.url(f"/{n}"))
+    assert await clients.find(server.url(PATH)) == client
+    clock.now += USUALLY_KEPT_S / 2
+    for n in range(5):
+        await refusal(clients, server.url(f"/{n}"))
+    clock.now += USUALLY_KEPT_S / 2
+    assert await clients.find(server.url(PATH)) == client
+
+
 @pytest.mark.parametrize(
     ("client_id", "is_one"),
     [

@@ -208,6 +208,7 @@ async def test_only_caddy_is_believed_about_whom_it_speaks_for(host: SmallHost, 
     assert await status("::1", "203.0.113.2") == 201
     assert await status("127.0.0.1", "2001:db8:1:2::1") == 201
     assert await status("127.0.0.1", "2001:db8:1:2:ffff::9") == 429, "one site has many addresses"
+    assert await status("127.0.0.1", "2001:db8:1:ff::1") == 429, "and many networks"
     assert await status("127.0.0.1", "::ffff:203.0.113.1") == 429
     assert await status("127.0.0.1", "nonsense") == 201
     assert await status("127.0.0.1", None) == 429

@@ -59,7 +59,7 @@ class AtTheBrowser:
         parts = urlsplit(address)
         assert f"{parts.scheme}://{parts.netloc}" == ADDRESS.platform_origin
         page = await text_of(await self.browser.get(ADDRESS.platform_origin, f"{parts.path}?{parts.query}"))
-        hidden = dict(re.findall(r'<input type="hidden" name="(request|person)" value="(.*?)">', page))
+        hidden = dict(re.findall(r'<input type="hidden" name="(request|person|wiki)" value="(.*?)">', page))
         form = {name: html.unescape(value) for name, value in hidden.items()}
         answer = await self.browser.post(
             ADDRESS.platform_origin, CONSENT, form={**form, "access": self.access, "decision": "allow"}

@@ -72,7 +72,7 @@ async def test_faults_of_a_refresh(host: SmallHost) -> None:
     token = (await program.connect(browser, access="read"))["refresh_token"]
     for wrong, error in (
         ({"refresh_token": None}, "invalid_request"),
-        ({"refresh_token": token + "x"}, "invalid_grant"),
+        ({"refresh_token": "robot_refresh_unknown"}, "invalid_grant"),
         ({"scope": "wiki:write"}, "invalid_scope"),
         ({"scope": "everything"}, "invalid_scope"),
         ({"resource": "https://other.wiki.test/mcp"}, "invalid_target"),

@@ -162,6 +162,29 @@ async def test_less_consent_counts_at_once_and_more_only_for_new_tokens(stage: S
     assert good(await stage.refresh(writing.refresh_token)).scopes == READ
 
 
+async def test_a_smaller_folder_counts_at_once_and_a_larger_only_for_new_tokens(stage: Stage) -> None:
+    garden = await stage.connect(prefix="Projects/Garden/")
+    projects = await stage.connect(prefix="Projects/")
+    everywhere = await stage.connect()
+    assert stage.count("connections") == 1
+    folders = [stage.folder(issued.access_token) for issued in (garden, projects, everywhere)]
+    assert folders == ["Projects/Garden/", "Projects/", None]
+    renewed = good(await stage.refresh(garden.refresh_token))
+    assert stage.folder(renewed.access_token) == "Projects/Garden/"
+    await stage.connect(prefix="Projects/")
+    folders = [stage.folder(issued.access_token) for issued in (garden, projects, everywhere)]
+    assert folders == ["Projects/Garden/", "Projects/", "Projects/"]
+
+
+async def test_a_token_of_one_folder_opens_no_other_that_was_consented_to_since(stage: Stage) -> None:
+    garden = await stage.connect(prefix="Projects/Garden/")
+    kitchen = await stage.connect(prefix="Projects/Gardening/")
+    assert not stage.opens(garden.access_token)
+    assert fault(await stage.refresh(garden.refresh_token)) is Fault.GRANT
+    assert stage.folder(kitchen.access_token) == "Projects/Gardening/"
+    assert stage.health() is Health.REFUSED
+
+
 async def test_a_revoked_connection_is_refused_at_once(stage: Stage) -> None:
     issued = await stage.connect()
     [(connection, _)] = list_connections(stage.db, stage.wiki, stage.ada)

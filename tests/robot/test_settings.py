@@ -32,6 +32,13 @@ def test_a_demo_leaves_the_machines_own_file_alone(machines_own: Path) -> None:
     assert load(default=None).settings.domain == "robot.localhost"
 
 
+@pytest.mark.parametrize("life", ["inf", "nan", "1e300", "0"])
+def test_tokens_live_for_a_time_that_can_be_stored(machines_own: Path, life: str) -> None:
+    machines_own.write_text(f"access_token_life = {life}\n")
+    with pytest.raises(SettingsError, match="access_token_life"):
+        load(default=machines_own)
+
+
 def test_a_named_file_wins(machines_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROBOT_CONFIG", str(tmp_path / "named.toml"))
     (tmp_path / "named.toml").write_text('log_level = "debug"\n')

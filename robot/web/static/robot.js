@@ -13,6 +13,28 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// A page that lies on top of this one and goes away between the two clicks of a double click must not have the second
+// one decide here: for a moment after the window comes to the front, these buttons do nothing.
+const deliberate = document.querySelectorAll("[data-deliberate]");
+if (deliberate.length) {
+  let timer = 0;
+  const wait = () => {
+    clearTimeout(timer);
+    for (const button of deliberate) button.setAttribute("aria-disabled", "true");
+    timer = setTimeout(() => {
+      for (const button of deliberate) button.removeAttribute("aria-disabled");
+    }, 600);
+  };
+  for (const button of deliberate) {
+    button.addEventListener("click", (event) => {
+      if (button.hasAttribute("aria-disabled")) event.preventDefault();
+    });
+  }
+  for (const arrival of ["focus", "pageshow"]) window.addEventListener(arrival, wait);
+  document.addEventListener("visibilitychange", wait);
+  wait();
+}
+
 // A new wiki's address follows its name until somebody types an address.
 const slug = document.querySelector("[data-slug-check]");
 const source = document.querySelector("[data-slug-source]");

@@ -33,7 +33,8 @@ from tests.judges.toolchain import node
 from tests.processes import wait_until
 from wikihost.layout import DataDir
 
-pytestmark = pytest.mark.judge
+# Alone: with tokens of three seconds, a client that is starved of its core finds its new token ended too.
+pytestmark = [pytest.mark.judge, pytest.mark.alone]
 
 TOKEN_LIFE_S = 3
 SETTINGS = {"ROBOT_ACCESS_TOKEN_LIFE": str(TOKEN_LIFE_S)}

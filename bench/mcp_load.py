@@ -125,13 +125,17 @@ class _ToLoopback(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(there)
 
 
-@asynccontextmanager
-async def connected(load: Load, mode: str = "auto") -> AsyncIterator[Client]:
-    """One session."""
-    http = httpx2.AsyncClient(
+def http_of(load: Load) -> httpx2.AsyncClient:
+    """An HTTP client with connections of its own and the token."""
+    return httpx2.AsyncClient(
         transport=_ToLoopback(), headers={"Authorization": f"Bearer {load.token}"}, timeout=TIMEOUT_S
     )
-    async with http, Client(streamable_http_client(load.url, http_client=http), mode=mode) as client:
+
+
+@asynccontextmanager
+async def connected(load: Load, http: httpx2.AsyncClient, mode: str = "auto") -> AsyncIterator[Client]:
+    """One session over `http`, which stays open."""
+    async with Client(streamable_http_client(load.url, http_client=http), mode=mode) as client:
         yield client
 
 
@@ -145,6 +149,7 @@ class Turn:
     """One call of one session: what a piece of work is given. `last` is the answer of the turn before."""
 
     client: Client
+    http: httpx2.AsyncClient
     load: Load
     session: int
     call: int
@@ -152,8 +157,8 @@ class Turn:
 
 
 async def _meet(turn: Turn) -> CallToolResult | None:
-    """A new session, the handshake that today's clients make, and the list of tools."""
-    async with connected(turn.load, mode="legacy") as client:
+    """A new session on an open connection, with the handshake that today's clients make, and the list of tools."""
+    async with connected(turn.load, turn.http, mode="legacy") as client:
         await client.list_tools()
     return None
 
@@ -201,11 +206,11 @@ WORKS: dict[str, Callable[[Turn], Awaitable[CallToolResult | None]]] = {
 }
 
 
-async def _session(client: Client, load: Load, number: int, outcome: Outcome) -> None:
+async def _session(client: Client, http: httpx2.AsyncClient, load: Load, number: int, outcome: Outcome) -> None:
     work, last = WORKS[load.work], None
     for call in range(load.calls):
         began = time.perf_counter()
-        last = await work(Turn(client, load, number, call, last))
+        last = await work(Turn(client, http, load, number, call, last))
         if last is not None and last.is_error:
             outcome.failures.append(str(last.content)[:500])
         else:
@@ -216,14 +221,15 @@ async def _main() -> None:
     load = Load(**json.loads(sys.stdin.readline()))
     outcome = Outcome([], [])
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(connected(load)) for _ in range(load.sessions)]
+        https = [await stack.enter_async_context(http_of(load)) for _ in range(load.sessions)]
+        clients = [await stack.enter_async_context(connected(load, http)) for http in https]
         for client in clients:
             await client.call_tool("read_note", {"path": SMALL})
         print("ready", flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
         async with anyio.create_task_group() as group:
-            for number, client in enumerate(clients, load.first):
-                group.start_soon(_session, client, load, number, outcome)
+            for number, (client, http) in enumerate(zip(clients, https, strict=True), load.first):
+                group.start_soon(_session, client, http, load, number, outcome)
         print(json.dumps(asdict(outcome)), flush=True)
 
 

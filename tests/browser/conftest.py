@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import trio
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from robot.accounts import create_user, find_user_by_name
 from robot.address import PublicAddress
@@ -53,6 +53,7 @@ class MadeWiki:
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "no chromium: tests/require-system-packages installs Debian's"
+    expect.set_options(timeout=PATIENCE_MS)  # as patient as with what it does itself
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -37,7 +37,8 @@ def save_text(page: Page, text: str) -> None:
     page.keyboard.insert_text(text)
     page.get_by_title("Save", exact=True).click()
     page.locator("#commit-message").fill("Changed")
-    page.locator("#saveform input[type=submit]").click()
+    with page.expect_navigation():
+        page.locator("#saveform input[type=submit]").click()
 
 
 def content(robot: Robot, wiki: MadeWiki) -> str:

@@ -34,7 +34,8 @@ def test_each_cookie_set_on_the_way_is_for_one_host_only(
     stranger.goto(f"{wiki.origin}/Home?edit")
     stranger.get_by_title("Save", exact=True).click()
     stranger.locator("#commit-message").fill("Changed")
-    stranger.locator("#saveform input[type=submit]").click()  # the notice after it is in Otter Wiki's session
+    with stranger.expect_navigation():
+        stranger.locator("#saveform input[type=submit]").click()  # the notice after it is in Otter Wiki's session
     expect(stranger.locator(".page h1").first).to_be_visible()
     for address in (
         f"{wiki.origin}/Home/history",

@@ -8,6 +8,8 @@ import secrets
 
 _ID_BYTES = 10  # 80 bits: unguessable is not needed of an id, never colliding is
 _SECRET_BYTES = 32
+# What is longer is none of ours, and need not be looked up.
+MAX_SECRET_CHARS = 200
 
 
 def new_id(prefix: str) -> str:

@@ -14,7 +14,7 @@ from robot.accounts import USER_COLUMNS, user_of_row
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database
 from robot.model import Role, Scope, Token, User, Wiki
-from robot.secret import hash_secret, new_id, new_secret
+from robot.secret import MAX_SECRET_CHARS, hash_secret, new_id, new_secret
 from wikihost.errors import InvalidPageName
 from wikihost.reach import parse_folder
 
@@ -25,7 +25,6 @@ _COLUMNS = (
     " tokens.last_used_at, tokens.prefix"
 )
 _MAX_NAME_CHARS = 60
-_MAX_SECRET_CHARS = 200
 
 
 class InvalidToken(ValueError):
@@ -107,7 +106,7 @@ def verify_token(
 
     None for anything else, without saying which: unknown, of another wiki, expired, or its person has no role any more.
     """
-    if not secret.startswith(TOKEN_PREFIX) or len(secret) > _MAX_SECRET_CHARS:
+    if not secret.startswith(TOKEN_PREFIX) or len(secret) > MAX_SECRET_CHARS:
         return None
     row = db.one(
         f"SELECT {USER_COLUMNS}, grants.role, {_COLUMNS} FROM tokens"

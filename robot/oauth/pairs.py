@@ -20,7 +20,6 @@ from robot.secret import new_secret
 CODE_PREFIX = "robot_code_"
 ACCESS_PREFIX = "robot_access_"
 REFRESH_PREFIX = "robot_refresh_"
-MAX_SECRET_CHARS = 200
 
 _SALT_BYTES = 16
 

@@ -22,13 +22,12 @@ from robot.model import Connection, Role, Scope, User
 from robot.oauth.connections import CONNECTION_COLUMNS, connection_of_values, scopes_of, stored_scopes
 from robot.oauth.pairs import (
     ACCESS_PREFIX,
-    MAX_SECRET_CHARS,
     access_of,
     first_refresh,
     new_salt,
     successor_of,
 )
-from robot.secret import hash_secret, new_id
+from robot.secret import MAX_SECRET_CHARS, hash_secret, new_id
 from wikihost.reach import Reach
 
 log = logging.getLogger(__name__)

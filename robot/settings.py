@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     )
     activity_days: int = Field(90, ge=1, description="How long is kept what agents did; changes are in git for ever.")
     activity_calls: int = Field(5_000, ge=0, description="Calls of agents that are kept in detail, for each wiki.")
+    embedding_model: str = Field(
+        "bundled", description="Model for search by meaning: bundled, none, or a name that fastembed lists."
+    )
+    embedding_model_dir: Path | None = Field(
+        None, description="A directory with model.onnx and tokenizer.json, in place of that model."
+    )
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
 
     @classmethod

@@ -20,7 +20,7 @@ def test_every_locked_package_accepts_debians_python() -> None:
 def test_no_lock_names_a_registry() -> None:
     """Whoever installs decides where from; an address of one would follow into every checkout."""
     root = Path(__file__).parent.parent
-    for lock in (*LOCKS, root / "bench" / "requirements.lock"):
+    for lock in (*LOCKS, *sorted(root.glob("*/*.lock"))):
         assert "://" not in lock.read_text()
         assert "index-url" not in lock.read_text()
     assert '"resolved"' not in (root / "tests" / "judges" / "package-lock.json").read_text()

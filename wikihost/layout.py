@@ -60,6 +60,11 @@ class WikiHome:
         return self.root / "usage"
 
     @property
+    def indexing(self) -> Path:
+        """How far search by meaning is with the wiki; may be removed while the host is stopped."""
+        return self.root / "indexing.json"
+
+    @property
     def session_key(self) -> Path:
         """Signs Otter Wiki's sessions of this wiki; made by its first worker, 0600."""
         return self.root / "session.key"
@@ -98,6 +103,11 @@ class DataDir:
     def transfers(self) -> Path:
         """Directories of git transfers under way; what is there at start has nobody any more."""
         return self.root / "transfers"
+
+    @property
+    def models(self) -> Path:
+        """Embedding models of the hub; what is there may be removed while nobody runs."""
+        return self.root / "models"
 
     @property
     def wikis(self) -> Path:

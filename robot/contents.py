@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 # Two cores serve everything; a few more threads only hide waits for the disk.
 GIT_THREADS = 4
+# One wiki has no more of them, whatever is asked of it: what others ask does not wait for it.
+THREADS_OF_A_WIKI = GIT_THREADS - 1
 
 
 class HeadListener(Protocol):
@@ -48,9 +50,10 @@ class Contents:
     """One `Content` per wiki and process, opened at first use and kept."""
 
     def __init__(self, data: DataDir) -> None:
-        self._data = data
+        self.data = data
         self._open: dict[str, Content] = {}
         self._limiter = trio.CapacityLimiter(GIT_THREADS)
+        self._shares: dict[str, trio.CapacityLimiter] = {}
         self._listeners: list[HeadListener] = []
 
     def subscribe(self, listener: HeadListener) -> None:
@@ -62,12 +65,28 @@ class Contents:
         for listener in self._listeners:
             listener(wiki_id)
 
-    async def run(self, wiki: Wiki, work: Callable[[Content], T], *, limiter: trio.CapacityLimiter | None = None) -> T:
+    async def run(
+        self,
+        wiki: Wiki,
+        work: Callable[[Content], T],
+        *,
+        limiter: trio.CapacityLimiter | None = None,
+        may_be_abandoned: bool = False,
+    ) -> T:
         """Run `work(content)` in a thread; a write that began is finished even when the caller is cancelled.
 
-        Work that takes many seconds brings a limiter of its own.
+        Work that takes many seconds brings a limiter of its own. Work that only reads may be abandoned to a thread that
+        nobody waits for, when the caller is cancelled.
         """
-        return await trio.to_thread.run_sync(self._call, wiki.id, work, limiter=limiter or self._limiter)
+        if limiter is not None:
+            return await trio.to_thread.run_sync(
+                self._call, wiki.id, work, limiter=limiter, abandon_on_cancel=may_be_abandoned
+            )
+        share = self._shares.setdefault(wiki.id, trio.CapacityLimiter(THREADS_OF_A_WIKI))
+        async with share:
+            return await trio.to_thread.run_sync(
+                self._call, wiki.id, work, limiter=self._limiter, abandon_on_cancel=may_be_abandoned
+            )
 
     async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
         """As `run`, for work that commits: listeners hear of it, whatever became of the caller."""
@@ -88,6 +107,7 @@ class Contents:
 
     def close(self, wiki_id: str) -> None:
         """Close one wiki's content, as before its directory is removed."""
+        self._shares.pop(wiki_id, None)
         content = self._open.pop(wiki_id, None)
         if content is not None:
             content.close()
@@ -100,7 +120,7 @@ class Contents:
         content = self._open.get(wiki_id)
         if content is None:
             # Two threads may race here; setdefault keeps the first and the loser is closed.
-            fresh = Content(self._data.wiki(wiki_id))
+            fresh = Content(self.data.wiki(wiki_id))
             content = self._open.setdefault(wiki_id, fresh)
             if content is not fresh:
                 fresh.close()

@@ -31,7 +31,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 # Raise when the tables, or what is written into them, change.
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "7"
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 2_048  # for each connection, of which a wiki has as many as threads use it at once
 _LOG_BYTES = 1 << 20  # what is kept of the write-ahead log after a large change

@@ -4,8 +4,10 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- A page at the head. `key` is what all spellings of its name share, `blob` the object id of its text, `revision` the
 -- last commit that touched it, `updated` that commit's author date in epoch seconds. `tags` and `frontmatter` are JSON.
--- `redirect` is the name of the page that it stands for, `redirect_key` that name's key.
--- Passages were last made from `chunked_blob` for the model `chunked_model`.
+-- `redirect` is the name of the page that it stands for, `redirect_key` that name's key; `is_stub` is 1 where it is as
+-- a rename left it, and says nothing else.
+-- Passages were last made from `chunked_blob` for the model `chunked_model`, and are those with the checksum
+-- `chunked_sum`.
 CREATE TABLE page (
   id INTEGER PRIMARY KEY,
   path TEXT NOT NULL UNIQUE,
@@ -18,10 +20,12 @@ CREATE TABLE page (
   frontmatter TEXT,
   redirect TEXT,
   redirect_key TEXT,
+  is_stub INTEGER NOT NULL,
   revision TEXT NOT NULL,
   updated INTEGER NOT NULL,
   chunked_blob TEXT,
-  chunked_model TEXT
+  chunked_model TEXT,
+  chunked_sum BLOB
 );
 CREATE INDEX page_key ON page (key);
 CREATE INDEX page_redirect ON page (redirect_key) WHERE redirect_key IS NOT NULL;
@@ -76,8 +80,9 @@ CREATE TABLE page_commit (
 CREATE INDEX page_commit_commit ON page_commit (commit_id);
 
 -- The row id is the page's. `title` has the last part of the name too where that is another, `folder` the rest of it.
+-- What `unspaced.indexed` makes of the body is in `pairs`, of the others behind them.
 CREATE VIRTUAL TABLE page_text USING fts5 (
-  title, folder, tags, headings, body, tokenize = 'porter unicode61 remove_diacritics 2'
+  title, folder, tags, headings, body, pairs, tokenize = 'porter unicode61 remove_diacritics 2'
 );
 
 -- Where a section begins: the offset of its heading in the body, in characters, and the heading's id on the page.
@@ -86,9 +91,11 @@ CREATE TABLE heading (
   start INTEGER NOT NULL,
   title TEXT NOT NULL,
   anchor TEXT NOT NULL,
+  level INTEGER NOT NULL,
   PRIMARY KEY (page_id, start)
 ) WITHOUT ROWID;
 
+-- A passage; its lines are those of the page's file, from 1.
 CREATE TABLE chunk (
   id INTEGER PRIMARY KEY,
   page_id INTEGER NOT NULL REFERENCES page (id) ON DELETE CASCADE,
@@ -96,11 +103,14 @@ CREATE TABLE chunk (
   section TEXT NOT NULL,
   section_path TEXT NOT NULL,
   anchor TEXT NOT NULL,
+  first_line INTEGER NOT NULL,
+  last_line INTEGER NOT NULL,
   text TEXT NOT NULL,
   hash BLOB NOT NULL
 );
 CREATE INDEX chunk_page ON chunk (page_id);
-CREATE INDEX chunk_hash ON chunk (hash);
+-- With all that a search asks of the passages that it does not show.
+CREATE INDEX chunk_hash ON chunk (hash, page_id, ordinal);
 
 -- Kept when the catalog is rebuilt: a vector belongs to a text, not to a commit.
 CREATE TABLE IF NOT EXISTS vector (

@@ -28,6 +28,7 @@ from wikihost.replays import Replays
 from wikihost.repo import Repository, check_revision
 from wikihost.usage import usage_within
 from wikihost.values import (
+    NO_FILTERS,
     Attached,
     Attachment,
     Author,
@@ -40,6 +41,7 @@ from wikihost.values import (
     PageSummary,
     Removed,
     Renamed,
+    SearchFilters,
     SearchHits,
     Undone,
     WikiStats,
@@ -104,8 +106,8 @@ class ConfinedContent(Content):
     def page_names(self) -> list[str]:
         return super().page_names()
 
-    def search(self, text: str, limit: int, offset: int = 0) -> SearchHits:
-        return super().search(text, limit, offset)
+    def search(self, text: str, limit: int, offset: int = 0, filters: SearchFilters = NO_FILTERS) -> SearchHits:
+        return super().search(text, limit, offset, filters)
 
     def history(self, name: str, limit: int) -> list[Commit]:
         return super().history(self._shown(name), limit)

@@ -6,13 +6,13 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from wikihost import trees
+from wikihost import trees, unspaced
 from wikihost.excerpts import without_controls
 from wikihost.markdown import Outline, outline
 from wikihost.names import name_of_file, page_key
 from wikihost.progress import Progress, Report
 from wikihost.pushes import Push, find_pushes
-from wikihost.redirects import target_of
+from wikihost.redirects import redirect_text, target_of
 from wikihost.repo import CommitRecord, Repository
 
 # Newest first, whatever order the commits were learnt in.
@@ -24,12 +24,12 @@ _LAST_COMMIT = f"""
 """  # noqa: S608 - a constant
 _REMEMBER_PAGE = """
     INSERT INTO page
-      (path, key, title, blob, category, tags, words, frontmatter, redirect, redirect_key, revision, updated)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)
+      (path, key, title, blob, category, tags, words, frontmatter, redirect, redirect_key, is_stub, revision, updated)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)
     ON CONFLICT (path) DO UPDATE SET
       title = excluded.title, blob = excluded.blob, category = excluded.category, tags = excluded.tags,
       words = excluded.words, frontmatter = excluded.frontmatter, redirect = excluded.redirect,
-      redirect_key = excluded.redirect_key
+      redirect_key = excluded.redirect_key, is_stub = excluded.is_stub
     RETURNING id
 """
 
@@ -115,13 +115,15 @@ def _remember_push(connection: sqlite3.Connection, repository: Repository, push:
 
 
 def _remember_page(connection: sqlite3.Connection, repository: Repository, name: str, blob: str) -> None:
-    page = outline(name, repository.read_blob(blob).decode("utf-8", "replace"))
+    data = repository.read_blob(blob)
+    page = outline(name, data.decode("utf-8", "replace"))
     frontmatter = None if page.frontmatter is None else json.dumps(page.frontmatter, ensure_ascii=True)
     tags = json.dumps(page.tags)
     redirect = target_of(page.frontmatter)
     redirect_key = None if redirect is None else page_key(redirect)
-    row = (name, page_key(name), page.title, blob, page.category, tags, page.words, frontmatter, redirect, redirect_key)
-    ((page_id,),) = connection.execute(_REMEMBER_PAGE, row).fetchall()
+    is_stub = redirect is not None and data == redirect_text(redirect).encode()
+    row = (name, page_key(name), page.title, blob, page.category, tags, page.words, frontmatter)
+    ((page_id,),) = connection.execute(_REMEMBER_PAGE, (*row, redirect, redirect_key, is_stub)).fetchall()
     _fill_page(connection, page_id, page)
     _index_text(connection, page_id, name, page)
 
@@ -139,8 +141,8 @@ def _fill_page(connection: sqlite3.Connection, page_id: int, page: Outline) -> N
         [(page_id, ordinal, target, page_key(target)) for ordinal, target in enumerate(page.links)],
     )
     connection.executemany(
-        "INSERT INTO heading (page_id, start, title, anchor) VALUES (?, ?, ?, ?)",
-        [(page_id, heading.start, heading.title, heading.anchor) for heading in page.headings if not heading.is_nested],
+        "INSERT INTO heading (page_id, start, title, anchor, level) VALUES (?, ?, ?, ?, ?)",
+        [(page_id, each.start, each.title, each.anchor, each.level) for each in page.headings if not each.is_nested],
     )
 
 
@@ -151,13 +153,18 @@ def _index_text(connection: sqlite3.Connection, page_id: int, name: str, page: O
         folder,
         "\n".join(page.tags),
         "\n".join(heading.title for heading in page.headings),
-        page.body,
     )
+    texts = [*(_with_pairs(column) for column in columns), page.body, unspaced.indexed(page.body)]
     connection.execute("DELETE FROM page_text WHERE rowid = ?", (page_id,))
     connection.execute(
-        "INSERT INTO page_text (rowid, title, folder, tags, headings, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (page_id, *map(without_controls, columns)),
+        "INSERT INTO page_text (rowid, title, folder, tags, headings, body, pairs) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (page_id, *map(without_controls, texts)),
     )
+
+
+def _with_pairs(text: str) -> str:
+    found = unspaced.indexed(text)
+    return f"{text}\n{found}" if found else text
 
 
 def _forget_page(connection: sqlite3.Connection, name: str) -> None:

@@ -11,18 +11,24 @@ what it has now.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from itertools import groupby
+from operator import itemgetter
 
-from wikihost.query import NO_REDIRECT
+from wikihost.parameters import marks, parts
+from wikihost.query import FINDABLE
 
-# Host parameters of one statement; SQLite allows 32,766.
-_MAX_PARAMETERS = 900
+_VECTORS_AT_ONCE = 4_096
 # Vectors that no passage uses are kept for reverts and renames, but not more than this (or than are in use).
 _SPARE_VECTORS = 1_000
 
 _TITLE_CHOSEN = "coalesce(json_type(frontmatter, '$.title') IN ('text', 'integer', 'real', 'true', 'false'), 0)"
+_STORED = "ordinal, section, section_path, anchor, first_line, last_line, text, hash"
+# Whatever type a damaged one looks like, it comes as bytes.
+_VECTORS = "SELECT hash, coalesce(CAST(data AS BLOB), x'') FROM vector WHERE model = ?"
 _NEEDS_WORK = "(chunked_blob IS NOT blob OR chunked_model IS NOT ?)"
 
 
@@ -42,18 +48,27 @@ class PendingPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A passage to store. `section_path` is without the page's title; `hash` names its vector."""
+    """A passage to store. `section_path` is without the page's title; `hash` names its vector.
+
+    `first_line` and `last_line` are where it stands in the page's file, frontmatter and all, counted from 1 as
+    `str.splitlines` does.
+    """
 
     section: str
     section_path: str
     anchor: str
+    first_line: int
+    last_line: int
     text: str
     hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
-    """A passage with its page, as they are now. `ordinal` counts from 0, `total` is the page's number of passages."""
+    """A passage with its page, as they are now. `ordinal` counts from 0, `total` is the page's number of passages.
+
+    Its lines are those of the text that it was cut from, as in `StoredPassage`.
+    """
 
     hash: bytes
     ordinal: int
@@ -61,6 +76,8 @@ class FoundPassage:
     section: str
     section_path: str
     anchor: str
+    first_line: int
+    last_line: int
     text: str
     page_id: int
     path: str
@@ -79,17 +96,18 @@ class Progress:
 
 
 def pending_pages(connection: sqlite3.Connection, model: str) -> list[PendingPage]:
-    """The pages to chunk and embed, in the order in which they were first seen."""
+    """The pages to chunk and embed, the last edited first."""
     rows = connection.execute(
-        f"SELECT id, path, title, {_TITLE_CHOSEN}, blob FROM page WHERE {_NEEDS_WORK} ORDER BY id",
+        f"SELECT id, path, title, {_TITLE_CHOSEN}, blob FROM page WHERE {_NEEDS_WORK} ORDER BY updated DESC, id",
         (model,),
     )
     return [PendingPage(page_id, path, title, not chosen, blob) for page_id, path, title, chosen, blob in rows]
 
 
-def is_complete(connection: sqlite3.Connection, model: str) -> bool:
-    """True when no page needs work."""
-    return connection.execute(f"SELECT 1 FROM page WHERE {_NEEDS_WORK} LIMIT 1", (model,)).fetchone() is None
+def pages_waiting(connection: sqlite3.Connection, model: str) -> int:
+    """How many pages need work; 0 when the index is complete."""
+    ((count,),) = connection.execute(f"SELECT count(*) FROM page WHERE {_NEEDS_WORK}", (model,)).fetchall()
+    return int(count)
 
 
 def read_body(connection: sqlite3.Connection, page: PendingPage) -> str | None:
@@ -101,18 +119,37 @@ def read_body(connection: sqlite3.Connection, page: PendingPage) -> str | None:
     return None if row is None else row[0] or ""
 
 
-def start_over(connection: sqlite3.Connection) -> None:
-    """Ask for all pages to be chunked again. Passages stay findable meanwhile, and vectors stay."""
-    connection.execute("UPDATE page SET chunked_blob = NULL, chunked_model = NULL")
+def altered_pages(connection: sqlite3.Connection) -> list[int]:
+    """The ids of pages whose passages are not those that were stored."""
+    rows = connection.execute(f"SELECT page_id, {_STORED} FROM chunk ORDER BY page_id, ordinal")
+    found = {page_id: _checksum(row[1:] for row in of_page) for page_id, of_page in groupby(rows, itemgetter(0))}
+    stored = connection.execute("SELECT id, chunked_sum FROM page WHERE chunked_blob IS NOT NULL")
+    nothing = _checksum(())
+    return [page_id for page_id, checksum in stored if found.get(page_id, nothing) != checksum]
+
+
+def doubt(connection: sqlite3.Connection, model: str, pages: Iterable[int], vectors: Iterable[bytes]) -> None:
+    """Drop `vectors`, and ask for these pages again, and for those with a passage that has no vector.
+
+    Their passages stay findable meanwhile.
+    """
+    connection.executemany("DELETE FROM vector WHERE hash = ? AND model = ?", [(digest, model) for digest in vectors])
+    again = "UPDATE page SET chunked_blob = NULL, chunked_model = NULL WHERE id"
+    connection.executemany(f"{again} = ?", [(page_id,) for page_id in pages])
+    connection.execute(
+        f"{again} IN (SELECT page_id FROM chunk WHERE NOT EXISTS"
+        " (SELECT 1 FROM vector WHERE vector.hash = chunk.hash AND model = ?))",
+        (model,),
+    )
 
 
 def missing_vectors(connection: sqlite3.Connection, hashes: Iterable[bytes], model: str) -> set[bytes]:
     """Those of `hashes` that `model` has not embedded yet."""
     wanted = set(hashes)
     known: set[bytes] = set()
-    for part in _parts(sorted(wanted)):
+    for part in parts(sorted(wanted)):
         rows = connection.execute(
-            f"SELECT hash FROM vector WHERE model = ? AND hash IN ({_marks(part)})",
+            f"SELECT hash FROM vector WHERE model = ? AND hash IN ({marks(part)})",
             (model, *part),
         )
         known.update(row[0] for row in rows)
@@ -134,19 +171,17 @@ def store_passages(
 
     False, and nothing stored, when the page was edited, renamed or deleted since `page` was read: it comes up again.
     """
+    rows = [(ordinal, *astuple(each)) for ordinal, each in enumerate(passages)]
     marked = connection.execute(
-        "UPDATE page SET chunked_blob = blob, chunked_model = ? WHERE id = ? AND blob = ? AND path = ? AND title = ?",
-        (model, page.id, page.blob, page.path, page.title),
+        "UPDATE page SET chunked_blob = blob, chunked_model = ?, chunked_sum = ?"
+        " WHERE id = ? AND blob = ? AND path = ? AND title = ?",
+        (model, _checksum(rows), page.id, page.blob, page.path, page.title),
     )
     if marked.rowcount != 1:
         return False
     connection.execute("DELETE FROM chunk WHERE page_id = ?", (page.id,))
     connection.executemany(
-        "INSERT INTO chunk (page_id, ordinal, section, section_path, anchor, text, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (page.id, ordinal, each.section, each.section_path, each.anchor, each.text, each.hash)
-            for ordinal, each in enumerate(passages)
-        ],
+        f"INSERT INTO chunk (page_id, {_STORED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(page.id, *row) for row in rows]
     )
     return True
 
@@ -164,11 +199,28 @@ def progress(connection: sqlite3.Connection, model: str) -> Progress:
     return Progress(pages_total, pages_total - waiting, chunks_total, chunks_indexed)
 
 
-def stored_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[bytes, bytes]]:
-    """The vectors of all passages, as (hash, float16 bytes); passages of equal text share one."""
-    return connection.execute(
-        "SELECT hash, data FROM vector WHERE model = ? AND hash IN (SELECT hash FROM chunk)", (model,)
-    ).fetchall()
+def count_vectors(connection: sqlite3.Connection, model: str) -> int:
+    """How many vectors there are, used or not."""
+    (count,) = connection.execute("SELECT count(*) FROM vector WHERE model = ?", (model,)).fetchone()
+    return int(count)
+
+
+def each_vector(connection: sqlite3.Connection, model: str) -> Iterator[list[tuple[bytes, bytes]]]:
+    """The vectors of all passages in some lists, as (hash, float16 bytes); passages of equal text share one."""
+    yield from _in_parts(connection.execute(f"{_VECTORS} AND hash IN (SELECT hash FROM chunk)", (model,)))
+
+
+def each_kept_vector(connection: sqlite3.Connection, model: str) -> Iterator[list[tuple[bytes, bytes]]]:
+    """As `each_vector`, with those that no passage uses now."""
+    yield from _in_parts(connection.execute(_VECTORS, (model,)))
+
+
+def vectors_of(connection: sqlite3.Connection, hashes: Iterable[bytes], model: str) -> list[tuple[bytes, bytes]]:
+    """Those of these vectors that are stored, in no order."""
+    found: list[tuple[bytes, bytes]] = []
+    for part in parts(sorted(hashes)):
+        found += connection.execute(f"{_VECTORS} AND hash IN ({marks(part)})", (model, *part))
+    return found
 
 
 def all_hashes(connection: sqlite3.Connection) -> list[bytes]:
@@ -179,11 +231,11 @@ def all_hashes(connection: sqlite3.Connection) -> list[bytes]:
 def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> list[FoundPassage]:
     """The passages that have these hashes now, in no order; several pages may have the same. Redirects have none."""
     found: list[FoundPassage] = []
-    for part in _parts(hashes):
+    for part in parts(hashes):
         rows = connection.execute(
             "SELECT hash, ordinal, (SELECT count(*) FROM chunk AS sibling WHERE sibling.page_id = page.id),"
-            " section, section_path, anchor, text, page.id, path, title, words"
-            f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({_marks(part)}) AND {NO_REDIRECT}",
+            " section, section_path, anchor, first_line, last_line, text, page.id, path, title, words"
+            f" FROM chunk JOIN page ON page.id = page_id WHERE hash IN ({marks(part)}) AND {FINDABLE}",
             part,
         )
         found.extend(FoundPassage(*row) for row in rows)
@@ -192,22 +244,37 @@ def find_passages(connection: sqlite3.Connection, hashes: Sequence[bytes]) -> li
 
 def page_words(connection: sqlite3.Connection, paths: Sequence[str]) -> dict[str, int]:
     """The number of words of each of these pages."""
-    rows = connection.execute(f"SELECT path, words FROM page WHERE path IN ({_marks(paths)})", paths)
+    rows = connection.execute(f"SELECT path, words FROM page WHERE path IN ({marks(paths)})", paths)
     return dict(rows.fetchall())
 
 
-def sweep_vectors(connection: sqlite3.Connection, model: str) -> None:
-    """Drop vectors of other models, and the unused when they have become many."""
-    connection.execute("DELETE FROM vector WHERE model != ?", (model,))
-    unused = "hash NOT IN (SELECT hash FROM chunk)"
-    spare, used = connection.execute(f"SELECT sum({unused}), sum(NOT {unused}) FROM vector").fetchone()
-    if (spare or 0) > max(_SPARE_VECTORS, used or 0):
-        connection.execute(f"DELETE FROM vector WHERE {unused}")
+def spent_vectors(connection: sqlite3.Connection, model: str) -> list[tuple[bytes, str]]:
+    """The vectors (hash and model) that nothing will ask for: those of other models, and the unused, if many."""
+    unused = connection.execute(
+        "SELECT hash FROM vector WHERE model = ? AND hash NOT IN (SELECT hash FROM chunk)", (model,)
+    )
+    spare = [(digest, model) for (digest,) in unused]
+    others = connection.execute("SELECT hash, model FROM vector WHERE model != ?", (model,)).fetchall()
+    in_use = count_vectors(connection, model) - len(spare)
+    return others + (spare if len(spare) > max(_SPARE_VECTORS, in_use) else [])
 
 
-def _parts(values: Sequence[bytes]) -> list[list[bytes]]:
-    return [list(values[at : at + _MAX_PARAMETERS]) for at in range(0, len(values), _MAX_PARAMETERS)]
+def drop_spent(connection: sqlite3.Connection, model: str, vectors: Iterable[tuple[bytes, str]]) -> None:
+    """Drop vectors that were spent when they were looked up, and are still."""
+    connection.executemany(
+        "DELETE FROM vector WHERE hash = ? AND model = ?"
+        " AND (model != ? OR NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.hash = vector.hash))",
+        [(*vector, model) for vector in vectors],
+    )
 
 
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
+def _in_parts(rows: sqlite3.Cursor) -> Iterator[list[tuple[bytes, bytes]]]:
+    while part := rows.fetchmany(_VECTORS_AT_ONCE):
+        yield part
+
+
+def _checksum(rows: Iterable[Sequence[object]]) -> bytes:
+    checksum = hashlib.blake2b(digest_size=16)
+    for row in rows:
+        checksum.update(repr(row).encode("utf-8", "surrogatepass"))
+    return checksum.digest()

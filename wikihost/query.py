@@ -20,12 +20,14 @@ from wikihost.values import Commit, LinkGraph, PageFilter, PageSummary
 
 HOME = "Home"
 COMMIT_COLUMNS = "c.oid, c.author, c.email, c.time, c.zone, c.message, c.agent, c.via, c.pushed_by"
-# Of a page in a search: one that stands for another is no answer, that other page is.
+# Of a page that stands for no other.
 NO_REDIRECT = (
     "NOT (page.redirect_key IS NOT NULL AND EXISTS"
     " (SELECT 1 FROM page AS meant WHERE meant.key = page.redirect_key AND meant.id <> page.id))"
 )
-
+# Of a page in a search: one that stands for another is no answer, that other page is. What a rename left behind is none
+# either where the page that it leads to is gone: nobody wrote it, and the old name would come back.
+FINDABLE = f"(NOT page.is_stub AND {NO_REDIRECT})"
 
 _SUMMARY = "path, title, category, tags, words, revision, updated"
 
@@ -110,6 +112,14 @@ def pages_after(connection: sqlite3.Connection, name: str, limit: int) -> list[t
     """The next pages after a name, by path, with the blobs of their texts."""
     rows = connection.execute(f"SELECT {_SUMMARY}, blob FROM page WHERE path > ? ORDER BY path LIMIT ?", (name, limit))
     return [(_summary(row[:-1]), row[-1]) for row in rows]
+
+
+def summaries(connection: sqlite3.Connection, names: Sequence[str]) -> dict[str, PageSummary]:
+    """Pages by name, as they are written."""
+    rows = connection.execute(
+        f"SELECT {_SUMMARY} FROM page WHERE path IN (SELECT value FROM json_each(?))", (json.dumps(names),)
+    )
+    return {row[0]: _summary(row) for row in rows}
 
 
 def page_names(connection: sqlite3.Connection) -> list[str]:

@@ -289,7 +289,7 @@ def storage_errors() -> Iterator[None]:
             raise StorageFull("The disk is full; nothing was saved.") from error
         raise StorageFailed(f"The disk refused: {error.strerror or error}; nothing was saved.") from error
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:  # Python's own have none
             raise StorageFull("The disk is full.") from error
         raise StorageFailed(f"The wiki's catalog cannot be used: {error}.") from error
     except pygit2.GitError as error:

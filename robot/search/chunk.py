@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from robot.search.values import BETWEEN_HEADINGS
 from wikihost.headings import Anchors, block_tokens
-
-if TYPE_CHECKING:
-    from markdown_it.token import Token
 
 # Part of every model id: raise it when the same page would be cut or prefixed differently.
 CHUNKER_VERSION = 1
@@ -32,9 +29,10 @@ MOST_CHARS_PER_TOKEN = 10
 # How many headings a section path shows, as clients of the API know it.
 PATH_HEADINGS = 3
 
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+")
-_LINE = re.compile(r"(?<=\n)")
-_WORD = re.compile(r"(?<=\s)(?=\S)")
+# Text is cut behind these. Chinese and Japanese sentences end without a space, and a closing quote goes with its own.
+_SENTENCE = re.compile(r"[.!?]\s+|[。！？]+[”’」』）]*\s*")
+_LINE = re.compile(r"\n")
+_WORD = re.compile(r"\s+")
 _PROSE = (_SENTENCE, _LINE, _WORD)
 _ROWS = (_LINE, _WORD)
 
@@ -44,7 +42,7 @@ class Chunk:
     """A passage of a page.
 
     `section_path` joins the headings above it, without the page's title; `embedded` is `text` with the prefix that
-    says where it stands, and decides the content hash.
+    says where it stands, and decides the content hash. `lines` are those of the body that it is from, counted from 0.
     """
 
     ordinal: int
@@ -53,12 +51,23 @@ class Chunk:
     anchor: str
     text: str
     embedded: str
+    lines: range
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
     text: str
+    lines: range
     is_prose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A block or some of one, with its size."""
+
+    text: str
+    tokens: int
+    lines: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class _Piece:
     section: _Section
     text: str
     tokens: int
+    lines: range
     is_bare: bool
 
 
@@ -86,24 +96,30 @@ def chunk_page(body: str, title: str, *, title_is_name: bool, count: CountTokens
     """
 
     def size(text: str) -> int:
-        return max(count(text), len(text) // MOST_CHARS_PER_TOKEN)
+        at_least = len(text) // MOST_CHARS_PER_TOKEN
+        # It is cut, however many there are; and the tokenizer lets no other thread run until it has read all.
+        return at_least if at_least > HARD_TOKENS else max(count(text), at_least)
 
     sections = list(_sections(body))
     names_itself = bool(sections) and bool(sections[0].headings)
     prefix_title = "" if title_is_name and names_itself else title
     pieces = [piece for section in sections for piece in _pieces(section, size)]
     chunks: list[Chunk] = []
+    prefixes: dict[tuple[str, ...], str] = {}
     for piece in _joined(pieces):
         headings = piece.section.headings[:PATH_HEADINGS]
-        prefix = _prefix(prefix_title, headings, count)
+        if headings not in prefixes:
+            prefixes[headings] = _prefix(prefix_title, headings, count)
+        prefix = prefixes[headings]
         chunks.append(
             Chunk(
                 ordinal=len(chunks),
                 section=piece.section.headings[-1] if piece.section.headings else "",
-                section_path=" > ".join(headings),
+                section_path=BETWEEN_HEADINGS.join(headings),
                 anchor=piece.section.anchor,
                 text=piece.text,
                 embedded=f"{prefix}\n{piece.text}" if prefix else piece.text,
+                lines=piece.lines,
             )
         )
     return chunks
@@ -113,7 +129,7 @@ def place(title: str, section_path: str) -> str:
     """`Title > H1 > H2` as people and agents see it; a top heading that repeats the title is not said twice."""
     if not section_path:
         return title
-    first = section_path.split(" > ", 1)[0]
+    first = section_path.split(BETWEEN_HEADINGS, 1)[0]
     return section_path if first.casefold() == title.casefold() else f"{title} > {section_path}"
 
 
@@ -132,7 +148,12 @@ def _sections(body: str) -> Iterator[_Section]:
     trail: list[tuple[int, str]] = []
     blocks: list[_Block] = []
     section = _Section((), "", ())
-    for (token, heading), text in zip(tops, _texts(lines, [token for token, _ in tops]), strict=True):
+    if not tops:  # link definitions at most, which no reader sees, and which are found all the same
+        whole = [_Block(text, at, is_prose=True) for text, at in _texts(lines, [0]) if text.strip()]
+        yield from _if_any(section, whole)
+        return
+    texts = _texts(lines, [token.map[0] if token.map else 0 for token, _ in tops])
+    for (token, heading), (text, at) in zip(tops, texts, strict=True):
         if heading is not None:
             yield from _if_any(section, blocks)
             blocks = []
@@ -140,7 +161,7 @@ def _sections(body: str) -> Iterator[_Section]:
             trail = [(above, name) for above, name in trail if above < level] + [(level, heading[0])]
             section = _Section(tuple(name for _, name in trail), heading[1], ())
         if text.strip():
-            blocks.append(_Block(text, is_prose=token.type in ("paragraph_open", "blockquote_open")))
+            blocks.append(_Block(text, at, is_prose=token.type in ("paragraph_open", "blockquote_open")))
     yield from _if_any(section, blocks)
 
 
@@ -149,29 +170,35 @@ def _if_any(section: _Section, blocks: Sequence[_Block]) -> Iterator[_Section]:
         yield replace(section, blocks=tuple(blocks))
 
 
-def _texts(lines: Sequence[str], blocks: Sequence[Token]) -> Iterator[str]:
-    """The source of each block up to the next, so that nothing between them (link definitions) is lost."""
-    starts = [token.map[0] if token.map else 0 for token in blocks]
+def _texts(lines: Sequence[str], starts: Sequence[int]) -> Iterator[tuple[str, range]]:
+    """The source from each block's start to the next, so that nothing between them (link definitions) is lost."""
     for index, start in enumerate(starts):
         first = 0 if index == 0 else start
         end = starts[index + 1] if index + 1 < len(starts) else len(lines)
-        yield "\n".join(lines[first:end]).strip("\n")
+        while first < end and not lines[first]:
+            first += 1
+        while first < end and not lines[end - 1]:
+            end -= 1
+        yield "\n".join(lines[first:end]), range(first, end)
 
 
 def _pieces(section: _Section, count: CountTokens) -> Iterator[_Piece]:
     """One piece when the section fits, else blocks packed up to the target and the too long among them cut."""
-    sized = [(block, count(block.text)) for block in section.blocks]
-    total = sum(tokens for _, tokens in sized)
+    sized = [_Part(block.text, count(block.text), block.lines) for block in section.blocks]
+    total = sum(part.tokens for part in sized)
     if total <= TARGET_TOKENS:
-        text = "\n\n".join(block.text for block, _ in sized)
-        yield _Piece(section, text, total, is_bare=bool(section.headings) and len(sized) == 1)
+        lines = _across(sized[0].lines, sized[-1].lines)
+        text = "\n\n".join(part.text for part in sized)
+        yield _Piece(section, text, total, lines, is_bare=bool(section.headings) and len(sized) == 1)
         return
     fits = HARD_TOKENS - PREFIX_TOKENS
     parts = (
-        part for block, tokens in sized for part in ([(block.text, tokens)] if tokens <= fits else _cut(block, count))
+        part
+        for block, whole in zip(section.blocks, sized, strict=True)
+        for part in ([whole] if whole.tokens <= fits else _cut(whole, _PROSE if block.is_prose else _ROWS, count))
     )
-    for text, tokens in _packed(parts, TARGET_TOKENS, "\n\n"):
-        yield _Piece(section, text, tokens, is_bare=False)
+    for part in _packed(parts, TARGET_TOKENS, "\n\n"):
+        yield _Piece(section, part.text, part.tokens, part.lines, is_bare=False)
 
 
 def _joined(pieces: Sequence[_Piece]) -> list[_Piece]:
@@ -185,6 +212,7 @@ def _joined(pieces: Sequence[_Piece]) -> list[_Piece]:
                 piece.section if last.is_bare else last.section,
                 f"{last.text}\n\n{piece.text}",
                 last.tokens + piece.tokens,
+                _across(last.lines, piece.lines),
                 last.is_bare and piece.is_bare,
             )
         else:
@@ -197,53 +225,60 @@ def _belong_together(one: _Piece, other: _Piece) -> bool:
     return one.tokens + other.tokens <= TARGET_TOKENS and min(one.tokens, other.tokens) < SMALL_TOKENS
 
 
-def _cut(block: _Block, count: CountTokens) -> Iterator[tuple[str, int]]:
-    """A block that is too long on its own, cut at sentences, lines, words, and in the last resort anywhere."""
-    return _cut_at(block.text, _PROSE if block.is_prose else _ROWS, count)
-
-
-def _cut_at(text: str, separators: Sequence[re.Pattern[str]], count: CountTokens) -> Iterator[tuple[str, int]]:
-    tokens = count(text)
-    if tokens <= TARGET_TOKENS:
-        yield text, tokens
+def _cut(part: _Part, separators: Sequence[re.Pattern[str]], count: CountTokens) -> Iterator[_Part]:
+    """What is too long on its own, cut at sentences, lines, words, and in the last resort anywhere."""
+    if part.tokens <= TARGET_TOKENS:
+        yield part
     elif separators:
-        # The separators match nothing visible, or white space that the join gives back.
-        joint = " " if separators[0] is _SENTENCE else ""
-        parts = ((part, count(part)) for part in separators[0].split(text) if part)
-        for packed, size in _packed(parts, TARGET_TOKENS, joint):
-            if size <= TARGET_TOKENS:
-                yield packed, size
-            else:
-                yield from _cut_at(packed, separators[1:], count)
+        for packed in _packed(_split(part, separators[0].finditer(part.text), count), TARGET_TOKENS, ""):
+            yield from _cut(packed, separators[1:], count)
     else:
-        step = max(len(text) * TARGET_TOKENS // tokens, 1)
-        for at in range(0, len(text), step):
+        step = max(len(part.text) * TARGET_TOKENS // part.tokens, 1)
+        for shorter in _split(part, re.finditer(f"(?s).{{{step}}}", part.text), count):
             # Where the text is denser than on average a part may still be too long, and is cut again.
-            part = text[at : at + step]
-            yield from _cut_at(part, (), count) if len(part) < len(text) else [(part, tokens)]
+            yield from _cut(shorter, (), count) if len(shorter.text) < len(part.text) else [shorter]
 
 
-def _packed(parts: Iterable[tuple[str, int]], limit: int, joint: str) -> Iterator[tuple[str, int]]:
+def _split(part: _Part, ends: Iterable[re.Match[str]], count: CountTokens) -> Iterator[_Part]:
+    """The same text in parts, each up to the end of a match."""
+    start, line = 0, part.lines.start
+    for end in [*(match.end() for match in ends), len(part.text)]:
+        if text := part.text[start:end]:
+            breaks = text.count("\n")
+            yield _Part(text, count(text), range(line, line + breaks + (not text.endswith("\n"))))
+            start, line = end, line + breaks
+
+
+def _packed(parts: Iterable[_Part], limit: int, joint: str) -> Iterator[_Part]:
     """Neighbours joined while their sizes add up to no more than `limit`."""
-    texts: list[str] = []
+    group: list[_Part] = []
     size = 0
-    for text, tokens in parts:
-        if texts and size + tokens > limit:
-            yield joint.join(texts), size
-            texts, size = [], 0
-        texts.append(text)
-        size += tokens
-    if texts:
-        yield joint.join(texts), size
+    for part in parts:
+        if group and size + part.tokens > limit:
+            yield _as_one(group, size, joint)
+            group, size = [], 0
+        group.append(part)
+        size += part.tokens
+    if group:
+        yield _as_one(group, size, joint)
+
+
+def _as_one(group: Sequence[_Part], size: int, joint: str) -> _Part:
+    text = joint.join(part.text for part in group).rstrip(" ")
+    return _Part(text, size, _across(group[0].lines, group[-1].lines))
+
+
+def _across(first: range, last: range) -> range:
+    return range(first.start, last.stop)
 
 
 def _prefix(title: str, headings: Sequence[str], count: CountTokens) -> str:
     """`Title > H1 > H2`, kept short: inner headings go first, then the end of what is left."""
-    path = " > ".join(headings)
-    names = (place(title, path) if title else path).split(" > ")
-    while count(" > ".join(names)) > PREFIX_TOKENS and len(names) > 2:
+    path = BETWEEN_HEADINGS.join(headings)
+    names = (place(title, path) if title else path).split(BETWEEN_HEADINGS)
+    while count(BETWEEN_HEADINGS.join(names)) > PREFIX_TOKENS and len(names) > 2:
         names.pop(-2)
-    short = " > ".join(names)
+    short = BETWEEN_HEADINGS.join(names)
     while count(short) > PREFIX_TOKENS:
         short = short[: len(short) // 2].rstrip()
     return short

@@ -36,7 +36,7 @@ QUESTIONS = {
     "commits": "SELECT oid, generation, parents, time, zone, author, email, message, agent FROM commits ORDER BY oid",
     "page_commit": "SELECT file, oid, change FROM page_commit JOIN commits ON commits.id = commit_id ORDER BY 1, 2",
     "page_text": (
-        "SELECT path, page_text.title, folder, page_text.tags, headings, body"
+        "SELECT path, page_text.title, folder, page_text.tags, headings, body, pairs"
         " FROM page_text JOIN page ON page.id = page_text.rowid ORDER BY 1"
     ),
     "heading": "SELECT path, start, heading.title, anchor FROM heading JOIN page ON page.id = page_id ORDER BY 1, 2",
@@ -171,8 +171,8 @@ def test_passages_go_with_their_page_and_vectors_stay(home: WikiHome) -> None:
 
     def add(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "INSERT INTO chunk (page_id, ordinal, section, section_path, anchor, text, hash)"
-            " SELECT id, 0, '', '', '', 'text', x'01' FROM page"
+            "INSERT INTO chunk (page_id, ordinal, section, section_path, anchor, text, first_line, last_line, hash)"
+            " SELECT id, 0, '', '', '', 'text', 1, 1, x'01' FROM page"
         )
         connection.execute("INSERT INTO vector VALUES (x'01', 'model', x'02')")
 

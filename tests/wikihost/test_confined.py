@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.wikihost.wikis import ADA, git, make_wiki
+from wikihost import passages
 from wikihost.confined import DECLARED, NEEDS_WHOLE, ConfinedContent, public_methods, refuse_undeclared
 from wikihost.content import Content
 from wikihost.errors import (
@@ -27,6 +28,7 @@ from wikihost.errors import (
 )
 from wikihost.layout import WikiHome
 from wikihost.names import page_key
+from wikihost.passages import StoredPassage
 from wikihost.quota import Quota, write_quota
 from wikihost.reach import Reach, parse_folder
 from wikihost.values import PageFilter
@@ -161,6 +163,22 @@ def test_every_table_is_confined_but_for_those_that_cannot_be(whole: Content, in
     assert whole.catalog.read(paths) == set(PAGES)
     other = ConfinedContent(whole, Reach("Secret/"))
     assert other.catalog.read(paths) == {"Secret/Target"}  # the same connection, which showed another folder
+
+
+def test_passages_are_those_of_the_pages_inside(whole: Content, inside: ConfinedContent) -> None:
+    whole.sync()
+
+    def cut(connection: sqlite3.Connection) -> None:
+        """Every page into one passage, whose hash is the page's name."""
+        for page in passages.pending_pages(connection, "model"):
+            passage = StoredPassage("", "", "", 1, 1, page.path, page.path.encode())
+            passages.store_passages(connection, page, "model", [passage])
+
+    whole.catalog.write(cut)
+    assert {digest.decode() for digest in whole.catalog.read(passages.all_hashes)} == set(PAGES)
+    assert {digest.decode() for digest in inside.catalog.read(passages.all_hashes)} == set(INSIDE)
+    counted = inside.catalog.read(lambda connection: passages.progress(connection, "model"))
+    assert (counted.pages_total, counted.chunks_total) == (len(INSIDE), len(INSIDE))
 
 
 def test_lists_and_figures_are_of_what_is_inside(inside: ConfinedContent) -> None:

@@ -77,7 +77,18 @@ def test_every_package_is_in_the_map() -> None:
     assert {package for package, _ in sources()} == set(FORBIDDEN)
 
 
-@pytest.mark.parametrize("package", ["robot/mcp", "robot/oauth", "robot/rest"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "robot/mcp",
+        "robot/oauth",
+        "robot/rest",
+        "robot/search",
+        "robot/search/finding",
+        "robot/search/indexing",
+        "robot/search/model",
+    ],
+)
 def test_modules_import_only_the_layers_above_them(package: str) -> None:
     """The docstring of the package lists them all, in an order in which each leans only on those before it."""
     folder = ROOT / package

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Concatenate, ParamSpec, TypeVar
 
-from wikihost import attachments, keywords, moving, query, reading, texts, timeline, undoing
+from wikihost import attachments, keyword_syntax, keywords, moving, query, reading, texts, timeline, undoing
 from wikihost.catalog import Catalog
 from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import WikiHome
@@ -22,6 +22,7 @@ from wikihost.replays import Replays
 from wikihost.repo import Repository, RepositoryPool, check_revision
 from wikihost.usage import DiskUse, Ledger
 from wikihost.values import (
+    NO_FILTERS,
     Attached,
     Attachment,
     Author,
@@ -34,6 +35,7 @@ from wikihost.values import (
     PageSummary,
     Removed,
     Renamed,
+    SearchFilters,
     SearchHits,
     Undone,
     WikiStats,
@@ -117,10 +119,11 @@ class Content:
         """The names of all pages, in order."""
         return self._ask(query.page_names)
 
-    def search(self, text: str, limit: int, offset: int = 0) -> SearchHits:
+    def search(self, text: str, limit: int, offset: int = 0, filters: SearchFilters = NO_FILTERS) -> SearchHits:
         """Pages by keywords, best first, those after the first `offset`; any text is a query."""
-        limit = min(max(limit, 1), MAX_SEARCH_HITS)
-        return self._ask(lambda connection: keywords.search(connection, text, limit, min(max(offset, 0), MAX_OFFSET)))
+        limit, offset = min(max(limit, 1), MAX_SEARCH_HITS), min(max(offset, 0), MAX_OFFSET)
+        asked = keyword_syntax.parse(text, filters)
+        return self._ask(lambda connection: keywords.search(connection, asked, limit, offset))
 
     def history(self, name: str, limit: int) -> list[Commit]:
         """The commits that touched a page, under older names too, newest first. Raises `PageNotFound`."""

@@ -7,35 +7,42 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from wikihost.excerpts import excerpt
-from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of, parse
+from wikihost.keyword_syntax import Filter, KeywordQuery, Term, all_of, any_of
 from wikihost.markdown import MAX_OUTLINED_CHARACTERS
 from wikihost.marking import beginning, mark
-from wikihost.query import NO_REDIRECT
+from wikihost.names import page_key
+from wikihost.parameters import marks
+from wikihost.query import FINDABLE
 from wikihost.values import SearchHit, SearchHits
 
 # A hit in the title is worth five in the body, one in a heading or a tag three.
-_RANK = "bm25(page_text, 5.0, 2.0, 3.0, 3.0, 1.0)"
+_RANK = "bm25(page_text, 5.0, 2.0, 3.0, 3.0, 1.0, 1.0)"
+# What is typed as a page is called means that page.
+_IS_CALLED = "(page.title = ? COLLATE NOCASE OR page.key = ? COLLATE NOCASE)"
+_CALLED_COUNTS = 2
 _BEGINNING_CHARS = 400
 _MATCHES = "page.id {} (SELECT rowid FROM page_text WHERE page_text MATCH ?)"
 _FIELDS: dict[str, str] = {
     "tag": r"page.id IN (SELECT page_id FROM tag WHERE tag.key LIKE ? ESCAPE '\')",
     "category": r"(page.category IS NOT NULL AND casefold(page.category) LIKE ? ESCAPE '\')",
     "path": r"casefold(page.key) LIKE ? ESCAPE '\'",
+    "after": "page.updated >= ?",
+    "before": "page.updated < ?",
 }
 
 _Conditions = tuple[list[str], list[object]]
 _Row = tuple[int, str, str, float]  # id, path, title, score
 
 
-def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 0) -> SearchHits:
-    """The pages that a query (`keyword_syntax`) means, best first; those after the first `offset`, at most `limit`.
+def search(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int = 0) -> SearchHits:
+    """The pages that a query means, best first; those after the first `offset`, at most `limit`.
 
     A page that has all of the words counts double. The score is relative to the best hit, which has 1. A query without
     words lists the pages that meet its conditions, by path.
     """
-    query = parse(text)
     if query.wanted:
         return _ranked(connection, query, limit, offset)
     if query.excluded or query.filters:
@@ -44,19 +51,50 @@ def search(connection: sqlite3.Connection, text: str, limit: int, offset: int = 
 
 
 def scores(connection: sqlite3.Connection, query: KeywordQuery, limit: int) -> dict[str, float]:
-    """As `search` for a query that has words: the names of the pages, best first, and their scores; no excerpts."""
-    return {path: round(score, 4) for _, path, _, score in _rank(connection, query, limit, 0)[1]}
+    """For a query that has words the names of the pages, best first, and their scores, without an upper bound."""
+    return {path: value for _, path, _, value in _rank(connection, query, limit, 0)[2]}
+
+
+def ranked(
+    connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int
+) -> tuple[int, list[tuple[str, float]]]:
+    """As `search` for a query that has words: the number of all pages, and the names of some and their scores."""
+    total, best, rows = _rank(connection, query, limit, offset)
+    return total, [(path, round(value / best, 4)) for _, path, _, value in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class TermCount:
+    """How many pages have a word, and which of some."""
+
+    pages: int
+    found: frozenset[str]
+
+
+def term_counts(
+    connection: sqlite3.Connection, query: KeywordQuery, paths: Collection[str]
+) -> tuple[int, list[TermCount]]:
+    """The number of all pages; and for each wanted term how many have it, and which of `paths`."""
+    ((total,),) = connection.execute("SELECT count(*) FROM page").fetchall()
+    known = dict(
+        connection.execute(f"SELECT id, path FROM page WHERE path IN ({marks(paths)})", tuple(paths)).fetchall()
+    )
+    counts = []
+    for term in query.wanted:
+        rows = connection.execute("SELECT rowid FROM page_text WHERE page_text MATCH ?", (term.expression,)).fetchall()
+        counts.append(TermCount(len(rows), frozenset(known[row] for (row,) in rows if row in known)))
+    return total, counts
 
 
 def show(connection: sqlite3.Connection, query: KeywordQuery, paths: Collection[str]) -> dict[str, SearchHit]:
     """Some of the pages that `scores` found, by name, as `search` shows them; with a score of 0."""
-    rows = connection.execute(f"SELECT id, path, title, 0.0 FROM page WHERE path IN ({_marks(paths)})", tuple(paths))
+    rows = connection.execute(f"SELECT id, path, title, 0.0 FROM page WHERE path IN ({marks(paths)})", tuple(paths))
     return {hit.path: hit for hit in _shown(connection, rows.fetchall(), query.wanted)}
 
 
 def meeting(connection: sqlite3.Connection, query: KeywordQuery) -> set[str] | None:
     """The names of the pages that meet a query's conditions, whatever its other words; None where it has none."""
-    if not (query.required or query.excluded or query.filters):
+    if not query.has_conditions:
         return None
     conditions, values = _conditions(query)
     return {path for (path,) in connection.execute(f"SELECT path FROM page WHERE {' AND '.join(conditions)}", values)}
@@ -78,29 +116,36 @@ def section_at(connection: sqlite3.Connection, page_id: int, start: int) -> tupl
 
 
 def _ranked(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
-    total, rows = _rank(connection, query, limit, offset)
-    if not rows and offset:
-        total, _ = _rank(connection, query, 1, 0)
-    return SearchHits(total, _shown(connection, rows, query.wanted))
+    total, best, rows = _rank(connection, query, limit, offset)
+    relative = [(page_id, path, title, value / best) for page_id, path, title, value in rows]
+    return SearchHits(total, _shown(connection, relative, query.wanted))
 
 
-def _rank(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> tuple[int, list[_Row]]:
-    """The number of all pages with any of the words, 0 where none is left after `offset`; and some of them."""
+def _rank(
+    connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int
+) -> tuple[int, float, list[_Row]]:
+    """How many pages have any of the words, the best score of them, and those after the first `offset`."""
     conditions, values = _conditions(query)
+    called = (query.question, page_key(query.question))
     rows = connection.execute(
         f"""
         WITH hit AS MATERIALIZED (
           SELECT page.id AS id, path, page.title AS title,
-                 -{_RANK} * (1 + ({_MATCHES.format("IN")})) AS value
+                 -{_RANK} * (1 + ({_MATCHES.format("IN")})) * (CASE WHEN {_IS_CALLED} THEN {_CALLED_COUNTS} ELSE 1 END)
+                   AS value
           FROM page_text JOIN page ON page.id = page_text.rowid
           WHERE page_text MATCH ? AND {" AND ".join(conditions)}
         )
-        SELECT id, path, title, value / (SELECT max(value) FROM hit), (SELECT count(*) FROM hit)
+        SELECT id, path, title, value, (SELECT count(*) FROM hit), (SELECT max(value) FROM hit)
         FROM hit ORDER BY value DESC, path LIMIT ? OFFSET ?
         """,
-        (all_of(query.wanted), any_of(query.wanted), *values, limit, offset),
+        (all_of(query.wanted), *called, any_of(query.wanted), *values, limit, offset),
     ).fetchall()
-    return rows[0][4] if rows else 0, [row[:4] for row in rows]
+    if not rows and offset:
+        total, best, _ = _rank(connection, query, 1, 0)
+        return total, best, []
+    total, best = rows[0][4:] if rows else (0, 0.0)
+    return total, best, [row[:4] for row in rows]
 
 
 def _listed(connection: sqlite3.Connection, query: KeywordQuery, limit: int, offset: int) -> SearchHits:
@@ -119,7 +164,7 @@ def _listed(connection: sqlite3.Connection, query: KeywordQuery, limit: int, off
 
 def _conditions(query: KeywordQuery) -> _Conditions:
     """What a page must meet whatever its words are, as SQL with its parameters."""
-    conditions, values = [NO_REDIRECT], list[object]()
+    conditions, values = [FINDABLE], list[object]()
     if query.required:
         conditions.append(_MATCHES.format("IN"))
         values.append(all_of(query.required))
@@ -128,7 +173,7 @@ def _conditions(query: KeywordQuery) -> _Conditions:
         values.append(any_of(query.excluded))
     for each in query.filters:
         conditions.append(_condition(each))
-        values.append(each.pattern)
+        values.append(each.value)
     return conditions, values
 
 
@@ -154,19 +199,15 @@ def _matching_in_body(connection: sqlite3.Connection, pages: Sequence[int], want
     """Those of the pages that match in their text, not only in title, tags or folder."""
     # `+`: all that match are looked through once, where FTS5 would read the lists of all words anew for each page.
     rows = connection.execute(
-        f"SELECT rowid FROM page_text WHERE page_text MATCH ? AND +rowid IN ({_marks(pages)})",
-        (f"body : ({any_of(wanted)})", *pages),
+        f"SELECT rowid FROM page_text WHERE page_text MATCH ? AND +rowid IN ({marks(pages)})",
+        (f"{{body pairs}} : ({any_of(wanted)})", *pages),
     )
     return [page_id for (page_id,) in rows]
 
 
 def _bodies(connection: sqlite3.Connection, pages: Sequence[int]) -> dict[int, str]:
     rows = connection.execute(
-        f"SELECT rowid, substr(body, 1, {MAX_OUTLINED_CHARACTERS}) FROM page_text WHERE rowid IN ({_marks(pages)})",
+        f"SELECT rowid, substr(body, 1, {MAX_OUTLINED_CHARACTERS}) FROM page_text WHERE rowid IN ({marks(pages)})",
         pages,
     )
     return dict(rows.fetchall())
-
-
-def _marks(values: Collection[object]) -> str:
-    return ",".join("?" * len(values))

@@ -102,6 +102,24 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchFilters:
+    """Which pages a search looks at; conditions are joined by AND, an empty one means any.
+
+    `tag`, `category` and `prefix` mean what is typed after `tag:`, `category:` and `path:` (`keyword_syntax`).
+    `updated_since` is the first moment that counts, `updated_before` the first that does not; both are aware.
+    """
+
+    tag: str = ""
+    category: str = ""
+    prefix: str = ""
+    updated_since: datetime | None = None
+    updated_before: datetime | None = None
+
+
+NO_FILTERS = SearchFilters()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """A page found by keyword search; `score` is 0..1, higher is better.
 

@@ -1,22 +1,20 @@
-"""Search by meaning: from a saved page to the passages that answer a question.
+"""Search by words and by meaning: from a saved page to the sections that answer a question.
 
-    confined    search in one folder, for credentials that reach no further
-    service     queries, status, and what other parts of robot call
-    nursery     the owner of all indexing: wakes, turns, failures
-    shelf       which wikis have a searchable snapshot in memory, and how old it is
-    model_host  the loaded model, its threads and their limits
-    agenda      which wiki is worked on next: coalescing, turns, backoff; pure
-    indexing    one page at a time: survey, cut, store; called in threads
-    fusion      pages by words and pages by meaning as one list; pure
-    ranking     a question's vector to a bounded choice of passages; called in threads
-    index       FAISS over one wiki's stored vectors; immutable once built
-    embed       texts to vectors, behind a small interface
-    chunk       a page to passages; pure
-    values      what the service answers
+Layers, each importing only those above it:
 
-Each module imports only from those below it, and only the first five know Trio. The heavy libraries (numpy, FAISS,
-fastembed) are imported in worker threads when first needed: a start costs nothing, and a host where nobody searches
-stays small.
+    values     what the service answers
+    telling    how far an index is, in words (pure)
+    chunk      a page to passages (pure)
+    model      texts to vectors: which model it is, and how it is run
+    soundness  whether a stored vector is one
+    indexing   from pages to stored passages and vectors
+    finding    from a question to sections, best first
+    service    queries, status, and what other parts of robot call
+    confined   search in one folder, for credentials that reach no further
+    people     what the search pages of wikis ask
+
+The heavy libraries (numpy, FAISS, fastembed) are imported in worker threads when first needed: a start costs nothing,
+and a host where nobody searches stays small.
 """
 
 import os

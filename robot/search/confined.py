@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -25,11 +26,17 @@ class ConfinedSearch(SearchService):
         self._model = whole._model
         self._nursery = whole._nursery
         self._shelf = whole._shelf
+        self._questions = whole._questions
+        self._weights = whole._weights
 
     async def status(self, wiki: Wiki) -> ReindexStatus:
-        """How far the folder's pages are; what is said of a failure may name others."""
+        """How far the folder's pages are; what is said of a failure may name others, and the pace tells how many."""
         found = await super().status(wiki)
-        return replace(found, error_message=None if found.error_message is None else "A page cannot be indexed.")
+        said = None if found.error_message is None else "A page cannot be indexed."
+        return replace(found, error_message=said, eta_s=None)
+
+    async def find_everywhere(self, wikis: Sequence[Wiki], text: str, *, limit: int = 20) -> NoReturn:
+        raise OutsideReach(f"{self._reach.sentence}.")
 
     def start_reindex(self, wiki: Wiki) -> NoReturn:
         raise self._too_far()

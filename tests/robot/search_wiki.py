@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from robot.contents import Contents
 from robot.model import Visibility, Wiki
-from robot.search.embed import EmbedderSource
+from robot.search.model.embed import EmbedderSource
 from robot.search.service import SearchService
 from robot.search.values import EmbeddingFailed, ModelUnavailable, ReindexStatus
 from wikihost.layout import DataDir
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-DEADLINE_S = 20
+# Far more than it ever takes: passages are embedded in a thread that gives way to whatever else runs on the machine.
+DEADLINE_S = 60
 DIMENSION = 64
 
 Vectors = NDArray[np.float32]
+Row = tuple[object, ...]
 
 
 class WatchedModel:
@@ -42,9 +44,12 @@ class WatchedModel:
         self.stopped = threading.Event()
         self.go = threading.Event()
 
-    def open(self) -> WatchedModel:
+    def check(self) -> None:
         if self.missing is not None:
             raise ModelUnavailable(self.missing)
+
+    def open(self) -> WatchedModel:
+        self.check()
         return self
 
     def count_tokens(self, text: str) -> int:
@@ -144,6 +149,37 @@ async def running(service: SearchService, deadline_s: float = DEADLINE_S) -> Asy
 async def settled(service: SearchService, wiki: Wiki) -> ReindexStatus:
     """The status once nothing is under way any more (nothing announces that, as no caller needs it)."""
     return await until(lambda: service.status(wiki), lambda status: status.state != "in_progress")
+
+
+async def indexed(service: SearchService, wiki: WikiOnDisk) -> None:
+    """Bring the wiki's index to its head."""
+    service.notify(wiki.wiki.id)
+    assert (await settled(service, wiki.wiki)).state == "complete"
+
+
+async def rows(wiki: WikiOnDisk) -> list[Row]:
+    """All passages with their vectors, as a search finds them."""
+    return await wiki.contents.run(
+        wiki.wiki,
+        lambda content: content.catalog.read(
+            lambda db: db.execute(
+                "SELECT path, title, ordinal, section, section_path, anchor, first_line, last_line, text, hash, data"
+                " FROM chunk JOIN page ON page.id = page_id LEFT JOIN vector USING (hash) ORDER BY path, ordinal"
+            ).fetchall()
+        ),
+    )
+
+
+async def new_rows(wiki: WikiOnDisk) -> list[Row]:
+    """The same of an index that is made from nothing."""
+    home = wiki.data.wiki(wiki.wiki.id)
+    wiki.contents.close(wiki.wiki.id)
+    for file in home.root.glob("catalog.db*"):
+        file.unlink()
+    home.indexing.unlink()
+    async with running(make_service(WatchedModel(), wiki)) as service:
+        await indexed(service, wiki)
+    return await rows(wiki)
 
 
 async def until(ask: Callable[[], Awaitable[ReindexStatus]], enough: Callable[[ReindexStatus], bool]) -> ReindexStatus:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot.rest.app import create_rest_app
-from robot.search.fusion import LEXICAL_WEIGHT, LEXICAL_WEIGHT_OF_IDENTIFIERS, fuse, lexical_weight
+from robot.search.finding.fusion import Weights, fuse
 from robot.search.service import SearchService
 from tests.robot.agent_doors import DOMAIN, open_doors
 from tests.robot.search_wiki import WatchedModel, make_service, make_wiki, running, settled
@@ -29,24 +29,51 @@ PAGES = {
     ["find_page", "ERR-4012", "why os.path.join", "readFile twice", 'say "so it goes"', "pump", "x86 y()"],
 )
 def test_words_count_more_for_identifiers_quotations_and_single_words(text: str) -> None:
-    assert lexical_weight(text) == LEXICAL_WEIGHT_OF_IDENTIFIERS
+    assert Weights().of(text) == Weights().identifier
 
 
-@pytest.mark.parametrize("text", ["why does the pump stop at night?", "How are seals kept", "I am new here"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "why does the pump stop at night?",
+        "How are seals kept",
+        "I am new here",
+        "GNU core utilities",
+        "X11 on the road",
+        "",
+    ],
+)
 def test_words_count_less_for_questions(text: str) -> None:
-    assert lexical_weight(text) == LEXICAL_WEIGHT
+    assert Weights().of(text) == Weights().question
 
 
 def test_scores_are_stretched_and_added() -> None:
-    fused = fuse({"a": 1.0, "b": 0.5, "c": 0.0}, {"b": 0.9, "d": 0.8, "c": 0.4}, 0.4)
-    assert [(page.path, round(page.score, 3), page.lexical, page.semantic) for page in fused] == [
+    fused = fuse({"a": 1.0, "b": 0.5, "c": 0.0}, {"b": 0.9, "d": 0.8, "c": 0.4}, 0.4, 3)
+    assert [(page.key, round(page.score, 3), page.lexical, page.semantic) for page in fused] == [
         ("b", 0.8, 0.5, 0.9),
         ("d", 0.48, None, 0.8),
         ("a", 0.4, 1.0, None),
         ("c", 0.0, 0.0, 0.4),
     ]
-    assert [page.path for page in fuse({}, {"x": 0.1}, 0.4)] == ["x"]
-    assert fuse({}, {}, 0.4) == []
+    assert [page.key for page in fuse({}, {"x": 0.1}, 0.4, 3)] == ["x"]
+    assert fuse({}, {}, 0.4, 3) == []
+
+
+def test_a_list_that_was_not_cut_is_measured_from_no_words_at_all() -> None:
+    """The last of two pages with the word is worth something; the last of all that were looked at, nothing more."""
+    assert [page.by_words for page in fuse({"a": 1.0, "b": 0.5}, {}, 1.0, 3)] == [1.0, 0.5]
+    assert [page.by_words for page in fuse({"a": 1.0, "b": 0.5}, {}, 1.0, 2)] == [1.0, 0.0]
+    assert [page.by_meaning for page in fuse({}, {"a": 0.6, "b": 0.5}, 0.0, 3)] == [1.0, 0.0]
+
+
+def test_what_meaning_alone_leads_to_is_near_or_left_out() -> None:
+    near, words = {"a": 0.5, "b": 0.33, "c": 0.2, "d": 0.1}, {"d": 2.0}
+    fused = fuse(words, near, 0.4, 100, 0.33)
+    assert {page.key for page in fused} == {"a", "b", "d"}
+    assert fuse({}, near, 0.4, 100, 0.6) == []
+    # Their scores are what they were, whatever is left out.
+    before = {page.key: page for page in fuse(words, near, 0.4, 100)}
+    assert [before[page.key] for page in fused] == fused
 
 
 _SCORES = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1))
@@ -56,8 +83,8 @@ _SCORES = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1))
 def test_every_page_is_once_on_the_list_with_a_score_of_0_to_1(
     lexical: dict[str, float], semantic: dict[str, float], weight: float
 ) -> None:
-    fused = fuse(lexical, semantic, weight)
-    assert sorted(page.path for page in fused) == sorted(lexical | semantic)
+    fused = fuse(lexical, semantic, weight, 4)
+    assert sorted(page.key for page in fused) == sorted(lexical | semantic)
     assert all(-1e-9 <= page.score <= 1 + 1e-9 for page in fused)
     assert [page.score for page in fused] == sorted((page.score for page in fused), reverse=True)
 
@@ -77,9 +104,7 @@ async def test_pages_are_found_either_way_and_conditions_hold_for_both(tmp_path:
         assert (found.mode, first.page.path, first.page.section) == ("hybrid", "Guides/Pump", "Seal")
         assert first.lexical == 1.0
         assert first.semantic is not None
-        # The model knows no page that has nothing to do with it: all pages have some nearness.
-        assert [each.page.path for each in found.results if each.lexical is None] == ["Home"]
-        assert "Old" not in {each.page.path for each in found.results}
+        assert {each.page.path for each in found.results} == {"Guides/Pump", "Guides/Oil", "Notes/Seal"}
         tagged = await service.find(wiki, "seal oil -tag:animal path:notes", mode="hybrid", limit=5)
         assert (tagged.total, tagged.mode) == (0, "hybrid")
         near = await service.find(wiki, "animal water -title:pump", mode="semantic", limit=1)
@@ -113,13 +138,16 @@ async def test_a_script_finds_and_asks_why(tmp_path: Path) -> None:
         service.start_reindex(doors.wiki)
         await settled(service, doors.wiki)
         body = (await http.get("find", params={"q": "seal oil", "limit": 1, "explain": 1})).json()
-        assert (body["mode"], body["total"], body["cursor"]) == ("hybrid", 4, "1")
+        assert (body["mode"], body["total"], body["cursor"]) == ("hybrid", 3, "1")
         assert body["weights"] == {"keyword": 0.4, "semantic": 0.6}
         (hit,) = body["results"]
         assert (hit["path"], hit["anchor"], hit["explain"]["keyword"]) == ("Guides/Pump", "seal", 1.0)
+        said, weights = hit["explain"], body["weights"]
+        joined = weights["keyword"] * said["by_words"] + weights["semantic"] * said["by_meaning"]
+        assert hit["score"] == pytest.approx(joined, abs=0.01)
         assert [hit["snippet"][begin:end] for begin, end in hit["highlights"]] == ["Seal", "seal", "oil"]
         rest = (await http.get("find", params={"q": "seal oil", "cursor": "1"})).json()
-        assert (len(rest["results"]), "cursor" in rest, "weights" in rest) == (3, False, False)
+        assert (len(rest["results"]), "cursor" in rest, "weights" in rest) == (2, False, False)
         assert "explain" not in rest["results"][0]
         await refused(http, "find", 422)
         await refused(http, "find?q=x&mode=magic", 422)

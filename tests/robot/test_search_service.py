@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
-from robot.search import indexing
-from robot.search.embed import BundledMiniLM
-from robot.search.model_host import REOPEN_AFTER_S
+from robot.search.indexing import steps
+from robot.search.model.directory import BUNDLED, bundled_model
+from robot.search.model.host import REOPEN_AFTER_S
 from robot.search.service import SearchService
 from robot.search.values import ReindexRunning, SemanticAnswer
 from tests.robot.search_wiki import (
     WatchedModel,
     WikiOnDisk,
+    indexed,
     make_service,
     make_wiki,
     running,
@@ -25,7 +29,6 @@ from tests.robot.search_wiki import (
     until,
     wait_for,
 )
-from wikihost import passages
 from wikihost.content import Content
 
 HARBOUR = {
@@ -48,11 +51,6 @@ def model() -> WatchedModel:
     return WatchedModel()
 
 
-async def indexed(service: SearchService, wiki: WikiOnDisk) -> None:
-    service.notify(wiki.wiki.id)
-    assert (await settled(service, wiki.wiki)).state == "complete"
-
-
 def paths(answer: SemanticAnswer) -> list[str]:
     return [passage.path for passage in answer.results]
 
@@ -62,7 +60,11 @@ async def test_finds_the_passage_and_says_where_it_is(wiki: WikiOnDisk, model: W
         await indexed(service, wiki)
         answer = await service.query(wiki.wiki, "ferry sails dusk", limit=1)
     (found,) = answer.results
-    assert (answer.mode, answer.head, answer.indexed_head) == ("semantic", wiki.git("rev-parse", "HEAD"), answer.head)
+    assert (answer.mode, answer.freshness.head, answer.freshness.indexed_head) == (
+        "semantic",
+        wiki.git("rev-parse", "HEAD"),
+        answer.freshness.head,
+    )
     assert (found.path, found.title, found.section, found.anchor) == ("Harbour/Ferry", "The ferry", "Ferry", "ferry")
     assert found.section_path == "The ferry > Ferry"
     assert found.text.startswith("[The ferry > Ferry] # Ferry")
@@ -79,10 +81,36 @@ async def test_nothing_is_done_before_somebody_asks(wiki: WikiOnDisk, model: Wat
     assert model.embedded == []
 
 
+class OpenedModel(WatchedModel):
+    """Tells when it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = threading.Event()
+
+    def open(self) -> OpenedModel:
+        self.opened.set()
+        return self
+
+
+async def test_after_a_restart_the_model_is_opened_before_somebody_asks(
+    wiki: WikiOnDisk, model: WatchedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robot.search.service.WARM_UP_AFTER_S", 0.0)
+    unused, used = OpenedModel(), OpenedModel()
+    async with running(make_service(unused, wiki)):
+        await trio.testing.wait_all_tasks_blocked(0.05)
+    assert not unused.opened.is_set()  # nobody ever searched here
+    async with running(make_service(model, wiki)) as service:
+        await indexed(service, wiki)
+    async with running(make_service(used, wiki)):
+        await wait_for(used.opened)
+
+
 async def test_first_query_answers_by_keywords_and_starts_the_index(wiki: WikiOnDisk, model: WatchedModel) -> None:
     async with running(make_service(model, wiki)) as service:
         first = await service.query(wiki.wiki, "lighthouse")
-        assert (first.mode, paths(first), first.indexed_head) == ("lexical", ["Tasks"], None)
+        assert (first.mode, paths(first), first.freshness.indexed_head) == ("lexical", ["Tasks"], None)
         assert first.results[0].page_word_count == 4
         await settled(service, wiki.wiki)
         assert (await service.query(wiki.wiki, "lighthouse")).mode == "semantic"
@@ -93,11 +121,11 @@ async def test_saved_page_is_found_and_answers_say_what_is_missing(wiki: WikiOnD
         await indexed(service, wiki)
         head = wiki.write({"Tides": "High tide at noon, low tide at six."})
         behind = await service.query(wiki.wiki, "tide noon")
-        assert behind.head == head != behind.indexed_head
+        assert behind.freshness.head == head != behind.freshness.indexed_head
         await settled(service, wiki.wiki)  # the query itself noticed that the head moved
         fresh = await service.query(wiki.wiki, "tide noon", limit=1)
     assert paths(fresh) == ["Tides"]
-    assert fresh.indexed_head == head
+    assert fresh.freshness.indexed_head == head
 
 
 async def test_deleted_page_is_gone_at_once(wiki: WikiOnDisk, model: WatchedModel) -> None:
@@ -147,7 +175,8 @@ async def test_lost_catalog_costs_no_embedding(wiki: WikiOnDisk, model: WatchedM
         before = len(model.embedded)
         expected = await service.query(wiki.wiki, "crane")
         await wiki.contents.run(wiki.wiki, lambda content: content.catalog.write(forget_pages))
-        await service.query(wiki.wiki, "crane")
+        assert (await service.status(wiki.wiki)).indexed_head is None
+        assert (await service.query(wiki.wiki, "crane")).freshness.indexed_head is None
         await settled(service, wiki.wiki)
         assert (await service.query(wiki.wiki, "crane")).results == expected.results
     assert len(model.embedded) == before
@@ -155,7 +184,7 @@ async def test_lost_catalog_costs_no_embedding(wiki: WikiOnDisk, model: WatchedM
 
 def forget_pages(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM chunk")
-    passages.start_over(db)
+    db.execute("UPDATE page SET chunked_blob = NULL")
 
 
 async def test_second_reindex_is_refused_while_the_first_runs(wiki: WikiOnDisk, model: WatchedModel) -> None:
@@ -178,7 +207,7 @@ async def test_second_reindex_is_refused_while_the_first_runs(wiki: WikiOnDisk, 
         await settled(service, wiki.wiki)
 
 
-async def test_reindex_that_is_cancelled_stops_after_the_page_at_hand(wiki: WikiOnDisk, model: WatchedModel) -> None:
+async def test_reindex_that_is_cancelled_stops_after_the_passage_at_hand(wiki: WikiOnDisk, model: WatchedModel) -> None:
     model.stop_before = 0
     async with running(make_service(model, wiki)) as service:
         assert not service.cancel_reindex(wiki.wiki)
@@ -189,7 +218,7 @@ async def test_reindex_that_is_cancelled_stops_after_the_page_at_hand(wiki: Wiki
         model.stop_before = None
         model.go.set()
         stopped = await settled(service, wiki.wiki)
-        assert (stopped.state, stopped.error_message, stopped.pages_indexed) == ("idle", None, 1)
+        assert (stopped.state, stopped.error_message, len(model.embedded)) == ("idle", None, 1)
         service.notify(wiki.wiki.id)
         assert (await settled(service, wiki.wiki)).state == "complete"
         service.start_reindex(wiki.wiki)
@@ -278,14 +307,14 @@ async def test_wiki_that_cannot_be_indexed_does_not_hold_up_others(
     """Whatever is wrong with it: here a fault of ours that nobody foresaw."""
     odd, sound = make_wiki(tmp_path, "odd"), make_wiki(tmp_path, "sound")
 
-    def survey(content: Content, model_id: str) -> indexing.Survey:
+    def survey(content: Content, *arguments: Any) -> steps.Survey:
         if content.head() == odd.git("rev-parse", "HEAD"):
             raise RecursionError("too deep")
-        return look(content, model_id)
+        return look(content, *arguments)
 
     odd.write({"Odd": "odd"})
-    look = indexing.survey
-    monkeypatch.setattr(indexing, "survey", survey)
+    look = steps.survey
+    monkeypatch.setattr(steps, "survey", survey)
     async with running(make_service(model, odd, sound)) as service:
         service.notify(odd.wiki.id)
         assert (
@@ -306,9 +335,9 @@ async def test_no_model_means_keywords_and_an_error_that_says_so(wiki: WikiOnDis
 
 
 async def test_damaged_model_file_means_keywords(wiki: WikiOnDisk, tmp_path: Path) -> None:
-    damaged = tmp_path / "model.onnx"
-    damaged.write_bytes(b"\0" * 1000)
-    async with running(make_service(BundledMiniLM(damaged), wiki)) as service:
+    (tmp_path / "model.onnx").write_bytes(b"\0" * 1000)
+    shutil.copy(BUNDLED / "tokenizer.json", tmp_path)
+    async with running(make_service(bundled_model(tmp_path), wiki)) as service:
         assert paths(await service.query(wiki.wiki, "lighthouse")) == ["Tasks"]
         status = await settled(service, wiki.wiki)
     assert status.state == "error"
@@ -352,6 +381,22 @@ async def test_another_model_embeds_everything_again(wiki: WikiOnDisk, model: Wa
     assert sorted(other.embedded) == sorted(model.embedded)
 
 
+async def test_change_of_model_taken_back_half_way_costs_nothing(wiki: WikiOnDisk, model: WatchedModel) -> None:
+    async with running(make_service(model, wiki)) as service:
+        await indexed(service, wiki)
+    other = WatchedModel("watched/2")
+    other.poison = "lighthouse"
+    async with running(make_service(other, wiki)) as service:
+        service.notify(wiki.wiki.id)
+        await until(lambda: service.status(wiki.wiki), lambda status: status.state == "error")
+    assert other.embedded
+    back = WatchedModel(model.model_id)
+    async with running(make_service(back, wiki)) as service:
+        await indexed(service, wiki)
+        assert paths(await service.query(wiki.wiki, "ferry sails", limit=1)) == ["Harbour/Ferry"]
+    assert back.embedded == []
+
+
 async def test_one_long_page_does_not_starve_the_others(wiki: WikiOnDisk, model: WatchedModel) -> None:
     sections = "\n\n".join(f"## Part {number}\n\n{'anchor chain ' * 45}{number}" for number in range(60))
     wiki.write({"Chains": sections} | {f"Note {number}": f"# Note {number}\n\nanchor {number}" for number in range(6)})
@@ -375,8 +420,8 @@ async def test_any_query_is_answered(wiki: WikiOnDisk, model: WatchedModel, text
         by_meaning = await service.query(wiki.wiki, text)
     nothing_asked = not text.replace("\0", "").strip()
     assert by_meaning.mode == "semantic"
-    assert (by_meaning.results == ()) is nothing_asked
-    assert by_keywords.head == by_meaning.head
+    assert (not by_meaning.results) is nothing_asked
+    assert by_keywords.freshness.head == by_meaning.freshness.head
 
 
 async def test_wiki_deleted_while_waiting_is_forgotten(wiki: WikiOnDisk, model: WatchedModel) -> None:
@@ -389,7 +434,7 @@ async def test_wiki_deleted_while_waiting_is_forgotten(wiki: WikiOnDisk, model: 
 
 
 async def test_real_model_finds_by_meaning(wiki: WikiOnDisk) -> None:
-    async with running(make_service(BundledMiniLM(), wiki)) as service:
+    async with running(make_service(bundled_model(), wiki)) as service:
         await indexed(service, wiki)
         answer = await service.query(wiki.wiki, "when does the boat leave in the morning?", limit=1)
         assert paths(answer) == ["Harbour/Ferry"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.wikihost.wikis import ADA, make_wiki
 from wikihost.content import Content
 from wikihost.excerpts import BEGIN, END, excerpt, fragments, without_controls
-from wikihost.keyword_syntax import MAX_TERMS, all_of, any_of, parse
+from wikihost.keyword_syntax import MAX_TERMS, MAX_WORDS, all_of, any_of, parse
 from wikihost.values import SearchHit
 
 PAGES = {
@@ -52,7 +52,7 @@ class TestSyntax:
         assert any_of(query.words) == '"crane" OR "lift" *'
         assert all_of(query.required) == '("two words") AND (title : "Pilot")'
         assert any_of(query.excluded) == '"old" OR "so it goes"'
-        assert [(each.field, each.pattern, each.excluded) for each in query.filters] == [
+        assert [(each.field, each.value, each.excluded) for each in query.filters] == [
             ("tag", "ops", False),
             ("tag", "a b", True),
             ("path", "g x/%", False),
@@ -79,11 +79,26 @@ class TestSyntax:
         [("Guides", "guides%"), ("*ab*", "%ab%"), ("a**b", "a%b"), (r"50%\x_y", r"50\%\\x y%"), ("*" * 99, "%")],
     )
     def test_paths_are_beginnings_or_look_so(self, value: str, pattern: str) -> None:
-        assert parse(f"path:{value}").filters[0].pattern == pattern
+        assert parse(f"path:{value}").filters[0].value == pattern
 
     def test_a_query_is_bounded(self) -> None:
         query = parse(" ".join(f'w{n} "q{n}" -x{n} tag:{n}' for n in range(500)))
         assert {len(query.words), len(query.required), len(query.excluded), len(query.filters)} == {MAX_TERMS}
+
+    @pytest.mark.parametrize(
+        ("typed", "kept"),
+        [
+            ('"' + "ab " * 600 + '"', "ab " * MAX_WORDS),
+            ("ab." * 600, "ab." * MAX_WORDS),
+            ('"' + "ab_" * 600 + '"*', "ab_" * MAX_WORDS),
+            ('"' + "船" * 600 + '"', "船" * (2 * MAX_WORDS)),
+            ('"' + "ab " * 20 + '" "' + "cd " * 20 + '"', "ab " * 20 + "cd " * (MAX_WORDS - 20)),
+        ],
+        ids=["spaces", "dots", "underscores", "no spaces", "two"],
+    )
+    def test_of_long_phrases_the_first_words_count(self, typed: str, kept: str) -> None:
+        """A phrase takes FTS5 as long as it has words, on every page that repeats its first ones."""
+        assert " ".join(term.text.strip() for term in parse(typed).wanted) == kept.rstrip(" ._")
 
     @given(st.text(alphabet="ab\"*:^()-+{}\0 ANDOR'titlegpah\ud800é漢_%\\", max_size=40))
     def test_no_text_is_a_syntax_error(self, text: str) -> None:
@@ -173,7 +188,7 @@ class TestSearch:
         assert (hit.section, hit.anchor, marked(hit)) == ("", "", ["bridges", "bridges"])
 
     @given(st.text(alphabet="ab\"*:^()-+{}\0 ANDOR'titlegpah\ud800é漢_%\\", max_size=30))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_every_text_is_a_query(self, content: Content, query: str) -> None:
         result = content.search(query, 5)
         assert len(result.hits) <= result.total

@@ -77,6 +77,17 @@ def same_origin_ok(method: str, headers: Headers, own_origin: str) -> bool:
     return not has_cookie
 
 
+def is_sent_by_another_page(headers: Headers) -> bool:
+    """Whether a page elsewhere has the browser send this, by no link or form that somebody used (W3C Fetch Metadata).
+
+    Such a page cannot read the answer, but learns from the time that it takes.
+    """
+    sites = values_of(headers, b"sec-fetch-site")
+    if not sites or sites in ([b"same-origin"], [b"none"]):
+        return False
+    return values_of(headers, b"sec-fetch-user") != [b"?1"]
+
+
 def _has_bearer(headers: Headers) -> bool:
     credentials = values_of(headers, b"authorization")
     return len(credentials) == 1 and credentials[0][:7].lower() == b"bearer "

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
 from proxy.edge import Edge
 from proxy.forward import Forwarder
+from proxy.guard import is_sent_by_another_page
 from proxy.headers import to_client, to_worker
 from proxy.upstream import UpstreamError
 from robot.access import may
@@ -23,7 +24,7 @@ from robot.recent_pages import RecentPages
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
 from wikihost.layout import DataDir
-from wikihost.worker_protocol import FROZEN_HEADER, MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
+from wikihost.worker_protocol import ELSEWHERE_HEADER, FROZEN_HEADER, MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class WikiPages:
             receive,
             send if recorder is None else recorder.send,
             lease=partial(self._fleet.lease, visit.hosted),
-            request_headers=to_worker(seen, edge, {**visit.identity, **self._recent_pages(scope, visit.request)}),
+            request_headers=to_worker(seen, edge, {**visit.identity, **self._told_of(scope, visit.request)}),
             response_headers=response_headers,
         )
 
@@ -121,6 +122,11 @@ class WikiPages:
         """Remember what somebody saw who can make pages beside it."""
         if page and isinstance(request.actor, Person) and may(request.actor, Action.WRITE, request.wiki):
             self._recent.note(request.actor.user, request.wiki, page)
+
+    def _told_of(self, scope: Scope, request: WikiRequest) -> Mapping[str, str]:
+        """What a worker is told of a request, whose own headers it may not see."""
+        elsewhere = {ELSEWHERE_HEADER: "yes"} if is_sent_by_another_page(scope["headers"]) else {}
+        return {**elsewhere, **self._recent_pages(scope, request)}
 
     def _recent_pages(self, scope: Scope, request: WikiRequest) -> Mapping[str, str]:
         """What the forms that make and move pages are told."""

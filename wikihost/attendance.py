@@ -8,11 +8,14 @@ from typing import Final
 
 import trio
 
+from wikihost.answering import Answering
+from wikihost.event_channel import EventChannel
 from wikihost.fleet_states import Ending, Failed, FleetOptions, Orphaned, Stopped, Worker
 from wikihost.probe import probe
+from wikihost.questions import Answer
 from wikihost.worker_protocol import (
-    MAX_MESSAGE_BYTES,
     Described,
+    Find,
     ProtocolError,
     Saved,
     WorkerFailed,
@@ -29,19 +32,20 @@ class Attendance:
     """Watches one worker: hears its events, probes its health, and ends it.
 
     `on_ready()` is called once, `on_saved()` after each commit, `on_described(described)` when its pages say so; none
-    of them may block.
+    of them may block. `answer` is asked what it asks.
     """
 
     def __init__(
         self,
         worker: Worker,
         child: Child,
-        events: trio.socket.SocketType,
+        events: EventChannel,
         options: FleetOptions,
         *,
         on_ready: Callable[[], None],
         on_saved: Callable[[], None],
         on_described: Callable[[Described], None],
+        answer: Answer,
     ) -> None:
         self._worker = worker
         self._child = child
@@ -50,6 +54,7 @@ class Attendance:
         self._on_ready = on_ready
         self._on_saved = on_saved
         self._on_described = on_described
+        self._answering = Answering(worker.wiki_id, events, answer, options.threads)
 
     async def watch(self, stop_wanted: Callable[[], Awaitable[None]]) -> Ending:
         """Return why the worker ended or must end: `stop_wanted` returned, it died, or it is not well."""
@@ -87,11 +92,11 @@ class Attendance:
         if refusal:
             return Failed(refusal)
         self._on_ready()
-        return await _first(self._until_silent, self._until_probe_fails)
+        return await _first(self._until_nonsense, self._until_probe_fails)
 
     async def _wait_ready(self) -> str:
         """Wait for the worker's first word; empty when it is ready, else why it is not."""
-        packet = await self._receive()
+        packet = await self._events.receive()
         if not packet:
             await trio.sleep_forever()  # it died; whoever waits for that knows how
         try:
@@ -105,21 +110,24 @@ class Attendance:
         except ProtocolError as error:
             return str(error)
 
-    async def _until_silent(self) -> Ending:
+    async def _until_nonsense(self) -> Ending:
         """Pass on what it says. A worker that closes its channel is about to die: how, is for another to tell."""
-        while True:
-            packet = await self._receive()
-            if not packet:
-                await trio.sleep_forever()
-            try:
-                message = decode(packet)
-            except ProtocolError as error:
-                return Failed(str(error))
-            match message:
-                case Saved():
-                    self._on_saved()
-                case Described():
-                    self._on_described(message)
+        async with trio.open_nursery() as nursery:
+            while packet := await self._events.receive():
+                try:
+                    message = decode(packet)
+                except ProtocolError as error:
+                    nursery.cancel_scope.cancel()
+                    return Failed(str(error))
+                match message:
+                    case Saved():
+                        self._on_saved()
+                    case Described():
+                        self._on_described(message)
+                    case Find():
+                        self._answering.begin(nursery, message)
+            nursery.cancel_scope.cancel()  # nobody is there to be answered
+        return await trio.sleep_forever()
 
     async def _until_probe_fails(self) -> Ending:
         while True:
@@ -129,12 +137,6 @@ class Attendance:
                 complaint = await probe(self._worker)
             if complaint is not None:
                 return Failed(complaint)
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._events.recv(MAX_MESSAGE_BYTES)
-        except ConnectionResetError:
-            return b""
 
 
 def _end_in_words(exit_code: int) -> str:

@@ -7,14 +7,16 @@ import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from wikihost.attendance import Attendance
+from wikihost.event_channel import EventChannel
+from wikihost.fleet_slot import HostedWiki, Slot
 from wikihost.fleet_states import (
     Asleep,
     Backoff,
@@ -24,7 +26,6 @@ from wikihost.fleet_states import (
     FleetOptions,
     Orphaned,
     Ready,
-    State,
     Stopped,
     Stopping,
     Waking,
@@ -33,9 +34,9 @@ from wikihost.fleet_states import (
     failures_after,
     state_after,
 )
-from wikihost.layout import WikiHome
+from wikihost.questions import Answer, Findings, NoAnswer, Question
 from wikihost.run_dir import RunDir, open_run_dir
-from wikihost.worker_protocol import Described, WorkerSpec, ZygoteReady, channel, encode
+from wikihost.worker_protocol import WorkerSpec, ZygoteReady, channel
 from wikihost.zygote import Child, SpawnRefused, Zygote, ZygoteGone
 
 __all__ = [
@@ -78,17 +79,6 @@ class FleetStopping(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class HostedWiki:
-    """What a worker needs to know of its wiki. Who leases with a changed value gets a worker that knows it."""
-
-    wiki_id: str
-    home: WikiHome
-    site_name: str
-    description: str
-    platform_url: str
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """A row for the operator. `reason` is set while the wiki backs off or is broken."""
 
@@ -99,28 +89,6 @@ class WorkerStatus:
     pid: int | None
     generation: int | None
     reason: str | None
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """One wiki's place in the fleet, whether it is awake or not."""
-
-    hosted: HostedWiki
-    serving: HostedWiki | None = None  # what the worker knows of the wiki
-    told: HostedWiki | None = None  # what it was told last
-    events: trio.socket.SocketType | None = None  # our end of its channel, while it is watched
-    state: State = field(default_factory=Asleep)
-    child: Child | None = None  # the worker's process, while it is watched
-    leases: int = 0
-    last_used: float = 0.0
-    failures: int = 0
-    changed: trio.Event = field(default_factory=trio.Event)
-    stop: trio.Event = field(default_factory=trio.Event)
-
-    def become(self, state: State) -> None:
-        self.state = state
-        self.changed.set()
-        self.changed = trio.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +117,17 @@ class Fleet:
         self._options = options
         self._on_change = on_change
         self._on_gone = on_gone
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
         self._generations = itertools.count(1)
         self._running: _Running | None = None
         self._zygote: Zygote | None = None
         self._zygote_changed = trio.Event()
         self.late_binding: bool | None = None  # None while there is no zygote
+        self._answer: Answer = _no_answer
+
+    def answer_with(self, answer: Answer) -> None:
+        """Have `answer` asked from now on what workers ask about their wikis."""
+        self._answer = answer
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep workers until cancelled, then stop them: in order, and within five seconds. May be run again."""
@@ -181,7 +154,7 @@ class Fleet:
 
         Raises StillWaking, WorkerBroken, FleetStopping.
         """
-        slot = self._slots.setdefault(hosted.wiki_id, _Slot(hosted))
+        slot = self._slots.setdefault(hosted.wiki_id, Slot(hosted))
         slot.hosted = hosted
         slot.leases += 1
         try:
@@ -210,7 +183,7 @@ class Fleet:
         if slot.leases == 0:
             self._slots.pop(wiki_id, None)
 
-    async def _wait_awake(self, slot: _Slot) -> Worker:
+    async def _wait_awake(self, slot: Slot) -> Worker:
         with trio.move_on_after(self._options.wake_timeout_s):
             while True:
                 if self._running is None:
@@ -222,7 +195,7 @@ class Fleet:
                         return worker
                     case Ready():
                         changed = slot.changed
-                        await _tell(slot)
+                        await slot.tell()
                         await changed.wait()
                     case Broken(until, reason) if trio.current_time() < until:
                         raise WorkerBroken(reason)
@@ -234,7 +207,7 @@ class Fleet:
                         await slot.changed.wait()
         raise StillWaking(RETRY_AFTER_S)
 
-    def _wake(self, slot: _Slot, running: _Running) -> None:
+    def _wake(self, slot: Slot, running: _Running) -> None:
         self._make_room()
         slot.stop = trio.Event()
         slot.serving = slot.told = slot.hosted
@@ -248,7 +221,7 @@ class Fleet:
         if len(awake) >= self._options.max_awake and free:
             min(free, key=lambda slot: slot.last_used).stop.set()
 
-    async def _live(self, slot: _Slot, hosted: HostedWiki, run_dir: RunDir) -> None:
+    async def _live(self, slot: Slot, hosted: HostedWiki, run_dir: RunDir) -> None:
         """One worker from its making to its end; leaves the slot in the state that the end leads to."""
         started = trio.current_time()
         try:
@@ -263,7 +236,7 @@ class Fleet:
             logger.warning("worker of wiki %s failed (%d in a row): %s", hosted.wiki_id, slot.failures, ending.reason)
         slot.become(state_after(ending, slot.failures, now, self._options))
 
-    async def _attend(self, slot: _Slot, hosted: HostedWiki, run_dir: RunDir) -> Ending:
+    async def _attend(self, slot: Slot, hosted: HostedWiki, run_dir: RunDir) -> Ending:
         zygote = await self._wait_zygote()
         generation = next(self._generations)
         secret = secrets.token_urlsafe(24)
@@ -277,7 +250,7 @@ class Fleet:
             run_dir.remove(hosted.wiki_id, generation)
             self._on_gone(path)
 
-    async def _watch(self, slot: _Slot, worker: Worker, child: Child, events: trio.socket.SocketType) -> Ending:
+    async def _watch(self, slot: Slot, worker: Worker, child: Child, events: EventChannel) -> Ending:
         attendance = Attendance(
             worker,
             child,
@@ -285,7 +258,8 @@ class Fleet:
             self._options,
             on_ready=partial(slot.become, Ready(worker)),
             on_saved=partial(self._on_change, worker.wiki_id),
-            on_described=partial(_note_described, slot),
+            on_described=slot.note_described,
+            answer=self._ask,
         )
         gently = True
         slot.child, slot.events = child, events
@@ -299,7 +273,10 @@ class Fleet:
             slot.child = slot.events = None
             child.close()
 
-    async def _wait_stop(self, slot: _Slot) -> None:
+    async def _ask(self, wiki_id: str, question: Question) -> Findings:
+        return await self._answer(wiki_id, question)
+
+    async def _wait_stop(self, slot: Slot) -> None:
         """Return when the worker is to be stopped: it was asked for, or nobody used it for the idle time."""
         slot.last_used = max(slot.last_used, trio.current_time())
         while not slot.stop.is_set():
@@ -355,7 +332,7 @@ class Fleet:
         return WorkerSpec(
             wiki_id=hosted.wiki_id,
             root=str(hosted.home.root.absolute()),
-            described=_description_of(hosted),
+            described=hosted.described,
             probe_secret=secret,
             threads=self._options.threads,
             max_upload_bytes=self._options.max_upload_bytes,
@@ -363,26 +340,11 @@ class Fleet:
         )
 
 
-def _description_of(hosted: HostedWiki) -> Described:
-    return Described(hosted.site_name, hosted.description, hosted.platform_url)
+async def _no_answer(_wiki_id: str, _question: Question) -> Findings:
+    raise NoAnswer("Search by meaning is not here yet.")
 
 
-async def _tell(slot: _Slot) -> None:
-    """Tell a running worker what its wiki is called by now; its answer comes as `_note_described`."""
-    if slot.told == slot.hosted or slot.events is None:
-        return
-    slot.told = slot.hosted
-    with suppress(OSError):  # it has just ended, and the next one knows
-        await slot.events.send(encode(_description_of(slot.hosted)))
-
-
-def _note_described(slot: _Slot, described: Described) -> None:
-    if slot.told is not None and _description_of(slot.told) == described:
-        slot.serving = slot.told
-        slot.become(slot.state)
-
-
-async def _fork(zygote: Zygote, spec: WorkerSpec, listener: socket.socket) -> tuple[Child, trio.socket.SocketType]:
+async def _fork(zygote: Zygote, spec: WorkerSpec, listener: socket.socket) -> tuple[Child, EventChannel]:
     """A worker on `listener`, and our end of its event channel.
 
     Our copy of `listener` is closed: when the worker dies, whoever waits for it is told by the kernel.
@@ -393,7 +355,7 @@ async def _fork(zygote: Zygote, spec: WorkerSpec, listener: socket.socket) -> tu
             unless_forked.enter_context(ours)
             child = await zygote.spawn(spec, listener, theirs)
             unless_forked.pop_all()
-    return child, trio.socket.from_stdlib_socket(ours)
+    return child, EventChannel(ours)
 
 
 async def _wait_until(deadline: float, event: trio.Event) -> None:
@@ -402,7 +364,7 @@ async def _wait_until(deadline: float, event: trio.Event) -> None:
         await event.wait()
 
 
-def _status_of(slot: _Slot) -> WorkerStatus:
+def _status_of(slot: Slot) -> WorkerStatus:
     worker = slot.state.worker if isinstance(slot.state, Ready) else None
     return WorkerStatus(
         wiki_id=slot.hosted.wiki_id,

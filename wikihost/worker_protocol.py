@@ -10,6 +10,8 @@ that names them (SCM_RIGHTS, unix(7)), and an empty read means that the other si
 | events | worker → core | `WorkerReady` once or `WorkerFailed`, then `Saved` after each commit |
 | events | core → worker | `Described` when its wiki is called otherwise; its end of file tells the worker to end |
 | events | worker → core | the same `Described`, once its pages say so |
+| events | worker → core | `Find` for somebody who searches |
+| events | core → worker | `Found` or `FindFailed`, the answer to it |
 
 Standard library only: this module runs in all three processes.
 """
@@ -19,12 +21,16 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final, get_args
+
+from wikihost.questions import Findings, Question, as_fields, fitting, read_findings, read_question
 
 # Descriptors in one packet: the listening socket and the event channel.
 MAX_DESCRIPTORS: Final = 2
-# Linux takes up to 208 KiB by default; ours are a few hundred bytes, a description may be longer.
+# Linux takes up to 208 KiB by default; ours are a few hundred bytes, but for descriptions and what searches found.
 MAX_MESSAGE_BYTES: Final = 64 * 1024
+# Of those, what a message takes beside the sections that it carries.
+_ENVELOPE_BYTES: Final = 2 * 1024
 
 # The path that only core asks for, and the header that proves it is core.
 PROBE_PATH: Final = "/-/robot/health"
@@ -37,6 +43,8 @@ PAGE_HEADER: Final = "x-robot-page"
 RECENT_HEADER: Final = "x-robot-recent"
 FROZEN_HEADER: Final = "x-robot-frozen"
 """Said of a wiki that may only be read, whoever asks."""
+ELSEWHERE_HEADER: Final = "x-robot-elsewhere"
+"""Said of what a page of another site, or another wiki, has the person's browser ask for."""
 # Otter Wiki's session. The prefix keeps a sibling subdomain from planting it (RFC 6265bis, section 4.1.3.2).
 SESSION_COOKIE: Final = "__Host-wiki"
 
@@ -122,12 +130,46 @@ class Saved:
     head: str
 
 
-Message = Spawn | ZygoteReady | Spawned | SpawnFailed | Exited | WorkerReady | WorkerFailed | Saved | Described
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A question about the worker's wiki; `request` is repeated in the answer."""
 
-_KINDS: Final[dict[str, type[Message]]] = {
-    kind.__name__: kind
-    for kind in (Spawn, ZygoteReady, Spawned, SpawnFailed, Exited, WorkerReady, WorkerFailed, Saved, Described)
-}
+    request: int
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to `Find`, with as many findings as go into one packet."""
+
+    request: int
+    findings: Findings
+
+
+@dataclass(frozen=True, slots=True)
+class FindFailed:
+    """The answer to `Find` when there is none; `reason` is a sentence for whoever searches."""
+
+    request: int
+    reason: str
+
+
+Message = (
+    Spawn
+    | ZygoteReady
+    | Spawned
+    | SpawnFailed
+    | Exited
+    | WorkerReady
+    | WorkerFailed
+    | Saved
+    | Described
+    | Find
+    | Found
+    | FindFailed
+)
+
+_KINDS: Final[dict[str, type[Message]]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 class ProtocolError(Exception):
@@ -136,19 +178,45 @@ class ProtocolError(Exception):
 
 def encode(message: Message) -> bytes:
     """A message as one packet."""
-    return json.dumps([type(message).__name__, asdict(message)], separators=(",", ":")).encode()
+    fields = asdict(message)
+    match message:
+        case Find(_, question):
+            fields["question"] = as_fields(question)
+        case Found(_, findings):
+            fields["findings"] = asdict(fitting(findings, MAX_MESSAGE_BYTES - _ENVELOPE_BYTES))
+    return json.dumps([type(message).__name__, fields], separators=(",", ":")).encode()
 
 
 def decode(packet: bytes) -> Message:
     """A packet as a message; raises ProtocolError."""
     try:
         kind, fields = json.loads(packet)
-        if kind == Spawn.__name__:
-            spec = fields["spec"]
-            fields["spec"] = WorkerSpec(**(spec | {"described": Described(**spec["described"])}))
-        return _KINDS[kind](**fields)
-    except (ValueError, TypeError, KeyError) as error:
+        return _KINDS[kind](**{name: _value(name, value) for name, value in fields.items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ProtocolError(f"not a message of this protocol: {packet[:80]!r}") from error
+
+
+def _value(name: str, value: Any) -> Any:
+    """What a field holds. The fields of all messages have one type to a name."""
+    match name:
+        case "spec":
+            return WorkerSpec(**(value | {"described": Described(**value["described"])}))
+        case "question":
+            return read_question(value)
+        case "findings":
+            return read_findings(value)
+        case "request" | "pid" | "exit_code":
+            return _of(int, value)
+        case "late_binding":
+            return _of(bool, value)
+        case _:
+            return _of(str, value)
+
+
+def _of(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r:.80} is no {kind.__name__}")
+    return value
 
 
 def channel() -> tuple[socket.socket, socket.socket]:

@@ -10,6 +10,7 @@ from proxy.guard import (
     BodyTooSlow,
     PacedReceive,
     check_declared_length,
+    is_sent_by_another_page,
     malformed,
     same_origin_ok,
     shield_final_send,
@@ -64,6 +65,23 @@ def origin(value: bytes) -> tuple[bytes, bytes]:
 def test_unsafe_methods_need_the_same_origin(headers: Headers, allowed: bool) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND", "get"):
         assert same_origin_ok(method, headers, OWN) is allowed
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_sent"),
+    [
+        ([], False),
+        ([site(b"same-origin")], False),
+        ([site(b"none")], False),
+        ([site(b"same-site")], True),
+        ([site(b"cross-site")], True),
+        ([site(b"none"), site(b"cross-site")], True),
+        ([site(b"cross-site"), (b"sec-fetch-user", b"?1")], False),
+        ([site(b"cross-site"), (b"sec-fetch-user", b"?0")], True),
+    ],
+)
+def test_what_another_page_has_a_browser_send(headers: Headers, is_sent: bool) -> None:
+    assert is_sent_by_another_page(headers) is is_sent
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.hosts import Host, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
@@ -86,7 +86,6 @@ def test_labels_compare_exactly(name: str, place: object) -> None:
     assert split_host(Host(name, 8080), DOMAIN) == place
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=80) | st.from_regex(rb"[a-zA-Z0-9.:@\[\]_%-]{0,40}", fullmatch=True))
 @example(b"notes.robot.localhost")
 def test_whatever_is_accepted_is_normal_and_stays_so(value: bytes) -> None:

@@ -204,13 +204,12 @@ def test_every_short_path_goes_where_the_worker_would_see_it() -> None:
         _agrees_with_the_readers(f"/{first}{joint}{second}".encode())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.tuples(st.sampled_from(_PIECES), st.sampled_from(_JOINTS)), min_size=1, max_size=5))
 def test_every_path_goes_where_the_worker_would_see_it(pieces: list[tuple[str, str]]) -> None:
     _agrees_with_the_readers(("/" + "".join(piece + joint for piece, joint in pieces)).encode())
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["C"], exclude_characters="/\\"), min_size=1), min_size=1))
 def test_a_page_name_as_browsers_write_it_reaches_the_worker_or_is_reserved(names: list[str]) -> None:
     path = "/" + "/".join(quote(name) for name in names)

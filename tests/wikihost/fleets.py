@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import httpcore2
 import trio
 
+from wikihost import questions
 from wikihost.fleet import Fleet, FleetOptions, HostedWiki, Worker
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki
@@ -74,9 +75,11 @@ async def running_fleet(
 class FleetInThread:
     """A running fleet that many tests share, in a Trio loop of its own. A woken worker stays awake to the end."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, answer: questions.Answer | None = None) -> None:
         self.changes = Changes()
         self._fleet = Fleet(run_dir, FleetOptions(wake_timeout_s=PATIENCE_S), self.changes)
+        if answer is not None:
+            self._fleet.answer_with(answer)
         self._thread = threading.Thread(target=trio.run, args=(self._run,))
         self._started = threading.Event()
 

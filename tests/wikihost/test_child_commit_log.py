@@ -11,7 +11,7 @@ from unittest import mock
 import git as gitpython
 import otterwiki.gitstorage
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wikihost.histories import Step, grow
@@ -78,7 +78,7 @@ def histories(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(steps=histories())
 def test_the_log_of_any_history_is_what_stock_reads(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -16,6 +16,7 @@ from tests.wikihost.fleets import OWNER, PATIENCE_S, READER, FleetInThread, ask,
 from wikihost.child import scanning
 from wikihost.child.scanning import Pattern, scan
 from wikihost.redirects import redirect_text
+from wikihost.worker_protocol import ELSEWHERE_HEADER
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ PAGES = {
 
 def rows(html: str) -> list[tuple[str, str]]:
     """Address and name of each result."""
-    found = re.findall(r'<h2><a href="([^"]*)">.*?</a></h2>\s*<p class="place">(.*?)</p>', html, re.DOTALL)
+    found = re.findall(r'<h2><a href="([^"]*)">.*?</a></h2>\s*<p class="quiet place">(.*?)</p>', html, re.DOTALL)
     return [(unescape(address), unescape(place)) for address, place in found]
 
 
@@ -46,14 +47,18 @@ async def test_the_page_searches_as_every_door_does(fleet: FleetInThread, tmp_pa
     page = await ask(worker, "/-/search?query=crane+tag:sea", READER)
     assert (page.status, rows(page.text)) == (
         200,
-        [("/Guides/Harbour#crane", "Guides/Harbour › Crane")],
+        [("/Guides/Harbour#crane", "Guides › Harbour › Crane")],
     )
     assert "The &lt;b&gt;<mark>crane</mark>&lt;/b&gt; lifts." in page.text
     posted = await ask(worker, "/-/search", READER, form={"query": '"pilot waits"', "csrf_token": ""})
-    assert rows(posted.text) == [("/Guides/Harbour#harbour", "Guides/Harbour")]
+    assert posted.status == 303
+    led_to = await ask(worker, posted.headers["location"], READER)
+    assert rows(led_to.text) == [("/Guides/Harbour#harbour", "Guides › Harbour")]
+    long = await ask(worker, "/-/search", READER, form={"query": "船" * 2_000})
+    assert (long.status, "Nothing was found." in long.text) == (200, True)
     assert rows((await ask(worker, f"/-/search/{quote('pilot')}", READER)).text)[0][0] == "/Guides/Harbour#harbour"
-    assert "No page found." in (await ask(worker, "/-/search?query=walrus", READER)).text
-    assert "found" not in (await ask(worker, "/-/search", READER)).text.partition("robot-search")[2]
+    assert "Nothing was found." in (await ask(worker, "/-/search?query=walrus", READER)).text
+    assert 'role="status"' not in (await ask(worker, "/-/search", READER)).text
 
 
 async def test_what_was_saved_is_found_at_once(fleet: FleetInThread, tmp_path: Path) -> None:
@@ -79,11 +84,22 @@ async def test_text_of_pages_and_queries_is_never_markup(fleet: FleetInThread, t
     assert "<script>alert(3)" not in page
 
 
+@pytest.mark.parametrize("more", ["", "&is_regexp=y", "&like=Crane"])
+async def test_another_site_cannot_have_it_searched(fleet: FleetInThread, tmp_path: Path, more: str) -> None:
+    """The time that it takes would tell it what there is; a link that somebody follows tells once."""
+    worker = await fleet.wake(hosted(tmp_path, pages=PAGES))
+    address = f"/-/search?query=crane{more}"
+    page = await ask(worker, address, {**READER, ELSEWHERE_HEADER: "yes"})
+    assert (page.status, "Nothing was searched yet" in page.text, rows(page.text)) == (200, True, [])
+    assert unescape(re.findall(r'<a href="([^"]*)">search now', page.text)[0]) == address
+    assert "Nothing was searched yet" not in (await ask(worker, address, READER)).text
+
+
 async def test_many_hits_come_in_parts(fleet: FleetInThread, tmp_path: Path) -> None:
     worker = await fleet.wake(hosted(tmp_path, pages={f"P {number}": "walrus\n" for number in range(25)} | PAGES))
     first = await ask(worker, "/-/search?query=walrus", READER)
     more = re.search(r'<a href="([^"]*)">More results', first.text)
-    assert "25 pages found, these are 1 to 20." in first.text
+    assert "25 results, these are 1 to 20." in first.text
     assert more
     rest = await ask(worker, unescape(more[1]), READER)
     assert "More results" not in rest.text
@@ -95,20 +111,20 @@ async def test_many_hits_come_in_parts(fleet: FleetInThread, tmp_path: Path) -> 
 async def test_a_regular_expression_and_case(fleet: FleetInThread, tmp_path: Path) -> None:
     worker = await fleet.wake(hosted(tmp_path, pages=PAGES))
     page = await ask(worker, f"/-/search?is_regexp=y&query={quote('^the .*s.$')}", READER)
-    assert rows(page.text) == [("/Guides/Harbour#harbour", "Guides/Harbour (2 matches)")]
+    assert rows(page.text) == [("/Guides/Harbour#harbour", "Guides › Harbour (2 matches)")]
     assert "<mark>The pilot waits.</mark>" in page.text
     page = await ask(worker, "/-/search?is_regexp=y&query=status:", READER)
     assert rows(page.text)[0][0] == "/Guides/Harbour"  # in the frontmatter, which is before any heading
     page = await ask(worker, "/-/search?is_casesensitive=y&query=Crane", READER)
     assert rows(page.text) == [
         ("/Crane", "Crane (name matches, 1 match)"),
-        ("/Guides/Harbour#crane", "Guides/Harbour › Crane (1 match)"),
+        ("/Guides/Harbour#crane", "Guides › Harbour › Crane (1 match)"),
     ]
     page = await ask(worker, "/-/search?is_casesensitive=y&query=.*", READER)
-    assert "No page found." in page.text
+    assert "Nothing was found." in page.text
     page = await ask(worker, "/-/search?is_regexp=y&query=((", READER)
     assert "This is no regular expression: missing )" in page.text
-    assert "No page found." not in page.text
+    assert "Nothing was found." not in page.text
 
 
 async def test_only_readers_search(fleet: FleetInThread, tmp_path: Path) -> None:

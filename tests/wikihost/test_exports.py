@@ -153,7 +153,7 @@ def test_git_agrees_that_the_zip_has_all_files(content: Content, tmp_path: Path)
 names = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(names, max_size=12, unique=True), st.lists(names, max_size=6, unique=True))
 def test_every_file_system_can_hold_the_site(pages: list[str], files: list[str]) -> None:
     layout = lay_out(pages, files)
@@ -178,7 +178,7 @@ def test_addresses_between_places() -> None:
     assert relative("pages/A.html", "files/100%.png") == "../files/100%25.png"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="[](){}<>!|#`*_~-= \n>x/.:&\"'", max_size=150))
 def test_any_text_is_rendered_and_makes_no_script(text: str) -> None:
     html = PageRenderer().render(text, "Page", lambda target: None)

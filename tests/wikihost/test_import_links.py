@@ -137,7 +137,7 @@ def test_short_addresses_stay_when_the_file_moves_with_its_page() -> None:
     assert links.rewrite("![a](./f.png)", "Old.md")[0] == "![a](/New/f%202.png)"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet="[]()!|#`~<>\n \\/.^abNote-Page.md%20", max_size=200))
 def test_any_text_is_read_and_only_links_change(text: str) -> None:
     spans = sorted((link.start, link.end) for link in find_links(text))
@@ -150,7 +150,7 @@ def test_any_text_is_read_and_only_links_change(text: str) -> None:
     assert (untouched, count) == (text, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["[[Note]]", "[[Page|x]]", "`a`", "text", "![[x.svg]]", "[x](Note.md)"]), max_size=20))
 def test_what_was_rewritten_once_means_the_same_to_otter_wiki(parts: list[str]) -> None:
     text, _ = VAULT.rewrite(" ".join(parts), "Home.md")

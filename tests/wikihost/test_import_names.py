@@ -78,7 +78,7 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     assert len(name.encode()) <= 255
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(paths)
 def test_every_page_name_given_is_legal(path: str) -> None:
     try:
@@ -89,14 +89,14 @@ def test_every_page_name_given_is_legal(path: str) -> None:
     assert (reason is None) == (name == path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(min_size=1, max_size=300).filter(lambda name: "/" not in name))
 def test_every_file_name_given_is_legal(name: str) -> None:
     found, _ = legal_file_name(f"folder/{name}")
     assert parse_attachment_name(found) == found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(paths | near, max_size=15, unique=True), st.sets(paths | near, max_size=5), st.sampled_from(OnExisting))
 def test_no_page_is_lost_and_no_name_given_twice(found: list[str], there: set[str], existing: OnExisting) -> None:
     stored = {page_key(name): name for name in sorted(there)}

@@ -381,7 +381,7 @@ def playground(memory: Path) -> Iterator[Content]:
     opened.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 @example(  # a link that led to a missing page before the rename gave it one
     steps=[("delete", "A", ""), ("write", "B", "y [[A]]\n"), ("write", "C/D", "x\n"), ("rename", "C/D", "A")]

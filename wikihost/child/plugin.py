@@ -18,6 +18,7 @@ from werkzeug.exceptions import Forbidden
 
 from wikihost.child.plain import SAVING, SIGN_IN, plain_page
 from wikihost.child.saving import base_field
+from wikihost.child.search_form import Asked
 from wikihost.errors import (
     FROZEN,
     ContentError,
@@ -54,6 +55,7 @@ BLOCKED_ENDPOINTS: Final = frozenset(
         "well_known_change_password",
     }
 )
+_SHOWING: Final = ("index", "view")
 # A form, because signing out changes something; it looks like the links around it.
 _SIGN_OUT: Final = (
     '<form method="post" action="/auth/logout"><button class="sidebar-link sidebar-link-with-icon" type="submit"'
@@ -84,7 +86,7 @@ class RobotPlugin:
 
     @hookimpl  # type: ignore[untyped-decorator]
     def template_html_sidebar_left_inject(self, page: Any) -> str:
-        return (_READ_ONLY if _is_frozen() else "") + _ways_on()
+        return (_READ_ONLY if _is_frozen() else "") + _similar_to(page) + _ways_on()
 
 
 def install(app: Any) -> None:
@@ -147,6 +149,13 @@ def _ways_on() -> str:
     if not current_user.is_authenticated:
         return _sidebar_link(sign_in_url(), "fa-sign-in-alt", "Sign in")
     return _sidebar_link(current_app.config["ROBOT_PLATFORM_URL"], "fa-robot", "Wiki and agents") + _SIGN_OUT
+
+
+def _similar_to(page: str | None) -> str:
+    """A way from a page that is shown to those like it."""
+    if request.endpoint not in _SHOWING or not page:
+        return ""
+    return _sidebar_link(Asked(like=page).address(), "fa-clone", "Similar pages")
 
 
 def _is_frozen() -> bool:

@@ -37,7 +37,7 @@ x = 1
 ```
 """
 # Those whose making is changed most, by what the storage knows.
-_VIEWS_OF_OURS = ("/-/index", "/-/changelog", "/Binding/history", "/Home?edit")
+_VIEWS_OF_OURS = ("/-/index", "/-/changelog", "/Binding/history", "/Home?edit", "/-/search?query=fork")
 _PAGE = "# Binding\n\nThis page was saved after the fork.\n"
 
 

@@ -13,11 +13,14 @@ from typing import Any
 
 from waitress import create_server
 
+from wikihost.child.asking import Asking
 from wikihost.worker_protocol import (
     MAX_MESSAGE_BYTES,
     PROBE_HEADER,
     PROBE_PATH,
     Described,
+    FindFailed,
+    Found,
     Saved,
     WorkerReady,
     WorkerSpec,
@@ -40,6 +43,7 @@ class Events:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.asking = Asking(lambda find: sock.send(encode(find)))
 
     def ready(self) -> None:
         self._sock.send(encode(WorkerReady()))
@@ -56,10 +60,12 @@ class Events:
 
         def watch() -> None:
             while packet := self._sock.recv(MAX_MESSAGE_BYTES):
-                message = decode(packet)
-                if isinstance(message, Described):
-                    describe(message)
-                    self._sock.send(packet)
+                match decode(packet):
+                    case Described() as described:
+                        describe(described)
+                        self._sock.send(packet)
+                    case (Found() | FindFailed()) as answer:
+                        self.asking.hear(answer)
 
         def watch_or_end() -> None:
             try:

@@ -11,7 +11,7 @@ import threading
 from functools import partial
 from typing import Any, NoReturn
 
-from wikihost.child import otter
+from wikihost.child import asking, otter
 from wikihost.child.logs import name_wiki_in_logs
 from wikihost.child.server import Events, serve, with_probe
 from wikihost.worker_protocol import WorkerFailed, WorkerSpec, encode
@@ -37,6 +37,7 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
     application = with_probe(server.app.wsgi_app, spec.probe_secret, server.storage.check_health)
     channel = Events(events)
     server.storage.on_commit = channel.saved
+    asking.install(server.app, channel.asking)
     channel.heed_core(partial(otter.describe, server))
     # Until it is there, git is asked for what the catalog would tell.
     threading.Thread(target=server.storage.catch_up_catalog, name="catalog", daemon=True).start()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.asgi import Headers, values_of
+from proxy.guard import is_sent_by_another_page
 from robot.access import role_of
 from robot.credential_uses import CredentialUses
 from robot.db import Database
@@ -35,10 +36,13 @@ class Actors:
         return Anonymous() if user is None else Person(user, role_of(self._db, user.id, wiki.id))
 
     def of_caller(self, headers: Headers, wiki: Wiki) -> Actor | BadCredential:
-        """The agent whose token was sent; without any Authorization header, the person of the browser."""
+        """The agent whose token was sent; without any Authorization header, the person of the browser.
+
+        Nobody where a page of another site, or another wiki, has that browser ask: it would measure how long it takes.
+        """
         credentials = values_of(headers, b"authorization")
         if not credentials:
-            return self.of_browser(headers, wiki)
+            return Anonymous() if is_sent_by_another_page(headers) else self.of_browser(headers, wiki)
         secret = _bearer(credentials)
         return BadCredential() if secret is None else self._agent(secret, wiki)
 

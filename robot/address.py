@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from robot.settings import Settings
 
@@ -37,3 +38,8 @@ def public_address(settings: Settings) -> PublicAddress:
     if port is None:
         port = _DEFAULT_PORTS["https"] if settings.scheme == "https" else settings.port
     return PublicAddress(settings.scheme, settings.domain, port)
+
+
+def page_address(origin: str, path: str, anchor: str = "") -> str:
+    """Where people read a page of the wiki at `origin`; with the `anchor` of a heading, from there on."""
+    return f"{origin}/{quote(path)}{'#' if anchor else ''}{quote(anchor)}"

@@ -1,4 +1,4 @@
-"""Where a page or a file is found outside of the answer at hand (pure)."""
+"""Where a page or a file is found outside of the answer at hand, besides `robot.address.page_address` (pure)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ def page_link(slug: str, path: str) -> Block:
         "name": path,
         "mimeType": "text/markdown",
     }
-
-
-def page_address(origin: str, path: str) -> str:
-    """Where people read the page."""
-    return f"{origin}/{quote(path)}"
 
 
 def file_address(origin: str, path: str, filename: str) -> str:

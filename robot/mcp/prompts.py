@@ -77,9 +77,10 @@ async def weave_links(call: Call, arguments: Arguments) -> list[Message]:
     )
     task = (
         f"Weave the page {page.path!r} of this wiki, which follows, into the others. Find what belongs to its subjects "
-        "with semantic_search and search_notes. Where its words already name another page, make them a link "
-        "[[Page Name]], and where another page speaks of this one, link back. Change no other words, link a page once "
-        f"in each text, and only to pages that exist. {act} At the end list the links that you made. {DATA_NOTICE}"
+        "with search, and with get_links and its argument `similar`. Where its words already name another page, make "
+        "them a link [[Page Name]], and where another page speaks of this one, link back. Change no other words, link "
+        f"a page once in each text, and only to pages that exist. {act} At the end list the links that you made. "
+        f"{DATA_NOTICE}"
     )
     return [_says(task), _shows(call, page)]
 

@@ -7,6 +7,7 @@ Empty strings mean "not given", as agents have sent them from the beginning.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +42,22 @@ def _name_in(address: str) -> str:
     return " ".join(path.removeprefix(prefix).removesuffix(".md").split())[:100]
 
 
+def instant_in(date: str) -> datetime | None:
+    """The moment that an ISO date or time means, in UTC where it has no zone; None for an empty text."""
+    if not date:
+        return None
+    instant = datetime.fromisoformat(date)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _refuse_other_dates(date: str) -> str:
+    try:
+        instant_in(date)
+    except ValueError:
+        raise ValueError("is not an ISO date; write it as 2026-01-31") from None
+    return date
+
+
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_refuse_address)]
 
 PageName = Annotated[_Name, Field(description="Page name, such as 'Guides/Setup'. Never a URL.")]
@@ -57,6 +74,7 @@ CommitMessage = Annotated[
     Field(max_length=2_000, description="What changed and why, for the history."),
 ]
 DryRun = Annotated[bool, Field(description="Only show what would change.")]
+IsoDate = Annotated[str, Field(max_length=40), AfterValidator(_refuse_other_dates)]
 Cursor = Annotated[str, Field(max_length=MAX_NAME_CHARS, description="`cursor` of the last answer, to go on.")]
 
 

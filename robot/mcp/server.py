@@ -51,6 +51,7 @@ from wikihost.errors import FROZEN, ContentError, PageNotFound
 # The first protocol version with links to resources in results; older clients would choke on them.
 LINKS_SINCE = "2025-06-18"
 
+_LENGTHS = ("minLength", "maxLength")
 _BY_NAME: Mapping[str, Tool] = {tool.name: tool for tool in TOOLS}
 _INPUT_SCHEMAS: Mapping[str, dict[str, Any]] = {tool.name: json_schema(tool.arguments) for tool in TOOLS}
 
@@ -61,10 +62,22 @@ def listed(tool: Tool) -> dict[str, Any]:
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
-        "inputSchema": _INPUT_SCHEMAS[tool.name],
+        "inputSchema": _concise(_INPUT_SCHEMAS[tool.name]),
         "outputSchema": json_schema(tool.result),
         "annotations": {"title": tool.title, **tool.hints},
     }
+
+
+def _concise(schema: dict[str, Any]) -> dict[str, Any]:
+    """Arguments without what costs tokens and tells a model nothing.
+
+    It counts no characters: how long a text may be is said to whoever sends a longer one. Empty means "not given".
+    """
+    members = {
+        name: {word: value for word, value in member.items() if word not in _LENGTHS and value != ""}
+        for name, member in schema["properties"].items()
+    }
+    return {**schema, "properties": members}
 
 
 _READ_TOOLS = [listed(tool) for tool in TOOLS if not tool.writes]

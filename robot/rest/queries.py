@@ -15,6 +15,7 @@ from quart import request
 
 from robot.rest.refusals import Refused
 from wikihost.content import MAX_HISTORY, MAX_OFFSET
+from wikihost.values import SearchFilters
 
 MAX_LISTED = 1_000
 MAX_HITS = 50
@@ -99,19 +100,24 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+Prefix = Annotated[str, Field(description="Pages whose path begins so.", examples=["Runbooks/"])]
+Category = Annotated[str, Field(description="Pages of this category; case does not matter.", examples=["runbook"])]
+Tag = Annotated[str, Field(description="Pages with this tag; case does not matter.", examples=["pumps"])]
+Instant = Annotated[datetime | None, BeforeValidator(_as_instant), _DATE]
+UpdatedSince = Annotated[
+    Instant,
+    Field(
+        description="Pages changed since this ISO date or time, UTC if it has no zone.",
+        examples=["2026-11-01"],
+    ),
+]
+
+
 class ListPages(Query):
-    prefix: Annotated[str, Field(description="Pages whose path begins so.", examples=["Runbooks/"])] = ""
-    category: Annotated[str, Field(description="Pages of this category; case does not matter.")] = ""
-    tag: Annotated[str, Field(description="Pages with this tag; case does not matter.")] = ""
-    updated_since: Annotated[
-        datetime | None,
-        BeforeValidator(_as_instant),
-        _DATE,
-        Field(
-            description="Pages changed since this ISO date or time, UTC if it has no zone.",
-            examples=["2026-11-01"],
-        ),
-    ] = None
+    prefix: Prefix = ""
+    category: Category = ""
+    tag: Tag = ""
+    updated_since: UpdatedSince = None
     orphans: Annotated[
         Flag,
         Field(description="Only pages that no other page links to, but for `Home` and redirects.", examples=[True]),
@@ -210,13 +216,29 @@ Question = Annotated[
 ]
 
 
-class Search(Query):
+class AnySearch(Query):
+    """What to find, and in which pages: conditions must all hold."""
+
     q: Question
+    prefix: Prefix = ""
+    category: Category = ""
+    tag: Tag = ""
+    updated_since: UpdatedSince = None
+    updated_before: Annotated[
+        Instant, Field(description="Pages last changed before this ISO date or time.", examples=["2026-12-01"])
+    ] = None
+
+    @property
+    def filters(self) -> SearchFilters:
+        return SearchFilters(self.tag, self.category, self.prefix, self.updated_since, self.updated_before)
+
+
+class Search(AnySearch):
     limit: Annotated[
         int,
         BeforeValidator(_counting(MAX_HITS, MAX_HITS)),
         _ANY_NUMBER,
-        Field(description="At most so many pages, 1 to 50.", examples=[10]),
+        Field(description="At most so many results, 1 to 50.", examples=[10]),
     ] = MAX_HITS
     cursor: Annotated[
         int,
@@ -231,10 +253,25 @@ class Find(Search):
         Literal["hybrid", "keyword", "semantic"],
         Field(description="Both joined, or one of them alone.", examples=["hybrid"]),
     ] = "hybrid"
+    max_chunks_per_page: Annotated[
+        int,
+        BeforeValidator(_counting(1, MAX_PASSAGES_PER_PAGE)),
+        _ANY_NUMBER,
+        Field(description="At most so many sections of one page, 1 to 5.", examples=[2]),
+    ] = 1
     explain: Annotated[Flag, Field(description="Say what each score is joined of.", examples=[True])] = False
 
 
-class SemanticSearch(Query):
+class SimilarPages(Query):
+    limit: Annotated[
+        int,
+        BeforeValidator(_counting(5, MAX_HITS)),
+        _ANY_NUMBER,
+        Field(description="At most so many pages, 1 to 50.", examples=[5]),
+    ] = 5
+
+
+class SemanticSearch(AnySearch):
     q: Annotated[Question, Field(description="A question or subject.", examples=["machine leaks at night"])]
     n: Annotated[
         int,

@@ -1,19 +1,21 @@
-"""`/api/v1/search`, `/find`, `/semantic-search`, `/chroma-status` and `/reindex`."""
+"""`/api/v1/search`, `/find`, `/semantic-search`, similar pages, `/chroma-status` and `/reindex`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from quart import Response, request
 
 from robot.contents import WikiContents
 from robot.rest import search_answers, search_shapes
-from robot.rest.answers import answer
+from robot.rest.answers import answer, answer_bytes, as_json
 from robot.rest.bodies import acting, wiki_request
 from robot.rest.operations import LOCATION, Access, Answer, Operation
 from robot.rest.problems import LISTING, READING
-from robot.rest.queries import Find, Search, SemanticSearch, read_query
+from robot.rest.queries import Find, Search, SemanticSearch, SimilarPages, read_query
 from robot.search.confined import searchable
+from wikihost.content import Content
 
 if TYPE_CHECKING:
     from robot.search.service import SearchService
@@ -27,7 +29,8 @@ SEARCH = Operation(
     Access.READER,
     (Answer(200, "The pages.", search_shapes.SearchAnswer),),
     'No word is required; a page with all of them comes first. `"a phrase"`, `begin*`, `-not`, `title:`, `tag:`,'
-    " `category:` and `path:` are understood. A page that only stands for another is not shown.",
+    " `category:`, `path:`, `after:2026-01-31` and `before:2026-12-01` are understood. A page that only stands for"
+    " another is not shown. A page is found as soon as its save is answered.",
     (*READING, *LISTING, "missing_parameter"),
     query=Search,
 )
@@ -36,11 +39,12 @@ FIND = Operation(
     "Search",
     "GET",
     "/find",
-    "Find pages by words and by meaning",
+    "Find what answers a question, by words and by meaning",
     Access.READER,
-    (Answer(200, "The pages.", search_shapes.FoundPages),),
-    "Takes what `/search` takes, and joins it with the pages whose passages mean the same. Words count for more when"
-    " the question looks like a name or a piece of code.",
+    (Answer(200, "The sections.", search_shapes.FoundSections),),
+    "The search to try first. Takes what `/search` takes, and joins it with the sections that mean the same; conditions"
+    " hold for both. Words count for more when the question looks like a name or a piece of code. What was changed a"
+    " moment ago is found by words; `note` says what is not yet found by meaning.",
     (*READING, *LISTING, "missing_parameter", "search_unavailable"),
     query=Find,
 )
@@ -55,6 +59,19 @@ SEMANTIC_SEARCH = Operation(
     "As many different pages as there are come before a second passage of any of them.",
     (*READING, *LISTING, "missing_parameter", "search_unavailable"),
     query=SemanticSearch,
+)
+SIMILAR = Operation(
+    "similar_pages",
+    "Search",
+    "GET",
+    "/pages/{name}/similar",
+    "Find pages about the same",
+    Access.READER,
+    (Answer(200, "The pages.", search_shapes.Similar),),
+    "Other pages that mean what this one does, to link or to merge. By the words of its title while it is not indexed;"
+    " `note` says so.",
+    (*READING, *LISTING, "invalid_page_name", "page_not_found", "search_unavailable"),
+    query=SimilarPages,
 )
 CHROMA_STATUS = Operation(
     "chroma_status",
@@ -101,7 +118,7 @@ REINDEX_STATUS = Operation(
     READING,
 )
 
-OPERATIONS = (SEARCH, FIND, SEMANTIC_SEARCH, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
+OPERATIONS = (SEARCH, FIND, SEMANTIC_SEARCH, SIMILAR, CHROMA_STATUS, REINDEX, CANCEL_REINDEX, REINDEX_STATUS)
 
 
 class SearchRoutes:
@@ -116,24 +133,46 @@ class SearchRoutes:
 
     async def search(self) -> Response:
         asked = read_query(Search)
-        found = await self._contents.run(
-            wiki_request().wiki, lambda content: content.search(asked.q, asked.limit, asked.cursor)
-        )
-        return answer(200, search_answers.search(asked.q, found, asked.cursor))
+        origin = wiki_request().origin
+
+        def look_up(content: Content) -> bytes:
+            # The head before the search: an edit between them is in the results, and not yet promised.
+            head = content.sync()
+            found = content.search(asked.q, asked.limit, asked.cursor, asked.filters)
+            return as_json(search_answers.search(asked.q, found, asked.cursor, head=head, origin=origin))
+
+        return answer_bytes(200, await self._contents.run(wiki_request().wiki, look_up))
 
     async def find(self) -> Response:
         asked = read_query(Find)
         found = await self._search.find(
-            wiki_request().wiki, asked.q, mode=asked.mode, limit=asked.limit, offset=asked.cursor
+            wiki_request().wiki,
+            asked.q,
+            mode=asked.mode,
+            limit=asked.limit,
+            offset=asked.cursor,
+            filters=asked.filters,
+            max_chunks_per_page=asked.max_chunks_per_page,
         )
-        return answer(200, search_answers.find(asked.q, found, asked.cursor, explain=asked.explain))
+        origin = wiki_request().origin
+        return answer(200, search_answers.find(asked.q, found, asked.cursor, origin=origin, explain=asked.explain))
 
     async def semantic_search(self) -> Response:
         asked = read_query(SemanticSearch)
         found = await self._search.query(
-            wiki_request().wiki, asked.q, limit=asked.n, max_chunks_per_page=asked.max_chunks_per_page
+            wiki_request().wiki,
+            asked.q,
+            limit=asked.n,
+            max_chunks_per_page=asked.max_chunks_per_page,
+            filters=asked.filters,
         )
-        return answer(200, search_answers.semantic_search(asked.q, found))
+        return answer(200, search_answers.semantic_search(asked.q, found, origin=wiki_request().origin))
+
+    async def similar_pages(self, name: str) -> Response:
+        asked = read_query(SimilarPages)
+        path = unquote(name)
+        found = await self._search.similar(wiki_request().wiki, path, limit=asked.limit)
+        return answer(200, search_answers.similar(path, found, origin=wiki_request().origin))
 
     async def chroma_status(self) -> Response:
         acting()

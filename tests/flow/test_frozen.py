@@ -74,10 +74,12 @@ def test_rest_refuses_by_a_code_of_its_own_and_reads_on(frozen: Frozen) -> None:
         frozen.script.put("/api/v1/pages/New?dry_run=1", json={"content": "x"}),
         frozen.script.delete("/api/v1/pages/Before"),
         frozen.script.post("/api/v1/reindex"),
+        frozen.script.delete("/api/v1/reindex"),
     ]
-    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "frozen")] * 4
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "frozen")] * 5
     assert SENTENCE in refused[0].json()["error"]
-    assert frozen.script.get("/api/v1/pages/Before").status_code == 200
+    for path in ("pages/Before", "search?q=x", "find?q=x", "semantic-search?q=x", "pages/Before/similar"):
+        assert frozen.script.get(f"/api/v1/{path}").status_code == 200, path
 
 
 def test_mcp_lists_no_tool_that_writes_and_says_why_one_fails(frozen: Frozen) -> None:
@@ -88,6 +90,7 @@ def test_mcp_lists_no_tool_that_writes_and_says_why_one_fails(frozen: Frozen) ->
     assert failed["isError"]
     assert SENTENCE in failed["content"][0]["text"]
     assert not frozen.mcp("tools/call", name="read_note", arguments={"path": "Before"})["isError"]
+    assert not frozen.mcp("tools/call", name="search", arguments={"query": "x"})["isError"]
     info = frozen.mcp("tools/call", name="get_wiki_info", arguments={})
     assert SENTENCE in info["content"][0]["text"]
 

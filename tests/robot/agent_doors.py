@@ -28,17 +28,28 @@ from robot.mcp.tools import WRITING_TOOLS
 from robot.model import Actor, Agent, Anonymous, Role, Scope, Token, User, Visibility, Wiki, WikiRequest
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
-from robot.search.values import FindAnswer, Finding, FindMode, Passage, ReindexRunning, ReindexStatus, SemanticAnswer
+from robot.search.values import (
+    FindAnswer,
+    Finding,
+    FindMode,
+    Freshness,
+    Passage,
+    ReindexRunning,
+    ReindexStatus,
+    SemanticAnswer,
+    SimilarAnswer,
+)
 from wikihost.content import Content
 from wikihost.layout import DataDir
 from wikihost.lifecycle import create_wiki
-from wikihost.values import Author, SearchHit
+from wikihost.values import Author, SearchFilters, SearchHit
 
 DOMAIN = "robot.test"
 ORIGIN = "http://notes.robot.test"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = User("u1", "ada", "Ada Lovelace", is_operator=False, created=LONG_AGO)
 AUTHOR = Author("Seeder", "seeder@robot.test")
+FRESH = Freshness("f" * 40, "f" * 40)
 
 
 def a_wiki(visibility: Visibility = Visibility.PRIVATE) -> Wiki:
@@ -64,18 +75,34 @@ class StandInSearch:
 
     answers: tuple[Passage, ...] = ()
     asked: list[tuple[str, int, int]] = field(default_factory=list)
+    filters: list[SearchFilters] = field(default_factory=list)
+    freshness: Freshness = FRESH
     running: bool = False
 
-    async def query(self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int) -> SemanticAnswer:
+    async def query(
+        self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int, filters: SearchFilters
+    ) -> SemanticAnswer:
         self.asked.append((text, limit, max_chunks_per_page))
-        return SemanticAnswer(self.answers[:limit], "semantic", "f" * 40, "f" * 40)
+        self.filters.append(filters)
+        return SemanticAnswer(self.answers[:limit], "semantic", self.freshness)
 
-    async def find(self, wiki: Wiki, text: str, *, mode: FindMode, limit: int, offset: int = 0) -> FindAnswer:
-        found = [
-            Finding(SearchHit(each.path, each.title, each.snippet, 0.5), 0.5, None, 0.5)
-            for each in self.answers[offset : offset + limit]
-        ]
-        return FindAnswer(found, len(self.answers), mode, 0.5, "f" * 40, "f" * 40)
+    async def find(
+        self,
+        wiki: Wiki,
+        text: str,
+        *,
+        mode: FindMode,
+        limit: int,
+        offset: int = 0,
+        filters: SearchFilters,
+        max_chunks_per_page: int = 1,
+    ) -> FindAnswer:
+        self.filters.append(filters)
+        found = [a_finding(each) for each in self.answers[offset : offset + limit]]
+        return FindAnswer(found, len(self.answers), mode, 0.5, self.freshness)
+
+    async def similar(self, wiki: Wiki, path: str, *, limit: int) -> SimilarAnswer:
+        return SimilarAnswer([a_finding(each) for each in self.answers[:limit]], self.freshness)
 
     def start_reindex(self, wiki: Wiki) -> None:
         if self.running:
@@ -94,6 +121,12 @@ class StandInSearch:
 
 def a_passage(path: str, text: str) -> Passage:
     return Passage(path, path, f"[{path} > Use] {text}", text, 0.25, "Use", f"{path} > Use", "use", 0, 2, 32)
+
+
+def a_finding(of: Passage) -> Finding:
+    """A passage as a part of what was found by words and by meaning."""
+    page = SearchHit(of.path, of.title, of.snippet, 0.5, section=of.section, anchor=of.anchor)
+    return Finding(page, of.section_path, 0.5, None, 0.5, first_line=3, last_line=4)
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
 from robot.oauth.tokens import Lives
+from robot.search.service import SearchService
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
 from robot.web.platform import AgentSignIn, create_platform_app
 from robot.web.wiki_auth import create_wiki_auth_app
-from robot.wikis import find_wiki_by_slug
+from robot.wikis import find_wiki, find_wiki_by_slug
+from tests.robot.search_wiki import WatchedModel
 from wikihost.imports.values import SourceLimits
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
@@ -55,16 +57,6 @@ class FakeClock:
 
 
 @dataclass
-class Reindexed:
-    """Remembers which wikis were asked to be indexed anew."""
-
-    slugs: list[str] = field(default_factory=list)
-
-    def start_reindex(self, wiki: Wiki) -> None:
-        self.slugs.append(wiki.slug)
-
-
-@dataclass
 class SmallHost:
     """The parts of one platform."""
 
@@ -72,7 +64,8 @@ class SmallHost:
     db: Database
     sessions: Sessions
     contents: Contents
-    reindexed: Reindexed
+    search: SearchService
+    model: WatchedModel
     imports: Imports
     registrations: Registrations
     activity: Activity
@@ -119,7 +112,8 @@ async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[Smal
     contents = Contents(data)
     try:
         sessions = Sessions(db, session_key(), issuer=ADDRESS.platform_origin)
-        reindexed = Reindexed()
+        model = WatchedModel()
+        search = SearchService(contents, partial(find_wiki, db), model)
         imports = Imports(
             contents=contents,
             data=data,
@@ -138,7 +132,8 @@ async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[Smal
             activity=activity,
             max_wikis_per_user=5,
             default_quota=Quota(),
-            reindexer=reindexed,
+            indexer=search,
+            finder=search,
             imports=imports,
             max_upload_bytes=UPLOAD_BYTES,
             agents=AgentSignIn(
@@ -152,7 +147,7 @@ async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[Smal
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
         yield SmallHost(
-            data, db, sessions, contents, reindexed, imports, registrations, activity, platform, wiki_auth, ada, eve
+            data, db, sessions, contents, search, model, imports, registrations, activity, platform, wiki_auth, ada, eve
         )
     finally:
         contents.close_all()

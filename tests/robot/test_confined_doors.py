@@ -82,6 +82,7 @@ class Confined:
     http: httpx2.AsyncClient
     root: Path
     service: SearchService
+    model: WatchedModel
     said: set[str] = field(default_factory=set)
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx2.Response:
@@ -142,14 +143,15 @@ def fill(content: Content, links: Mapping[str, list[str]]) -> None:
 @asynccontextmanager
 async def confined(root: Path, links: Mapping[str, list[str]]) -> AsyncIterator[Confined]:
     contents = Contents(DataDir(root))
-    service = SearchService(contents, lambda _: doors.wiki, WatchedModel())
+    model = WatchedModel()
+    service = SearchService(contents, lambda _: doors.wiki, model)
     doors = open_doors(root, search=service)
     doors.actors["confined"] = CONFINED
     async with running(service), serving(doors) as base, httpx2.AsyncClient(base_url=base, headers=HEADERS) as http:
         await doors.contents.change(doors.wiki, lambda content: fill(content, links))
         service.notify(doors.wiki.id)
         await settled(service, doors.wiki)
-        yield Confined(doors, http, root, service)
+        yield Confined(doors, http, root, service, model)
     contents.close_all()
     doors.contents.close_all()
 
@@ -186,6 +188,8 @@ def value_for(name: str, schema: Json) -> st.SearchStrategy[Any]:
             return st.just({})
     if name in ("revision", "since", "cursor", "base"):
         return st.sampled_from(["@head", "@own", "@first", ""])
+    if name in ("updated_since", "updated_before"):
+        return st.sampled_from(["2020-01-01", "2100-01-01", ""])
     if name in ("filename", "new_filename"):
         return st.sampled_from(FILES)
     if name in ("content", "old_string", "new_string", "text"):
@@ -262,7 +266,6 @@ async def take(wiki: Confined, step: Step) -> None:
 # No shrinking: a step is slow, and the message says which request it was.
 @settings(
     max_examples=5,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -305,6 +308,7 @@ async def test_every_operation_and_tool_is_asked_about_both_sides(tmp_path: Path
                 "since": "@first",
                 "q": "otter launch",
                 "query": "otter launch",
+                "similar": 20,
             }
             for operation in OPERATIONS:
                 body = operation.body if isinstance(operation.body, type) and operation.method != "DELETE" else None
@@ -362,15 +366,53 @@ async def test_search_finds_what_is_inside_however_much_is_outside(tmp_path: Pat
         await wiki.doors.seed(crowd)
         wiki.service.notify(wiki.doors.wiki.id)
         await settled(wiki.service, wiki.doors.wiki)
-        for path in ("search", "find?mode=hybrid", "find?mode=semantic", "semantic-search?n=50"):
+        routes = ["search", "find?mode=hybrid", "find?mode=semantic", "find?tag=open", "semantic-search?n=50"]
+        for path in (*routes, "find?max_chunks_per_page=5&updated_since=2020-01-01", "semantic-search?tag=open"):
             joint = "&" if "?" in path else "?"
             found = (await wiki.ask("GET", f"/api/v1/{path}{joint}q=otter+launch")).json()
             names = {hit["path"] for hit in found["results"]}
             assert names, path
             assert all(Reach(FOLDER).covers(name) for name in names)
             assert found["total"] <= len(INSIDE) * 2
+        for path in ("search", "find", "semantic-search"):
+            for condition in ("tag=zqtag", "category=hidden", "prefix=Vault", "prefix=Crowd"):
+                found = (await wiki.ask("GET", f"/api/v1/{path}?q=otter+launch&{condition}")).json()
+                assert (found["results"], found["total"]) == ([], 0), (path, condition)
+        near = (await wiki.ask("GET", "/api/v1/pages/Projects/Apollo/Plan/similar?limit=50")).json()
+        assert {"Projects/Apollo", "Projects/Apollo/Log book"} <= {hit["path"] for hit in near["results"]} < set(INSIDE)
         status = (await wiki.ask("GET", "/api/v1/reindex/status")).json()
         assert (status["pages_total"], status["pages_indexed"]) == (len(INSIDE), len(INSIDE))
+
+
+async def test_what_waits_outside_is_not_counted(tmp_path: Path) -> None:
+    """An index that is behind outside of the folder is whole inside."""
+    async with confined(tmp_path, {}) as wiki:
+        before = (await wiki.ask("GET", "/api/v1/find?q=otter")).json()["head"]
+        wiki.model.stop_before = len(wiki.model.embedded)
+        await wiki.doors.seed({f"Waiting {number}": f"An otter waits {number} times." for number in range(3)})
+        try:
+            for path in ("find?q=otter", "semantic-search?q=otter", "pages/Projects/Apollo/Plan/similar"):
+                told = (await wiki.ask("GET", f"/api/v1/{path}")).json()
+                assert (told["pages_waiting"], told["note"], told["indexed_head"]) == (0, None, told["head"]), path
+                if "q=" in path:
+                    headers = {"Authorization": "Bearer writer"}
+                    whole = (await wiki.http.get(f"/api/v1/{path}", headers=headers)).json()
+                    assert (whole["pages_waiting"], whole["indexed_head"]) == (3, before)
+                    assert whole["note"].startswith("3 pages are not yet found by meaning")
+            agents = (await wiki.call("search", {"query": "otter"}))["structuredContent"]
+            assert "note" not in agents
+            # How long it takes is reckoned from the pages that were done, wherever they are.
+            wiki.service._nursery.job(wiki.doors.wiki.id).pages_done = 2
+            etas = [
+                (await wiki.ask("GET", "/api/v1/reindex/status")).json()["eta_s"],
+                (await wiki.http.get("/api/v1/reindex/status", headers=headers)).json()["eta_s"],
+            ]
+            assert (etas[0], etas[1] is None) == (None, False)
+            await wiki.doors.seed({"Projects/Apollo/New": "An otter waits inside."})
+            told = (await wiki.ask("GET", "/api/v1/find?q=otter")).json()
+            assert (told["pages_waiting"], told["indexed_head"]) == (1, None)  # what the whole has is not told
+        finally:
+            wiki.model.go.set()
 
 
 async def test_a_key_is_not_answered_for_another_reach(tmp_path: Path) -> None:

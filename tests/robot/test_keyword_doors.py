@@ -47,6 +47,10 @@ async def test_an_agent_searches_and_goes_on(doors: Doors) -> None:
         text, found = await succeed(client, "search_notes", query='"pilot" -path:*/4', cursor=found["cursor"])
         assert (len(found["results"]), found.get("cursor")) == (1, None)
         await fail(client, "search_notes", query="x", cursor="-1")
+        text, _ = await succeed(client, "search_notes", query="helmsman")
+        assert text == (
+            '0 results for "helmsman":\n(Try other words, fewer conditions, or `search`, which also goes by meaning.)'
+        )
 
 
 async def test_a_script_follows_redirects(doors: Doors) -> None:

@@ -34,7 +34,7 @@ def test_waiting_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_full_collection_does_not_walk_through_the_model() -> None:
     """Such a walk takes longer than the loop may be held."""
     program = (
-        "import gc; from robot.search.embed import BundledMiniLM; model = BundledMiniLM().open();"
+        "import gc; from robot.search.model.directory import bundled_model; model = bundled_model().open();"
         " print(len(gc.get_objects()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

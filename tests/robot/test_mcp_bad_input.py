@@ -225,7 +225,7 @@ def fresh_doors() -> Iterator[Doors]:
 def test_any_name_is_written_and_read_or_refused_in_words() -> None:
     with fresh_doors() as doors:
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=60)
         @given(st.text(alphabet="aB /.\\-_%?#:[]|<>\0\n\u2028é日😀", min_size=1, max_size=12))
         def check(name: str) -> None:
             trio.run(_write_and_read, doors, name)

@@ -75,7 +75,7 @@ def calls(revision: str, last: str, start: str) -> dict[str, dict[str, Any]]:
         "append_note": {"path": "Victim", "content": "x", "dry_run": True},
         "rename_note": {"path": "Victim", "new_path": "Other", "dry_run": True},
         "delete_note": {"path": "Victim", "dry_run": True},
-        "get_links": {"path": "Victim"},
+        "get_links": {"path": "Victim", "similar": 3},
         "find_orphaned_notes": {},
         "find_broken_links": {},
         "get_recent_changes": {},

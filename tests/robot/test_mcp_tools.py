@@ -90,7 +90,9 @@ async def test_search_and_fetch_have_the_shape_that_chatgpt_reads(doors: Doors) 
     text, found = await done(doors, "search", query="who rings?")
     assert json.loads(text) == found
     address = f"{ORIGIN}/Guides/On%20Call"
-    assert found["results"] == [{"id": "Guides/On Call", "title": "Guides/On Call", "url": address}]
+    (hit,) = found["results"]
+    assert (hit["id"], hit["title"], hit["url"]) == ("Guides/On Call", "Guides/On Call", f"{address}#use")
+    assert (hit["section"], hit["snippet"], hit["first_line"], hit["last_line"]) == ("Use", "Ring twice.", 3, 4)
     text, fetched = await done(doors, "fetch", id=found["results"][0]["id"])
     assert json.loads(text) == fetched
     assert set(fetched) == {"id", "title", "text", "url", "metadata"}

@@ -13,8 +13,9 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from robot.mcp import progress as ticking
 from robot.model import Wiki
 from robot.search.service import SearchService
-from robot.search.values import SemanticAnswer
+from robot.search.values import Freshness, SemanticAnswer
 from tests.robot.agent_doors import Doors, StandInSearch, connected, open_doors, serving
+from wikihost.values import SearchFilters
 
 MODERN = "2026-07-28"
 PATIENCE_S = 10
@@ -119,14 +120,16 @@ class SlowSearch(StandInSearch):
     let: trio.Event = field(default_factory=trio.Event)
     cancelled: trio.Event = field(default_factory=trio.Event)
 
-    async def query(self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int) -> SemanticAnswer:
+    async def query(
+        self, wiki: Wiki, text: str, *, limit: int, max_chunks_per_page: int, filters: SearchFilters
+    ) -> SemanticAnswer:
         self.asked_now.set()
         try:
             await self.let.wait()
         except trio.Cancelled:
             self.cancelled.set()
             raise
-        return SemanticAnswer((), "semantic", "f" * 40, "f" * 40)
+        return SemanticAnswer((), "semantic", Freshness("f" * 40, "f" * 40))
 
 
 @pytest.fixture

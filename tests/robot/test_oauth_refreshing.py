@@ -309,6 +309,4 @@ class Holders(RuleBasedStateMachine):
 
 
 TestHolders = Holders.TestCase
-TestHolders.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestHolders.settings = settings(max_examples=15, stateful_step_count=15, suppress_health_check=list(HealthCheck))

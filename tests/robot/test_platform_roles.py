@@ -20,7 +20,9 @@ OWNERS = frozenset({Role.OWNER})
 # Who may, by endpoint; everybody else is answered 403, or 404 where they are not to know.
 ALLOWED = {
     "wiki.overview": EVERYBODY_WITH_A_ROLE,
-    "wiki.reindex": WRITERS,
+    "index.progress": EVERYBODY_WITH_A_ROLE,
+    "index.reindex": WRITERS,
+    "index.cancel": WRITERS,
     "settings.show": OWNERS,
     "settings.save": OWNERS,
     "agents.agents": EVERYBODY_WITH_A_ROLE,

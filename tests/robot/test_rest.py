@@ -242,7 +242,7 @@ async def test_lists_filter_and_go_on(doors: Doors) -> None:
         assert (await http.get("pages", params={"updated_since": "2100-01-01"})).json()["total"] == 0
 
 
-async def test_searches_and_the_index(doors: Doors) -> None:
+async def test_searches_have_their_shapes(doors: Doors) -> None:
     doors.search.answers = (a_passage("Welcome", "Come in."),)
     async with script(doors) as http:
         found = (await http.get("search", params={"q": "welcome"})).json()
@@ -259,11 +259,39 @@ async def test_searches_and_the_index(doors: Doors) -> None:
             "distance": 0.25,
             "section": "Use",
             "section_path": "Welcome > Use",
+            "first_line": None,
+            "last_line": None,
+            "url": "http://notes.robot.test/Welcome#use",
             "anchor": "use",
             "chunk_index": 0,
             "total_chunks": 2,
             "page_word_count": 32,
         }
+        fresh = {"head": "f" * 40, "indexed_head": "f" * 40, "pages_waiting": 0, "note": None}
+        assert {name: near[name] for name in fresh} == fresh
+        head = await doors.contents.run(doors.wiki, lambda content: content.head())
+        assert {name: found[name] for name in fresh} == fresh | {"head": head, "indexed_head": head}
+        section = {
+            "name": "Welcome",
+            "path": "Welcome",
+            "url": "http://notes.robot.test/Welcome#use",
+            "snippet": "Come in.",
+            "score": 0.5,
+            "section": "Use",
+            "section_path": "Welcome > Use",
+            "anchor": "use",
+            "highlights": [],
+            "first_line": 3,
+            "last_line": 4,
+        }
+        both = (await http.get("find", params={"q": "hi"})).json()
+        assert both == {"query": "hi", "results": [section], "total": 1, "mode": "hybrid", **fresh}
+        alike = (await http.get("pages/Notes/Deep/similar")).json()
+        assert alike == {"path": "Notes/Deep", "results": [section], "total": 1, **fresh}
+
+
+async def test_a_reindex_is_started_once_and_told_of(doors: Doors) -> None:
+    async with script(doors) as http:
         assert (await http.get("reindex/status")).json()["status"] == "idle"
         started = await http.post("reindex")
         assert (started.status_code, started.json()) == (202, {"status": "started"})

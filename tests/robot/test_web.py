@@ -12,7 +12,6 @@ from markupsafe import escape
 from proxy.guard import same_origin_ok
 from robot.access import grant_role
 from robot.model import Role, Scope, Visibility
-from robot.search.values import ReindexRunning
 from robot.tokens import create_token, list_tokens, revoke_token, verify_token
 from robot.web.ask import is_served, may_ask
 from robot.web.errors import STANDALONE_CSP, render_error, render_notice, render_waking
@@ -48,6 +47,7 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
         "/app/wiki/notes/settings",
         "/app/wiki/notes/import",
         "/app/wiki/notes/export",
+        "/app/search?q=wiki",
         "/no",
     ]
     for path in paths:
@@ -282,31 +282,15 @@ async def test_strangers_reach_nothing_of_a_wiki(host: SmallHost) -> None:
     eve = await host.signed_in(host.eve)
     forms = {"name": "n", "scope": "read", "expiry": "30"}
     for method, path in (
-        ("GET", ""), ("GET", "/agents"), ("POST", "/tokens"), ("POST", "/reindex"), ("GET", "/settings"),
+        ("GET", ""), ("GET", "/agents"), ("POST", "/tokens"), ("POST", "/reindex"), ("POST", "/reindex/cancel"),
+        ("GET", "/index"), ("GET", "/settings"),
         ("POST", "/settings"),
         ("GET", f"/tokens/{token.id}/revoke"), ("POST", f"/tokens/{token.id}/revoke"),
     ):  # fmt: skip
         answer = await eve.visit(method, PLATFORM, f"/app/wiki/notes{path}", form=forms if method == "POST" else None)
         assert answer.status_code == 404, path
     assert [listed for listed, _ in list_tokens(host.db, wiki)] == [token]
-    assert host.reindexed.slugs == []
-
-
-async def test_reindexing_is_for_editors(host: SmallHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    wiki = await host.make_wiki("notes")
-    ada, eve = await host.signed_in(host.ada), await host.signed_in(host.eve)
-    answer, _ = await ada.follow(await ada.post(PLATFORM, "/app/wiki/notes/reindex"), PLATFORM)
-    assert "being built anew." in await text_of(answer)
-    await grant_role(host.db, host.eve, wiki, Role.VIEWER)
-    assert (await eve.post(PLATFORM, "/app/wiki/notes/reindex")).status_code == 403
-    assert host.reindexed.slugs == ["notes"]
-
-    def running(_: object) -> None:
-        raise ReindexRunning("A re-index of this wiki is running already.")
-
-    monkeypatch.setattr(host.reindexed, "start_reindex", running)
-    answer, _ = await ada.follow(await ada.post(PLATFORM, "/app/wiki/notes/reindex"), PLATFORM)
-    assert "anew already" in await text_of(answer)
+    assert not host.search.is_indexing(wiki)
 
 
 async def test_unsafe_requests_from_other_origins_are_refused_before_they_arrive(host: SmallHost) -> None:

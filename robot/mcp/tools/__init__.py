@@ -41,7 +41,8 @@ TOOLS: tuple[Tool, ...] = (
     _reading(
         "search",
         "Search",
-        "Find pages by words and by meaning at once. Returns names for fetch or read_note.",
+        "Find what answers a question, by words and by meaning at once: the search to try first. Returns sections of "
+        "pages, which fetch or read_note read.",
         searching.SearchArguments,
         searching.SearchResult,
         searching.search,
@@ -57,7 +58,7 @@ TOOLS: tuple[Tool, ...] = (
     _reading(
         "search_notes",
         "Search by keywords",
-        "Find pages that contain words or phrases. Use semantic_search when you do not know the words.",
+        "Find pages that contain words or phrases, such as names, codes and quotes, and page through all of them.",
         searching.SearchNotesArguments,
         searching.SearchNotesResult,
         searching.search_notes,
@@ -65,7 +66,7 @@ TOOLS: tuple[Tool, ...] = (
     _reading(
         "semantic_search",
         "Search by meaning",
-        "Find the passages whose meaning is nearest to a question, whatever words they use.",
+        "Find the passages whose meaning is nearest to a question, whatever words they use, with their whole text.",
         searching.SemanticSearchArguments,
         searching.SemanticSearchResult,
         searching.semantic_search,
@@ -146,7 +147,8 @@ TOOLS: tuple[Tool, ...] = (
     _reading(
         "get_links",
         "Links of a page",
-        "Which pages a page links to, and which link to it; also for a page that does not exist yet.",
+        "Which pages a page links to, and which link to it; also for a page that does not exist yet. With `similar` "
+        "also other pages about the same.",
         listing.GetLinksArguments,
         listing.LinksResult,
         listing.get_links,

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
 from robot.mcp.call import Call
-from robot.mcp.failures import ToolFailed
 from robot.mcp.render import fitting, marked, names, one_line, some
-from robot.mcp.schemas import MAX_LISTED, MAX_NAME_CHARS, Arguments, Cursor, FromWiki, OnPage, Result
+from robot.mcp.schemas import (
+    MAX_LISTED,
+    MAX_NAME_CHARS,
+    Arguments,
+    Cursor,
+    FromWiki,
+    IsoDate,
+    OnPage,
+    Result,
+    instant_in,
+)
 from robot.mcp.tool import Answer
+from robot.search.values import Finding
 from wikihost.errors import FROZEN
 from wikihost.values import PageFilter, PageSummary
 
@@ -50,7 +60,7 @@ class ListNotesArguments(Arguments):
     category: Annotated[str, Field(max_length=MAX_NAME_CHARS, description="Only this category.")] = ""
     tag: Annotated[str, Field(max_length=MAX_NAME_CHARS, description="Only pages with this tag.")] = ""
     updated_since: Annotated[
-        str, Field(max_length=40, description="Only pages changed since this ISO date, such as 2026-01-31.")
+        IsoDate, Field(description="Only pages changed since this ISO date, such as 2026-01-31.")
     ] = ""
     limit: Limit = 500
     cursor: Cursor = ""
@@ -77,15 +87,24 @@ class FindOrphanedNotesArguments(Arguments):
 
 
 class GetLinksArguments(OnPage):
-    pass
+    similar: Annotated[int, Field(ge=0, le=20, description="Also find this many pages about the same.")] = 0
+
+
+class SimilarPage(Result):
+    path: str
+    title: str
+    section: str
+    score: float
 
 
 class LinksResult(FromWiki):
+    note: Annotated[str | None, Field(description="What `similar` does not know yet.")] = None
     path: str
     links_to: list[str]
     linked_from: list[str]
     links_to_total: int
     linked_from_total: int
+    similar: Annotated[list[SimilarPage] | None, Field(description="The nearest first, linked or not.")] = None
 
 
 class FindBrokenLinksArguments(Arguments):
@@ -132,7 +151,7 @@ async def list_notes(call: Call, asked: ListNotesArguments) -> Answer:
         prefix=asked.prefix or None,
         category=asked.category or None,
         tag=asked.tag or None,
-        updated_since=_instant(asked.updated_since) if asked.updated_since else None,
+        updated_since=instant_in(asked.updated_since),
     )
     result = await call.contents.run(
         call.wiki, lambda content: _listed(content.list_pages(wanted), asked.limit, asked.cursor)
@@ -155,12 +174,15 @@ async def find_orphaned_notes(call: Call, asked: FindOrphanedNotesArguments) -> 
 
 async def get_links(call: Call, asked: GetLinksArguments) -> Answer:
     path, links_to, linked_from = await call.contents.run(call.wiki, lambda content: content.links_around(asked.path))
+    near = await call.search.similar(call.wiki, path, limit=asked.similar) if asked.similar else None
     result = LinksResult(
+        note=near.freshness.note if near else None,
         path=path,
         links_to=some(links_to),
         linked_from=some(linked_from),
         links_to_total=len(links_to),
         linked_from_total=len(linked_from),
+        similar=[_similar(found) for found in near.results] if near else None,
     )
     return Answer(result, _links_text(result))
 
@@ -195,6 +217,11 @@ def _summary(page: PageSummary) -> NoteSummary:
     )
 
 
+def _similar(found: Finding) -> SimilarPage:
+    page = found.page
+    return SimilarPage(path=page.path, title=page.title, section=page.section, score=round(found.score, 2))
+
+
 def _broken(sources: Mapping[str, Sequence[str]], asked: FindBrokenLinksArguments) -> BrokenLinksResult:
     rest = sorted(target for target in sources if target > asked.cursor)
     links = [
@@ -213,14 +240,6 @@ def _broken(sources: Mapping[str, Sequence[str]], asked: FindBrokenLinksArgument
 
 def _most_used(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMES])
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ToolFailed(f"updated_since is not an ISO date: {text!r}. Write it as 2026-01-31.") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _going_on(shown: int, cursor: str | None) -> list[str]:
@@ -253,7 +272,10 @@ def _links_text(result: LinksResult) -> str:
         *lines("Links to", result.links_to, result.links_to_total),
         *lines("Linked from", result.linked_from, result.linked_from_total),
     ]
-    return marked([f"Links for {result.path}:"], data)
+    if result.similar is not None:
+        shown = [f"{page.path} (score: {page.score:.2f})" for page in result.similar]
+        data += lines("About the same", shown, len(shown))
+    return marked([f"Links for {result.path}:", *([f"({result.note})"] if result.note else [])], data)
 
 
 def _reach(folder: str | None) -> str:

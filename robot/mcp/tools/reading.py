@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from robot.mcp.addresses import page_address, page_link
+from robot.address import page_address
+from robot.mcp.addresses import page_link
 from robot.mcp.call import Call
 from robot.mcp.failures import ToolFailed, explain
 from robot.mcp.nearest import explain_missing

@@ -28,6 +28,8 @@ from robot.pages import WikiPages
 from robot.quotas import default_quota
 from robot.raw_pages import RawPages
 from robot.rest.app import create_rest_app
+from robot.search.model.choice import choose_model
+from robot.search.people import SearchForPeople
 from robot.search.service import SearchService
 from robot.static_files import create_static_app, otterwiki_static
 from robot.supervisor import Core
@@ -46,6 +48,7 @@ class LoadedDoors:
 
     front: Doors
     search: SearchService
+    for_people: SearchForPeople
     mcp: McpEndpoint
     listening: Listening
     imports: Imports
@@ -56,7 +59,10 @@ class LoadedDoors:
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     door = Door()
-    search = SearchService(core.contents, partial(find_wiki, core.db))
+    settings = core.settings
+    model = choose_model(settings.embedding_model_dir, settings.embedding_model, core.data.models)
+    search = SearchService(core.contents, partial(find_wiki, core.db), model)
+    for_people = SearchForPeople(search, partial(find_wiki, core.db))
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
     mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity), WRITING_TOOLS), listening)
@@ -93,7 +99,7 @@ def load_doors(core: Core) -> LoadedDoors:
         pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, mcp, listening, imports, page_cache, registrations)
+    return LoadedDoors(doors, search, for_people, mcp, listening, imports, page_cache, registrations)
 
 
 def _platform(
@@ -109,7 +115,8 @@ def _platform(
         address=core.address,
         max_wikis_per_user=core.settings.max_wikis_per_user,
         default_quota=default_quota(core.settings),
-        reindexer=search,
+        indexer=search,
+        finder=search,
         imports=imports,
         max_upload_bytes=core.settings.max_body_bytes,
         agents=AgentSignIn(

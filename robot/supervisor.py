@@ -55,6 +55,10 @@ log = logging.getLogger(__name__)
 LAST_WRITES_S = 5.0
 """For what is still to be written down when everything else has stopped."""
 
+SWITCH_S = 0.001
+"""How long a thread that computes in Python may keep the loop waiting: a fifth of the interpreter's default, whose
+cost to the threads cannot be measured."""
+
 
 CRASH_POLICY = {
     "watchdog": Policy.ESSENTIAL,
@@ -99,6 +103,7 @@ def run(settings: Settings, announce: Announce) -> None:
     address = public_address(settings)
     data = DataDir(settings.data.absolute())
     allow_many_descriptors()
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
         sockets = [stack.enter_context(sock) for sock in _listeners(settings)]
         stack.enter_context(DataDirLock(data))
@@ -204,6 +209,7 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await start("oauth clients", doors.registrations.run)
     await start("mcp", doors.mcp.run, until_signal)
     upkeep = Upkeep(core.data)
+    core.fleet.answer_with(doors.for_people)
     core.contents.subscribe(doors.search.notify)
     core.contents.subscribe(upkeep.notify)
     core.contents.subscribe(doors.listening.notify)

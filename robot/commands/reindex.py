@@ -2,84 +2,146 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import trio
 
-from robot.access import first_owner
-from robot.commands.opened import Opened, open_platform, wiki_at
-from robot.model import Scope, Token, Wiki
-from robot.tokens import create_token, revoke_token
+from robot.commands.opened import open_platform, wiki_at
+from robot.commands.running_host import HostDoor, Refused, owners_door
+from robot.model import Wiki
+from robot.search.telling import tell
+from robot.search.values import ReindexStatus
+from robot.wikis import list_wikis
 
-TOKEN_LIFETIME = timedelta(hours=1)
 POLL_EVERY_S = 0.5
-ANSWER_S = 30.0
 
-Call = Callable[[str, str], dict[str, Any]]
+_INDEX = "/api/v1/reindex"
+
+Doors = Sequence[tuple[Wiki, HostDoor]]
 
 
 @click.command("reindex")
-@click.argument("slug")
+@click.argument("slug", required=False)
+@click.option("--all", "every", is_flag=True, help="Of all wikis of this host, but for those that are read-only.")
+@click.option("--status", "only_tell", is_flag=True, help="Only say how far it is, and which model is used.")
+@click.option("--cancel", is_flag=True, help="Stop one that is running.")
 @click.option("--no-wait", is_flag=True, help="Start it and return.")
 @click.pass_obj
-def command(config: Path | None, slug: str, no_wait: bool) -> None:
+def command(config: Path | None, slug: str | None, every: bool, only_tell: bool, cancel: bool, no_wait: bool) -> None:
     """Have the running host build the search index of the wiki at SLUG anew, and show how far it is."""
-    with open_platform(config) as opened:
-        wiki = wiki_at(opened.db, slug)
-        secret, token = trio.run(_make_token, opened, wiki)
-        try:
-            call = _caller(opened, slug, secret)
-            call("POST", "/api/v1/reindex")
+    if (slug is None) is not every:
+        raise click.UsageError("Name one wiki, or say --all.")
+    if only_tell + cancel + no_wait > 1:
+        raise click.UsageError("Choose one of --status, --cancel and --no-wait.")
+    with open_platform(config) as opened, ExitStack() as tokens:
+        wikis = trio.run(list_wikis, opened.db) if slug is None else [wiki_at(opened.db, slug)]
+        if every and not only_tell:
+            wikis = [wiki for wiki in wikis if not wiki.is_frozen]
+        doors = [(wiki, tokens.enter_context(owners_door(opened, wiki, "reindex"))) for wiki in wikis]
+        if only_tell:
+            for wiki, door in doors:
+                _show(wiki, _status(door))
+        elif cancel:
+            for wiki, door in doors:
+                _cancel(wiki, door)
+        else:
+            started = _start_all(doors) if every else _start(*doors[0])
             if not no_wait:
-                _follow(call)
-        finally:
-            trio.run(revoke_token, opened.db, wiki, token.id)
+                _follow_all(started, slug or "--all")
 
 
-async def _make_token(opened: Opened, wiki: Wiki) -> tuple[str, Token]:
-    owner = first_owner(opened.db, wiki)
-    expires = datetime.now(UTC) + TOKEN_LIFETIME
-    return await create_token(opened.db, owner, wiki, "robot reindex", {Scope.READ, Scope.WRITE}, expires=expires)
+def _start(wiki: Wiki, door: HostDoor) -> Doors:
+    try:
+        door.call("POST", _INDEX)
+    except Refused as refusal:
+        if refusal.code != "reindex_running":
+            raise
+        raise click.ClickException(
+            f"The index of {wiki.slug} is being built anew already: {tell(_status(door)).sentence}"
+            f" Wait for it, or stop it with `robot reindex {wiki.slug} --cancel`."
+        ) from refusal
+    return [(wiki, door)]
 
 
-def _caller(opened: Opened, slug: str, secret: str) -> Call:
-    """Calls the wiki's REST door on the port where the host listens."""
-    base = f"http://127.0.0.1:{opened.settings.port}"
-    headers = {"Host": f"{slug}.{opened.settings.domain}", "Authorization": f"Bearer {secret}"}
-
-    def call(method: str, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(base + path, method=method, headers=headers)  # noqa: S310  (our own port)
+def _start_all(doors: Doors) -> Doors:
+    """As for one, but it is no failure that somebody was faster."""
+    for _, door in doors:
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            raise click.ClickException(json.load(error)["error"]) from error
-        except OSError as error:
-            raise click.ClickException(
-                f"No robot answers on port {opened.settings.port} ({error}); start it, then try again."
-            ) from error
-
-    return call
+            door.call("POST", _INDEX)
+        except Refused as refusal:
+            if refusal.code != "reindex_running":
+                raise
+    return doors
 
 
-def _follow(call: Call) -> None:
-    with click.progressbar(length=1, label="Indexing") as bar:
+def _follow_all(doors: Doors, slug: str) -> None:
+    """Show how far each is until it is done. Leaving does not stop the host."""
+    failed = False
+    try:
+        for wiki, door in doors:
+            status = _follow(wiki, door)
+            failed |= status.state != "complete"
+            _show(wiki, status)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nThe host goes on. `robot reindex {slug} --status` says how far it is, `robot reindex {slug} --cancel`"
+            " stops it.",
+            err=True,
+        )
+        raise click.Abort from None
+    if failed:
+        raise click.ClickException("Not everything is indexed.")
+
+
+def _follow(wiki: Wiki, door: HostDoor) -> ReindexStatus:
+    with click.progressbar(length=1, label=f"Indexing {wiki.slug}") as bar:
         while True:
-            status = call("GET", "/api/v1/reindex/status")
-            bar.length = max(status["pages_total"], 1)
-            bar.update(status["pages_indexed"] - bar.pos)
-            if status["status"] != "in_progress":
-                break
+            status = _status(door)
+            bar.length = max(status.pages_total, 1)
+            bar.update(status.pages_indexed - bar.pos)
+            if status.state != "in_progress":
+                return status
             time.sleep(POLL_EVERY_S)
-    if status["status"] == "error":
-        raise click.ClickException(f"Indexing failed: {status['error_message']}")
-    click.echo(f"{status['pages_indexed']} pages, {status['chunks_indexed']} passages.")
+
+
+def _cancel(wiki: Wiki, door: HostDoor) -> None:
+    was_running = door.call("DELETE", _INDEX)["status"] == "cancelled"
+    done = "Cancelled." if was_running else "Nobody was having the index built anew."
+    click.echo(f"{wiki.slug}: {done} {tell(_status(door)).sentence}")
+
+
+def _status(door: HostDoor) -> ReindexStatus:
+    told = door.call("GET", f"{_INDEX}/status")
+    return ReindexStatus(
+        state=told["status"],
+        pages_total=told["pages_total"],
+        pages_indexed=told["pages_indexed"],
+        chunks_total=told["chunks_total"],
+        chunks_indexed=told["chunks_indexed"],
+        head=told["head"],
+        indexed_head=told["indexed_head"],
+        started_at=_moment(told["started_at"]),
+        completed_at=_moment(told["completed_at"]),
+        error_message=told["error_message"],
+        eta_s=told["eta_s"],
+        model=told["model"],
+        model_problem=told["model_problem"],
+    )
+
+
+def _moment(text: Any) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _show(wiki: Wiki, status: ReindexStatus) -> None:
+    told = tell(status)
+    click.echo(f"{wiki.slug}: {told.sentence}")
+    if told.problem:
+        click.echo(f"  {told.problem}")
+    click.echo(f"  Model: {status.model}" if status.model else "  No model is in use.")

@@ -4,6 +4,8 @@
 |---|---|
 | `platform` | the application of the platform host: wiring, errors, headers |
 | `landing`, `dashboard`, `create_pages`, `wiki_pages`, `settings_pages`, `choices` | its pages, and what forms offer |
+| `search_pages` | one search over all wikis of a person |
+| `index_pages`, `index_status` | how far a wiki's search index is, and building it anew |
 | `agent_pages`, `setups`, `revoke_pages` | letting agents in, what to paste into each, and taking it back |
 | `consent_pages` | asking people whether a client may get in |
 | `activity_pages`, `undo_pages`, `undo_selection`, `diff_lines` | what agents did, and taking back what one changed |

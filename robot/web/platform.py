@@ -34,16 +34,19 @@ from robot.web.dashboard import dashboard_page
 from robot.web.export_pages import export_pages
 from robot.web.handoff_page import handoff_page
 from robot.web.import_pages import import_pages
+from robot.web.index_pages import index_pages
+from robot.web.index_status import Indexer
 from robot.web.landing import landing_pages
 from robot.web.link_pages import link_pages
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT, compile_templates
 from robot.web.revoke_pages import revoke_pages
+from robot.web.search_pages import Finder, search_pages
 from robot.web.settings_pages import settings_pages
 from robot.web.signin_pages import signin_pages
 from robot.web.statics import STATIC_FILES
 from robot.web.undo_pages import undo_pages
 from robot.web.visitor import NoSuchWiki, SignInNeeded
-from robot.web.wiki_pages import Reindexer, wiki_pages
+from robot.web.wiki_pages import wiki_pages
 from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
@@ -81,7 +84,8 @@ def create_platform_app(
     activity: Activity,
     max_wikis_per_user: int,
     default_quota: Quota,
-    reindexer: Reindexer,
+    indexer: Indexer,
+    finder: Finder,
     imports: Imports,
     max_upload_bytes: int,
     agents: AgentSignIn,
@@ -95,7 +99,8 @@ def create_platform_app(
         signin_pages(db=db, address=address, sessions=sessions, requests=requests),
         link_pages(db=db, address=address, sessions=sessions),
         handoff_page(db=db, address=address, sessions=sessions),
-        dashboard_page(db=db, address=address, sessions=sessions, contents=contents),
+        dashboard_page(db=db, address=address, sessions=sessions, contents=contents, indexer=indexer),
+        search_pages(db=db, address=address, sessions=sessions, finder=finder),
         create_pages(
             db=db,
             data=data,
@@ -104,7 +109,8 @@ def create_platform_app(
             max_wikis_per_user=max_wikis_per_user,
             default_quota=default_quota,
         ),
-        wiki_pages(db=db, address=address, sessions=sessions, contents=contents, reindexer=reindexer),
+        wiki_pages(db=db, address=address, sessions=sessions, contents=contents, indexer=indexer),
+        index_pages(db=db, sessions=sessions, indexer=indexer),
         settings_pages(db=db, address=address, sessions=sessions, contents=contents),
         agent_pages(db=db, address=address, sessions=sessions),
         revoke_pages(db=db, address=address, sessions=sessions),

@@ -1,11 +1,10 @@
-"""A wiki's overview on the platform, and its search index."""
+"""A wiki's overview on the platform."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
 
-from quart import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as WerkzeugResponse
+from quart import Blueprint, request
 
 from robot.access import may
 from robot.address import PublicAddress
@@ -13,34 +12,30 @@ from robot.contents import Contents
 from robot.db import Database
 from robot.model import Action, Person, Wiki
 from robot.oauth.connections import list_connections
-from robot.search.values import ReindexRunning
+from robot.search.telling import tell
 from robot.signin.sessions import Sessions
 from robot.tokens import list_tokens
-from robot.web.answers import error_page
 from robot.web.facts import gather_facts
+from robot.web.index_status import Indexer, read_status
 from robot.web.page import render
 from robot.web.visitor import open_wiki, signed_in
-from wikihost.errors import FROZEN
 
-# What a redirect may ask the overview to say.
-_NOTICES = {
-    "created": "Your wiki is ready. Open it and write, or connect an agent first.",
-    "reindexing": "The index is being built anew. Searching goes on meanwhile.",
-    "indexing": "The index is being built anew already.",
+# Without a script the overview reloads itself while the index is built: seldom enough to be read meanwhile.
+RELOAD_AFTER_S = 5
+
+# What a redirect may ask the overview to say, of the wiki and of its index.
+_NOTICES = {"created": "Your wiki is ready. Open it and write, or connect an agent first."}
+_INDEX_NOTICES = {
+    "already": "It is being built anew already, so nothing new was begun.",
+    "cancelled": "Cancelled. What is known of the pages that were not reached stays.",
+    "over": "There was nothing to cancel: nobody is having the index built anew.",
 }
 
 
-class Reindexer(Protocol):
-    """What the overview needs of `robot.search.service.SearchService`."""
-
-    def start_reindex(self, wiki: Wiki) -> None:
-        """Raises `ReindexRunning`."""
-
-
 def wiki_pages(
-    *, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents, reindexer: Reindexer
+    *, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents, indexer: Indexer
 ) -> Blueprint:
-    """`/app/wiki/{slug}`, `/app/wiki/{slug}/reindex`"""
+    """`/app/wiki/{slug}`"""
     pages = Blueprint("wiki", __name__, url_prefix="/app/wiki/<slug>")
 
     @pages.get("")
@@ -48,6 +43,7 @@ def wiki_pages(
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
         facts = await gather_facts(contents, [wiki])
+        status = await read_status(indexer, wiki)
         return render(
             "wiki.html",
             user=user,
@@ -58,22 +54,23 @@ def wiki_pages(
             facts=facts.get(wiki.id),
             connection_count=len(list_connections(db, wiki)),
             token_count=len(list_tokens(db, wiki)),
+            index=status,
+            told=None if status is None else tell(status),
             can_reindex=may(Person(user, role), Action.WRITE, wiki),
-            notice=next((text for key, text in _NOTICES.items() if key in request.args), None),
+            reload_after_s=RELOAD_AFTER_S,
+            next_look=_next_look(wiki),
+            notice=_asked(_NOTICES),
+            index_notice=_asked(_INDEX_NOTICES),
         )
 
-    @pages.post("/reindex")
-    async def reindex(slug: str) -> WerkzeugResponse | Response:
-        user = signed_in(sessions)
-        wiki, role = open_wiki(db, user, slug)
-        if not may(Person(user, role), Action.WRITE, wiki):
-            if wiki.is_frozen:
-                return error_page(403, "This wiki is read-only", FROZEN)
-            return error_page(403, "You may not do this", "Only editors and owners build the index anew.")
-        try:
-            reindexer.start_reindex(wiki)
-        except ReindexRunning:
-            return redirect(f"/app/wiki/{wiki.slug}?indexing=1", 303)
-        return redirect(f"/app/wiki/{wiki.slug}?reindexing=1", 303)
-
     return pages
+
+
+def _next_look(wiki: Wiki) -> str:
+    """Where the overview goes to show its panel as it is then: to the same address with a fragment no browser goes."""
+    look = 2 if request.args.get("look") == "1" else 1
+    return f"/app/wiki/{wiki.slug}?look={look}#index"
+
+
+def _asked(notices: Mapping[str, str]) -> str | None:
+    return next((text for key, text in notices.items() if key in request.args), None)

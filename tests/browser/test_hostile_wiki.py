@@ -163,6 +163,7 @@ def attacks_by_fetch(scene: Scene) -> list[tuple[str, dict[str, Any]]]:
         (mine("/app/create"), create, form),
         (mine(token_path), "name=Stolen&scope=write&expiry=never", form),
         (mine(f"/app/wiki/{scene.target.slug}/reindex"), "", form),
+        (mine(f"/app/wiki/{scene.target.slug}/reindex/cancel"), "", form),
         (mine("/auth/logout"), "", form),
         (f"{theirs}/Home/save", content, form),
         (f"{theirs}/Stolen/save", content, form),

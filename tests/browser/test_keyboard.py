@@ -47,8 +47,9 @@ def test_the_dashboard_in_order(robot: Robot, keeper: Page, make_wiki: Callable[
     wiki = make_wiki()
     keeper.goto(f"{robot.platform}/app/")
     names = tab_through(keeper)
-    assert names[:6] == ["Skip to content", "robot", "My wikis", "Create wiki", "Sign out", "Create wiki"]
-    assert f"Wiki {wiki.slug}" in names[6:]
+    frame = ["Skip to content", "robot", "My wikis", "Create wiki", "Search my wikis", "Search", "Sign out"]
+    assert names[:8] == [*frame, "Create wiki"]
+    assert f"Wiki {wiki.slug}" in names[8:]
 
 
 def test_the_skip_link_skips(robot: Robot, keeper: Page) -> None:
@@ -64,9 +65,9 @@ def test_a_wiki_is_made_without_a_mouse(robot: Robot, keeper: Page) -> None:
     slug = new_slug()
     keeper.goto(f"{robot.platform}/app/create")
     names = tab_through(keeper)
-    assert names[5:] == ["Name", "Address", "What it is about (optional)", "Private", "Create wiki", "Cancel"]
+    assert names[7:] == ["Name", "Address", "What it is about (optional)", "Private", "Create wiki", "Cancel"]
     keeper.goto(f"{robot.platform}/app/create")
-    for _ in range(6):
+    for _ in range(8):
         keeper.keyboard.press("Tab")
     keeper.keyboard.type("By hand")
     keeper.keyboard.press("Tab")

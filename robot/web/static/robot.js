@@ -65,3 +65,51 @@ if (slug && source) {
   });
   slug.addEventListener("input", () => { isOwn = slug.value !== ""; check(); });
 }
+
+// "/" goes to the search box, as in the wikis themselves.
+const searchBox = document.querySelector("input[type=search]");
+if (searchBox) {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    searchBox.focus();
+    searchBox.select();
+  });
+}
+
+// How far a wiki's index is, until it is done; then its panel as the server shows it now.
+const LOOK_AFTER_MS = 1500;
+const ASK_AGAIN_AFTER_MS = 10000;
+
+function followIndex() {
+  const panel = document.getElementById("index");
+  if (!panel || !panel.dataset.progress) return;
+
+  const look = async () => {
+    if (document.hidden) return setTimeout(look, LOOK_AFTER_MS);
+    const answer = await fetch(panel.dataset.progress).catch(() => null);
+    if (!answer || answer.status >= 500) return setTimeout(look, ASK_AGAIN_AFTER_MS);
+    if (!answer.ok || answer.redirected) return location.reload();
+    const { busy, percent, sentence } = await answer.json();
+    panel.querySelector("[data-sentence]").textContent = sentence;
+    if (!busy) return showFinished(panel, sentence);
+    panel.querySelector("progress").value = percent;
+    setTimeout(look, LOOK_AFTER_MS);
+  };
+  setTimeout(look, LOOK_AFTER_MS);
+}
+
+async function showFinished(panel, sentence) {
+  const answer = await fetch(location.pathname).catch(() => null);
+  const page = answer && answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+  const now = page && page.getElementById("index");
+  if (!now) return location.reload();
+  const hadFocus = panel.contains(document.activeElement);
+  panel.replaceWith(now);
+  if (hadFocus) now.querySelector("h2").focus();
+  document.getElementById("index-news").textContent = sentence;
+  followIndex(); // it may have begun again
+}
+
+followIndex();

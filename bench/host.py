@@ -147,15 +147,17 @@ async def _sign_in(db: Database, data: DataDir, owner: User, wiki: Wiki) -> dict
 
 
 @contextlib.contextmanager
-def running_host(data: Path, port: int, settings: Mapping[str, str] | None = None) -> Iterator[Host]:
-    """`robot serve` on `data` until the block ends; `settings` are `ROBOT_…` variables."""
+def running_host(
+    data: Path, port: int, settings: Mapping[str, str] | None = None, program: str = "robot"
+) -> Iterator[Host]:
+    """`robot serve` on `data` until the block ends; `settings` are `ROBOT_…` variables, `program` is the module run."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
     surroundings |= {"ROBOT_DATA": str(data), "ROBOT_PORT": str(port), "PYTHONUTF8": "1", **(settings or {})}
     log_file = data.with_suffix(".log")
     with log_file.open("a") as log:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "robot", "serve"], env=surroundings, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", program, "serve"], env=surroundings, stdout=log, stderr=log, start_new_session=True
         )
     try:
         wait_for_page(port, DOMAIN, HEALTH, limit_s=START_LIMIT_S)

@@ -65,13 +65,16 @@ class Visitor:
             raise WrongAnswer(f"{target}: {answer.status} {answer.body[:200]!r}")
         return answer
 
+    def close(self) -> None:
+        self._connection.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        self.close()
 
 
 class WrongAnswer(Exception):

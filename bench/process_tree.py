@@ -77,15 +77,16 @@ def cpu_s(root: int) -> float:
 
 def pss_bytes(root: int) -> int:
     """Memory of the tree below `root`: pages that several processes share are counted once."""
-    return sum(_pss_of(process.pid) for process in read_tree(root))
+    return sum(own_pss_bytes(process.pid) for process in read_tree(root))
 
 
 def named_bytes(root: int, name: str) -> int:
     """Memory of those processes below `root` whose command is `name`."""
-    return sum(_pss_of(process.pid) for process in read_tree(root) if _command_of(process.pid) == name)
+    return sum(own_pss_bytes(process.pid) for process in read_tree(root) if _command_of(process.pid) == name)
 
 
-def _pss_of(pid: int) -> int:
+def own_pss_bytes(pid: int) -> int:
+    """Memory of one process without its children; 0 when it has ended."""
     try:
         return parse_pss_bytes((PROC / str(pid) / "smaps_rollup").read_text())
     except (FileNotFoundError, ProcessLookupError):

@@ -3,6 +3,7 @@
 python -m bench.run                      about twelve minutes, and some more the first time
 python -m bench.run --quick              few requests and wikis: whether all rows work, not how fast robot is
 python -m bench.run --only rest,git      these themes alone, one of them within a minute or two
+python -m bench.run --only search --whole    the large wiki re-indexed to its end, not only for half a minute
 
 Only the first writes the file.
 """
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import (
@@ -26,11 +27,13 @@ from bench import (
     cached_pages,
     catalog,
     git_door,
+    loop_delay,
     machine,
     make_wiki,
     page_views,
-    process_tree,
+    reindexing,
     rest,
+    searching,
     stock,
     stopping,
     streams,
@@ -38,7 +41,7 @@ from bench import (
 )
 from bench.figures import Figure, table
 from bench.host import Host, Planted, kept_catalog, plant, running_host
-from bench.http_client import Visitor, free_port
+from bench.http_client import free_port
 from bench.page_views import Server
 
 HERE = Path(__file__).parent
@@ -63,6 +66,16 @@ LARGE_WIKI = Size("pages-1000", "1,000 pages, 5,000 commits", 1000, 5000, "47 ms
 
 
 @dataclass(frozen=True, slots=True)
+class SearchEffort:
+    """How much of search is measured. A large wiki is re-indexed for `sample_s`, and to its end when that is None."""
+
+    saves: int
+    phases: int
+    phase_s: float
+    sample_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """How much is measured. `views` is how often a page is looked at that takes stock up to a second."""
 
@@ -74,10 +87,31 @@ class Effort:
     starts: int
     wikis: int
     idle_s: float
+    search: SearchEffort
 
 
-FULL = Effort(100, 8, 5, agents.Effort(alone=300, together=100), LARGE_WIKI, starts=5, wikis=50, idle_s=45)
-QUICK = Effort(10, 2, 2, agents.Effort(alone=20, together=10), SMALL_WIKI, starts=1, wikis=3, idle_s=5)
+FULL = Effort(
+    100,
+    8,
+    5,
+    agents.Effort(alone=300, together=100),
+    LARGE_WIKI,
+    starts=5,
+    wikis=50,
+    idle_s=45,
+    search=SearchEffort(saves=15, phases=6, phase_s=5.0, sample_s=30.0),
+)
+QUICK = Effort(
+    10,
+    2,
+    2,
+    agents.Effort(alone=20, together=10),
+    SMALL_WIKI,
+    starts=1,
+    wikis=3,
+    idle_s=5,
+    search=SearchEffort(saves=3, phases=1, phase_s=2.0, sample_s=3.0),
+)
 
 
 Say = Callable[[str], None]
@@ -115,15 +149,13 @@ def hosted(size: Size, say: Say, *, indexed: bool = False) -> Iterator[tuple[Hos
 
 
 def make_catalog(size: Size, say: Say) -> None:
-    """Make the catalog of that wiki with its vectors, once, and keep it beside the wiki."""
+    """Make the catalog of that wiki with its vectors, and keep it beside the wiki until another model wants others."""
     kept = kept_catalog(made_wiki(size))
-    if kept.exists():
-        return
     with hosted(size, say) as (host, wiki, _):
-        with Visitor(host.port, wiki.host, {"Authorization": f"Bearer {wiki.token}"}) as agent:
-            agent.ask("POST", f"{rest.API}/reindex")
-        waited_s = process_tree.wait_until_quiet(host.pid, limit_s=agents.INDEX_LIMIT_S)
-        say(f"{wiki.slug}: catalog and search index made in {waited_s:.0f} s")
+        if kept.exists() and reindexing.is_indexed(host, wiki):
+            return
+        run = reindexing.reindex(host, wiki, reindexing.SELDOM_S)
+        say(f"{wiki.slug}: catalog and search index made in {run.wall_s:.0f} s")
         unfinished = kept.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
         with sqlite3.connect(wiki.catalog) as source, sqlite3.connect(unfinished) as copy:
@@ -181,6 +213,29 @@ def over_rest(effort: Effort, say: Say) -> list[Figure]:
         return rest.measure(host, wiki, effort.requests, say)
 
 
+def searched(effort: Effort, say: Say) -> list[Figure]:
+    """Queries of a large wiki, how soon a save is found, and a re-index beside readers of a small wiki."""
+    make_catalog(effort.large_wiki, say)
+    much = effort.search
+    with scratch() as directory:
+        other = "other"
+        sources = {effort.large_wiki.slug: made_wiki(effort.large_wiki), other: made_wiki(SMALL_WIKI)}
+        planted = plant(directory / "data", sources)
+        wiki, small = planted[effort.large_wiki.slug], planted[other]
+        delays = directory / "delays"
+        settings = {loop_delay.VARIABLE: str(delays)}
+        with running_host(directory / "data", free_port(), settings, loop_delay.__name__) as host:
+            host.wait_until_ready()
+            figures = searching.measure_queries(host, wiki, effort.requests, say)
+            figures += searching.measure_saves(host, wiki, much.saves, say)
+            figures.append(reindexing.measure_again(host, wiki, reindexing.LARGE_BUDGET, say))
+            figures += reindexing.measure_small(host, small, say)
+            figures += reindexing.measure_beside(host, wiki, small, delays, much.phases, much.phase_s, say)
+            figures.append(reindexing.measure_large(host, wiki, much.sample_s, say))
+            figures.append(reindexing.measure_memory(host, say))
+            return figures
+
+
 def in_process(effort: Effort, say: Say) -> list[Figure]:
     """The catalog."""
     size = effort.large_wiki
@@ -224,6 +279,7 @@ THEMES = {
     "pages": pages,
     "cache": cached,
     "rest": over_rest,
+    "search": searched,
     "agents": over_mcp,
     "streams": listened,
     "catalog": in_process,
@@ -262,9 +318,12 @@ def main() -> int:
     """Returns 1 when a budget was missed."""
     parser = argparse.ArgumentParser(description="Measure robot, and stock Otter Wiki beside it.")
     parser.add_argument("--quick", action="store_true", help="few requests and wikis; writes no file")
+    parser.add_argument("--whole", action="store_true", help="re-index the large wiki to its end, some minutes more")
     parser.add_argument("--only", type=themes, metavar="THEME,…", help=f"of {', '.join(THEMES)}; writes no file")
     args = parser.parse_args()
     effort = QUICK if args.quick else FULL
+    if args.whole:
+        effort = replace(effort, search=replace(effort.search, sample_s=None))
     WORK.mkdir(exist_ok=True)
     began = time.monotonic()
 

@@ -37,7 +37,7 @@ def test_pss() -> None:
 def test_cpu_time_of_a_child_that_ended_is_counted() -> None:
     before = process_tree.cpu_s(os.getpid())
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.1: pass"], check=True)
-    assert process_tree.cpu_s(os.getpid()) - before >= 0.09
+    assert process_tree.cpu_s(os.getpid()) - before > 0.085  # the kernel counts in hundredths
 
 
 def test_memory_of_a_child_is_counted() -> None:

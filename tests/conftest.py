@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness import Robot, running_robot
+
+# How long an example takes to make or to run says how busy the machine is, and nothing of what is tested.
+settings.register_profile("robot", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("robot")
 
 
 @pytest.fixture(scope="session")

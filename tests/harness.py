@@ -141,7 +141,7 @@ def robot_argv(*words: str, module: str = "robot") -> list[str]:
 
 
 def robot_command(
-    *words: str, data: Path, port: int, env: Mapping[str, str] | None = None
+    *words: str, data: Path, port: int, env: Mapping[str, str] | None = None, timeout_s: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
     """Run one verb of the command line to its end."""
     settings = {"ROBOT_DATA": str(data), "ROBOT_PORT": str(port)}
@@ -150,7 +150,7 @@ def robot_command(
         env=environment(settings | dict(env or {})),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout_s,
         check=False,
     )
 

@@ -61,4 +61,4 @@ def test_its_own_contents_lead_somewhere(page: str) -> None:
 
 def test_every_verb_has_a_module() -> None:
     modules = {path.stem.strip("_").replace("_", "-") for path in (ROOT / "robot" / "commands").glob("*.py")}
-    assert modules - {"init", "opened"} == set(VERBS)
+    assert modules - {"init", "opened", "running-host"} == set(VERBS)

@@ -57,8 +57,8 @@ WARM_UP_AFTER_S = 3.0
 class SearchService:
     """Queries, and the index behind them.
 
-    A wiki is indexed when it is first searched or saved after a start, or was not finished before it; until then nothing
-    of it is opened or read. Without a model, and before a wiki's first passages are in, keyword search answers.
+    A wiki is indexed when it is first searched or saved after a start, or was not finished before it; until then
+    nothing of it is opened or read. Without a model, and before its first passages are in, keyword search answers.
     """
 
     _is_confined = False

@@ -43,6 +43,8 @@ class WatchedModel:
         self.stop_before: int | None = None  # so many passages are embedded, the next waits for `go`
         self.stopped = threading.Event()
         self.go = threading.Event()
+        self.counted = 0
+        self.stop_before_counting = False  # the first count waits for `go`
 
     def check(self) -> None:
         if self.missing is not None:
@@ -53,6 +55,10 @@ class WatchedModel:
         return self
 
     def count_tokens(self, text: str) -> int:
+        self.counted += 1
+        if self.stop_before_counting and self.counted == 1:
+            self.stopped.set()
+            self.go.wait(DEADLINE_S)
         return len(text.split())
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:

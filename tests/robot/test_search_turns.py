@@ -147,6 +147,19 @@ async def test_cancel_takes_effect_within_a_long_page(big: WikiOnDisk, model: Wa
     assert len(model.embedded) == len(set(model.embedded))  # what was embedded before was kept
 
 
+async def test_stop_does_not_wait_until_a_long_page_is_cut(big: WikiOnDisk, model: WatchedModel) -> None:
+    big.write({"Long": "anchor " * 5_000})
+    model.stop_before_counting = True
+    async with trio.open_nursery() as nursery:
+        service = make_service(model, big)
+        await nursery.start(service.run)
+        service.notify(big.wiki.id)
+        await wait_for(model.stopped)
+        nursery.cancel_scope.cancel()
+        model.go.set()
+    assert model.counted == 1
+
+
 async def test_cancel_forgets_no_edit(big: WikiOnDisk, small: WikiOnDisk, model: WatchedModel) -> None:
     await index(make_service(model, small), small)
     big.write({"Chains": LONG})

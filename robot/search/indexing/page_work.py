@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import trio
+
 from robot.contents import Contents
 from robot.model import Wiki
 from robot.search.indexing import steps
@@ -69,6 +71,12 @@ async def start_page(contents: Contents, model: ModelHost, wiki: Wiki, page: Pen
     body = await contents.run(wiki, lambda content: steps.read_body(content, page))
     if body is None:
         return None
-    planned = await model.run(lambda: steps.plan(page, body, embedder.count_tokens))
+
+    def count(text: str) -> int:
+        # Cutting a megabyte takes seconds, which a stop does not have.
+        trio.from_thread.check_cancelled()
+        return embedder.count_tokens(text)
+
+    planned = await model.run(lambda: steps.plan(page, body, count))
     missing = await contents.run(wiki, lambda content: steps.missing(content, planned, model_id))
     return PageWork(contents, model, wiki, planned, missing)

@@ -1,7 +1,8 @@
 """The only door through which this host asks others: https, to addresses of the public internet, bounded.
 
 A name is resolved once, every address it has is judged, and the connection goes to one that was judged: what the name
-resolves to a moment later does not matter. Redirects are followed here, each judged anew, and never by a library.
+resolves to a moment later does not matter. Redirects are followed here, each judged anew, and never by a library; what
+is sent to somebody is not sent on to another.
 Programs that speak for themselves (git) get the name and the address that was judged, by `Door.pin`.
 """
 
@@ -11,23 +12,28 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 import idna
 import trio
+from cachetools import TTLCache, cached
 
 MAX_REDIRECTS = 3
 _CONNECT_S = 10.0
+_TRUST_KEPT_S = 3600.0  # the machine's authorities change, now and then
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_ADDRESS_CHARS = 2_000
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # As browsers and curl read hosts: `0x7f.1`, `017700000001` and `2130706433` are all 127.0.0.1 (WHATWG URL, 3.5).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _TARGET = re.compile(r"[!-~]*")
+_ONLY_OK = frozenset({200})
+_NO_HEADERS: Mapping[str, str] = {}
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -60,13 +66,31 @@ class Pinned:
 class Fetched:
     """An answer: where it came from after redirects, its type without parameters, and its whole body.
 
-    `cache_control` is the header as it was sent, "" if it was not.
+    `headers` has names in lower case, and of a header that was sent more than once the last.
     """
 
     url: str
     content_type: str
-    body: bytes
-    cache_control: str = ""
+    body: bytes = field(repr=False)
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of whomever is asked, and what is taken for an answer."""
+
+    method: str
+    types: frozenset[str]
+    statuses: Collection[int]
+    max_bytes: int
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        accepted = ", ".join(sorted(self.types)) or "*/*"
+        ours = {"Accept": accepted, "Accept-Encoding": "identity", "User-Agent": "robot"}
+        return list({**ours, **self.headers}.items())
 
 
 def is_public(address: IpAddress) -> bool:
@@ -123,13 +147,38 @@ class Door:
         max_bytes: int,
         deadline_s: float,
         max_redirects: int = MAX_REDIRECTS,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        statuses: Collection[int] = _ONLY_OK,
     ) -> Fetched:
-        """Fetch a document of one of these types, following at most so many redirects. Raises `FetchRefused`."""
-        wanted = frozenset(types)
+        """Fetch a document of one of these types (of any, if none is named), following at most so many redirects.
+
+        An answer with another status than `statuses` is refused, too. Raises `FetchRefused`.
+        """
+        request = _Request("GET", frozenset(types), statuses, max_bytes, headers)
+        return await self._follow(url, request, deadline_s, max_redirects)
+
+    async def post(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        content_type: str,
+        types: Iterable[str],
+        max_bytes: int,
+        deadline_s: float,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        statuses: Collection[int] = _ONLY_OK,
+    ) -> Fetched:
+        """Send a body and read the answer, as `get` does; a redirect is not followed. Raises `FetchRefused`."""
+        typed = {"Content-Type": content_type, **headers}
+        request = _Request("POST", frozenset(types), statuses, max_bytes, typed, body)
+        return await self._follow(url, request, deadline_s, max_redirects=0)
+
+    async def _follow(self, url: str, request: _Request, deadline_s: float, max_redirects: int) -> Fetched:
         with trio.move_on_after(deadline_s):
             for _ in range(max_redirects + 1):
                 pinned = await self.pin(url)
-                answer = await self._ask(pinned, wanted, max_bytes)
+                answer = await self._ask(pinned, request)
                 if isinstance(answer, Fetched):
                     return answer
                 url = _joined(pinned, answer)
@@ -144,30 +193,35 @@ class Door:
         except ValueError:
             return await self.resolve(host, port)
 
-    async def _ask(self, pinned: Pinned, wanted: frozenset[str], max_bytes: int) -> Fetched | str:
+    async def _ask(self, pinned: Pinned, request: _Request) -> Fetched | str:
         """One request; the answer, or where it leads."""
-        headers = [("Accept", ", ".join(sorted(wanted))), ("Accept-Encoding", "identity"), ("User-Agent", "robot")]
+        trust = await trio.to_thread.run_sync(_trust, self.ca_file)
         try:
             async with (
-                httpcore2.AsyncConnectionPool(
-                    ssl_context=ssl.create_default_context(cafile=self.ca_file), network_backend=_OneAddress(pinned)
-                ) as pool,
-                pool.stream("GET", pinned.url, headers=headers) as response,
+                httpcore2.AsyncConnectionPool(ssl_context=trust, network_backend=_OneAddress(pinned)) as pool,
+                pool.stream(
+                    request.method, pinned.url, headers=request.all_headers(), content=request.body
+                ) as response,
             ):
-                heads = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-                if response.status in _REDIRECTS and b"location" in heads:
-                    return heads[b"location"]
-                content_type = heads.get(b"content-type", "").partition(";")[0].strip().lower()
-                _check_answer(pinned, response.status, content_type, heads.get(b"content-encoding"), wanted)
+                headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
+                if response.status in _REDIRECTS and "location" in headers:
+                    return headers["location"]
+                content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+                _check_answer(pinned, request, response.status, content_type, headers.get("content-encoding"))
                 body = bytearray()
                 async for piece in response.aiter_stream():
                     body += piece
-                    if len(body) > max_bytes:
-                        raise FetchRefused(f"{pinned.host} answered with more than {max_bytes:,} bytes.")
-                cache_control = heads.get(b"cache-control", "")
-                return Fetched(pinned.url, content_type, bytes(body), cache_control)
+                    if len(body) > request.max_bytes:
+                        raise FetchRefused(f"{pinned.host} answered with more than {request.max_bytes:,} bytes.")
+                return Fetched(pinned.url, content_type, bytes(body), response.status, headers)
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, ssl.SSLError) as error:
             raise FetchRefused(f"{pinned.host} cannot be reached, or its certificate is not right.") from error
+
+
+@cached(TTLCache(maxsize=8, ttl=_TRUST_KEPT_S), lock=Lock())
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The authorities that vouch for others. Reading the machine's takes some 40 ms."""
+    return ssl.create_default_context(cafile=ca_file)
 
 
 class _OneAddress(httpcore2.AsyncNetworkBackend):
@@ -228,12 +282,12 @@ def _canonical_host(host: str) -> str:
     return name
 
 
-def _check_answer(pinned: Pinned, status: int, content_type: str, encoding: str | None, wanted: frozenset[str]) -> None:
-    if status in (401, 403, 404):
-        raise FetchRefused(f"{pinned.host} has nothing there for the public (status {status}).")
-    if status != 200:
+def _check_answer(pinned: Pinned, request: _Request, status: int, content_type: str, encoding: str | None) -> None:
+    if status not in request.statuses:
+        if status in (401, 403, 404):
+            raise FetchRefused(f"{pinned.host} has nothing there for the public (status {status}).")
         raise FetchRefused(f"{pinned.host} answered with status {status}.")
-    if content_type not in wanted:
+    if request.types and content_type not in request.types:
         raise FetchRefused(f"{pinned.host} answered with another kind of document than was asked for.")
     if encoding not in (None, "identity"):
         raise FetchRefused(f"{pinned.host} answered in an encoding that was not asked for.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import ipaddress
+import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +149,23 @@ async def test_a_certificate_of_a_stranger_is_refused(server: Server) -> None:
         await get(elsewhere, server.url(host="third.example.org"))
 
 
+async def test_the_authorities_are_read_once_and_not_on_the_loop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_in: list[threading.Thread] = []
+    create = ssl.create_default_context
+
+    def noted(**how: Any) -> ssl.SSLContext:
+        read_in.append(threading.current_thread())
+        return create(**how)
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    for _ in range(2):
+        assert (await get(server.door(), server.url())).body
+    assert len(read_in) == 1
+    assert read_in[0] is not threading.current_thread()
+
+
 async def test_redirects_are_judged_anew(server: Server) -> None:
     targets = {"/1": server.url("/2", OTHER), "/2": "/3", "/bad": "https://127.0.0.1/", "/plain": "http://x.example/"}
     targets["/odd"] = "//["
@@ -212,3 +232,74 @@ async def test_a_slow_answer_is_not_waited_for(server: Server) -> None:
 async def test_a_name_that_nobody_has(server: Server) -> None:
     with pytest.raises(FetchRefused, match="no host"):
         await get(server.door(), server.url(host="nowhere.example.org"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a server was sent."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def post(door: Door, url: str, statuses: Collection[int] = (200,)) -> Fetched:
+    return await door.post(
+        url,
+        body=b"a=1",
+        content_type="application/x-www-form-urlencoded",
+        headers={"DPoP": "proof"},
+        types=JSON,
+        max_bytes=65_536,
+        deadline_s=10,
+        statuses=statuses,
+    )
+
+
+async def test_a_body_is_sent_with_its_type_and_the_headers_of_the_caller(server: Server) -> None:
+    sent: list[Sent] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        sent.append(Sent(handler.command, headers, handler.rfile.read(int(headers["content-length"]))))
+        reply(handler, 201, b"{}", "application/json", DPoP_Nonce="n1")
+
+    server.answer = answer
+    found = await post(server.door(), server.url("/par"), statuses=(200, 201))
+    assert (found.status, found.headers["dpop-nonce"], found.body) == (201, "n1", b"{}")
+    (request,) = sent
+    assert (request.method, request.body) == ("POST", b"a=1")
+    assert request.headers["host"] == f"{HOST}:{server.port}"
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.headers["dpop"] == "proof"
+
+
+async def test_the_caller_says_which_statuses_it_reads_itself(server: Server) -> None:
+    server.answer = lambda handler: reply(handler, 400, b'{"error": "use_dpop_nonce"}', "application/json")
+    found = await post(server.door(), server.url(), statuses=(201, 400))
+    assert (found.status, found.body) == (400, b'{"error": "use_dpop_nonce"}')
+    with pytest.raises(FetchRefused, match="status 400"):
+        await post(server.door(), server.url(), statuses=(201,))
+
+
+async def test_what_is_sent_to_one_is_not_sent_on_to_another(server: Server) -> None:
+    for status in (301, 302, 303, 307, 308):
+        server.answer = lambda handler, status=status: reply(  # type: ignore[misc]
+            handler, status, Location=server.url("/elsewhere", OTHER)
+        )
+        with pytest.raises(FetchRefused, match="not followed"):
+            await post(server.door(), server.url("/par"))
+    assert server.seen == ["/par"] * 5
+
+
+async def test_nothing_is_sent_inside(server: Server) -> None:
+    door = server.door()
+    with pytest.raises(FetchRefused, match="public internet"):
+        await post(Door(resolve=door.resolve, ca_file=door.ca_file), server.url())
+    assert not server.seen
+
+
+async def test_an_answer_of_any_type_is_read_when_none_is_named(server: Server) -> None:
+    server.answer = lambda handler: reply(handler, 200, b"did:plc:x", "application/octet-stream")
+    found = await server.door().get(server.url(), types=(), max_bytes=100, deadline_s=10)
+    assert found.body == b"did:plc:x"

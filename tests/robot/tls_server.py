@@ -10,15 +10,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 from robot.fetch import Door, IpAddress
 
@@ -141,36 +136,10 @@ def git_answer(root: Path) -> Answer:
     return answer
 
 
-@cache
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
 def _certificates(place: Path) -> tuple[Path, Path]:
     """An authority's certificate; and a certificate of it for our hosts, with its key."""
-    key = _key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of a test")])
-    now = datetime.now(UTC)
-
-    def certificate(subject: x509.Name, *, is_authority: bool) -> x509.Certificate:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(OTHER)]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-
-    authority = certificate(name, is_authority=True)
-    leaf = certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)]), is_authority=False)
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    authority = trustme.CA()
     ca_file, chain = place / "authority.pem", place / "server.pem"
-    ca_file.write_bytes(authority.public_bytes(pem))
-    chain.write_bytes(leaf.public_bytes(pem) + secret)
+    authority.cert_pem.write_to_path(ca_file)
+    authority.issue_cert(HOST, OTHER).private_key_and_cert_chain_pem.write_to_path(chain)
     return ca_file, chain

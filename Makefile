@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
 
 # Tests here start servers, browsers or clients; all others are unit tests.
-SERVERS := tests/browser tests/caddy tests/fault tests/flow tests/git_door tests/judges
+SERVERS := tests/browser tests/caddy tests/fault tests/flow tests/git_door tests/judges tests/pds
 # What measures time or memory, wherever it lies.
 MEASURING := $(SERVERS) tests/systemd
 
-.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-otterwiki bench bench-search docs model lock clean
+.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-pds test-otterwiki bench bench-search docs model lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,12 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 
 $(VENV)/.judges: $(VENV)/.dev tests/judges/package.json tests/judges/package-lock.json
 	@echo "Installing the judges (MCP clients and the conformance suite), about a minute …"
-	@$(BIN)/python -m tests.judges.toolchain
+	@$(BIN)/python -m tests.judges.toolchain tests/judges
+	@touch $@
+
+$(VENV)/.pds: $(VENV)/.dev tests/pds/package.json tests/pds/package-lock.json
+	@echo "Installing a PDS and a PLC directory to sign in at, half a minute …"
+	@$(BIN)/python -m tests.judges.toolchain tests/pds
 	@touch $@
 
 demo: setup ## start robot with a demo wiki; PORT=8080 DATA=data
@@ -50,7 +55,7 @@ lint: $(VENV)/.dev ## ruff and mypy
 system-packages:
 	@tests/require-system-packages
 
-test: system-packages $(VENV)/.dev $(VENV)/.judges ## everything: lint, unit, flow, fault, browser tests and judges
+test: system-packages $(VENV)/.dev $(VENV)/.judges $(VENV)/.pds ## everything: lint, unit, flow, fault, browser tests and judges
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-beside
@@ -62,7 +67,7 @@ test-unit: $(VENV)/.dev ## tests that start no server
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not flow" $(SERVERS:%=--ignore=%)
 
 # Two at a time, whole files: each starts robots or browsers of its own and often waits for them.
-test-beside: $(VENV)/.judges
+test-beside: $(VENV)/.judges $(VENV)/.pds
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone" $(SERVERS)
 
 test-flow: $(VENV)/.dev ## the real server, real workers, real clients
@@ -73,6 +78,9 @@ test-browser: system-packages $(VENV)/.dev ## the real server in a real Chromium
 
 test-judges: system-packages $(VENV)/.judges ## the MCP conformance suite and agents' real clients
 	$(BIN)/pytest -q tests/judges
+
+test-pds: system-packages $(VENV)/.pds ## sign-in at a real Bluesky PDS
+	$(BIN)/pytest -q tests/pds
 
 test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on our storage
 	$(BIN)/python -m tests.otterwiki_suite
@@ -103,4 +111,4 @@ lock: ## renew the lock files (needs pip-tools on PATH)
 	cd modelfile && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info tests/judges/node_modules
+	rm -rf $(VENV) build dist *.egg-info tests/judges/node_modules tests/pds/node_modules

@@ -12,6 +12,9 @@ PLATFORM_COOKIE = "__Host-robot_session"
 WIKI_COOKIE = "__Host-robot_wiki"
 NONCE_COOKIE = "__Host-robot_nonce"
 RETURN_COOKIE = "__Host-robot_return"
+SIGNIN_COOKIE = "__Host-robot_signin"
+SIGNUP_COOKIE = "__Host-robot_signup"
+INVITATION_COOKIE = "__Host-robot_invitation"
 
 # More copies than this are not an accident, and each costs a signature check.
 _MAX_VALUES = 4

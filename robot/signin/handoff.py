@@ -7,6 +7,9 @@
 A code that leaks is worth nothing in another browser, at another wiki, twice, or after a minute.
 """
 
+# The only thing put into SQL text here is a condition of this package.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import hmac
@@ -15,6 +18,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from robot.accounts import NOT_BARRED
 from robot.clock import Clock, wall_clock
 from robot.db import Database
 from robot.model import Wiki
@@ -79,12 +83,17 @@ async def take_code(
     cookie = new_secret()
 
     def take(connection: sqlite3.Connection) -> Arrival | None:
-        row = connection.execute("SELECT * FROM handoffs WHERE code_hash = ?", (hash_secret(code),)).fetchone()
+        row = connection.execute(
+            f"SELECT handoffs.*, NOT ({NOT_BARRED}) AS is_barred FROM handoffs"
+            " JOIN sessions ON sessions.id = handoffs.session_id JOIN users ON users.id = sessions.user_id"
+            " WHERE handoffs.code_hash = ?",
+            (hash_secret(code),),
+        ).fetchone()
         if row is None:
             return None
         connection.execute("DELETE FROM handoffs WHERE code_hash = ?", (hash_secret(code),))
         is_same_browser = any(hmac.compare_digest(row["challenge"], nonce) for nonce in shown)
-        if row["wiki_id"] != wiki.id or row["expires_at"] <= clock() or not is_same_browser:
+        if row["is_barred"] or row["wiki_id"] != wiki.id or row["expires_at"] <= clock() or not is_same_browser:
             return None
         insert_wiki_session(connection, cookie, row["session_id"], wiki.id, clock())
         return Arrival(cookie, row["return_path"])

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from quart import Blueprint, request
-from werkzeug.wrappers import Response
 
-from robot.address import PublicAddress
-from robot.db import Database
+from robot.accounts import AccountSuspended
 from robot.signin.links import person_of_link, redeem_link
-from robot.signin.sessions import Sessions
+from robot.web.answers import Answer
 from robot.web.going_on import remembered_return, signed_in_answer
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.visitor import visitor
 
-Answer = str | Response | tuple[str, int]
 
-
-def link_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
+def link_pages(site: Site) -> Blueprint:
     """`/auth/link`"""
+    db, address, sessions = site
     pages = Blueprint("link", __name__)
 
     @pages.get("/auth/link")
@@ -29,6 +27,8 @@ def link_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> B
         person = person_of_link(db, secret)
         if person is None:
             return dead_link()
+        if person.suspended is not None:
+            raise AccountSuspended(person.suspended_why)
         return render("link.html", user=None, domain=address.domain, person=person, token=secret)
 
     @pages.post("/auth/link")

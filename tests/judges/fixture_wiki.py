@@ -19,13 +19,14 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from robot import cli
 from robot.activity import Witness
+from robot.limits import Limits
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import MAX_BODY_BYTES, Transport
 from robot.mcp.listening import Listening
 from tests.judges.fixture_server import create_fixture_server
 
 
-def _fixture(_calls: Calls, _listening: Listening, _witness: Witness) -> Server[Any]:
+def _fixture(_calls: Calls, _listening: Listening, _witness: Witness, _limits: Limits) -> Server[Any]:
     return create_fixture_server()
 
 

@@ -6,7 +6,7 @@ Claude Code has no registration: its client id is the address of that document, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from unittest.mock import patch
 
 import trio
@@ -32,7 +32,15 @@ class KnownDoor(Door):
     """Finds the documents above; how a fetch goes wrong is for other tests."""
 
     async def get(
-        self, url: str, *, types: Iterable[str], max_bytes: int, deadline_s: float, max_redirects: int = 0
+        self,
+        url: str,
+        *,
+        types: Iterable[str],
+        max_bytes: int,
+        deadline_s: float,
+        max_redirects: int = 0,
+        headers: Mapping[str, str] | None = None,
+        statuses: Collection[int] = (),
     ) -> Fetched:
         await trio.lowlevel.checkpoint()
         if url not in DOCUMENTS:

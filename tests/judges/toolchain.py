@@ -1,4 +1,4 @@
-"""Node of our own and the judges that run on it. `python -m tests.judges.toolchain` installs what is locked.
+"""Node of our own, and the judges that run on it. `python -m tests.judges.toolchain FOLDER` installs what is locked.
 
 The machine's own Node is not asked for: two judges want a newer one than Debian 12 has.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _NPM = _NODE_ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def node(script: str | Path, *words: str, preload: Path | None = None) -> list[str]:
-    """The command that runs a script of an installed package, such as `mcp-remote/dist/proxy.js`."""
+    """The command that runs a script of a judge, such as `mcp-remote/dist/proxy.js`, or one given in full."""
     loaded = [] if preload is None else ["--import", str(preload)]
     return [str(_NODE), *loaded, str(MODULES / script), *words]
 
@@ -49,16 +50,16 @@ def clean_environment(home: Path, tools: Path) -> dict[str, str]:
     }
 
 
-def install() -> None:
+def install(folder: str) -> None:
     """`npm ci`: exactly what the lock says, checked by its hashes, running no script of any package."""
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     subprocess.run(
         [str(_NODE), str(_NPM), "ci", *quiet],
-        cwd=HERE,
+        cwd=folder,
         env=os.environ | {"PATH": f"{_NODE.parent}:{os.environ.get('PATH', os.defpath)}"},
         check=True,
     )
 
 
 if __name__ == "__main__":
-    install()
+    install(sys.argv[1])

@@ -12,13 +12,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from robot.credential_uses import CredentialUses
 from robot.model import User
 from robot.signin.cookies import PLATFORM_COOKIE, WIKI_COOKIE, cookie_values, set_cookie
+from robot.signin.devices import device_of
 from robot.signin.handoff import challenge_of, issue_code, nonce_to_use, take_code
 from robot.signin.keys import KeyUnreadable, load_session_key
 from robot.signin.links import LINK_LIFETIME_S, create_link, person_of_link, redeem_link
 from robot.signin.returns import safe_return
-from robot.signin.sessions import SESSION_LIFETIME_S, Sessions
+from robot.signin.sessions import SESSION_IDLE_S, SESSION_LIFETIME_S, Sessions
 from robot.wikis import find_wiki_by_slug
 from tests.robot.small_host import ADDRESS, FakeClock, SmallHost, session_key
 
@@ -41,6 +43,89 @@ async def test_a_session_proves_its_person_until_it_ends(host: SmallHost) -> Non
     assert sessions.platform_user([]) is None
     clock.now += SESSION_LIFETIME_S
     assert sessions.platform_user(platform(cookie)) is None
+
+
+async def test_a_session_lives_while_it_is_used_and_ninety_days_at_most(host: SmallHost) -> None:
+    clock = FakeClock()
+    uses = CredentialUses(host.db, clock=clock)
+    sessions = Sessions(host.db, session_key(), issuer=ISSUER, uses=uses, clock=clock)
+    began = clock.now
+    used, idle = await sessions.begin(host.ada, device="Firefox on Linux"), await sessions.begin(host.ada)
+    for _ in range(3):
+        clock.now += SESSION_IDLE_S - 1
+        assert sessions.platform_user(platform(used)) == host.ada
+        await uses.flush()
+        assert sessions.platform_user(platform(idle)) == (host.ada if clock.now < began + SESSION_IDLE_S else None)
+        uses = CredentialUses(host.db, clock=clock)
+        sessions = Sessions(host.db, session_key(), issuer=ISSUER, uses=uses, clock=clock)
+    row = host.db.one("SELECT * FROM sessions WHERE device = 'Firefox on Linux'")
+    assert row is not None
+    assert (row["last_seen_at"], row["expires_at"]) == (clock.now, began + SESSION_LIFETIME_S)
+    clock.now = began + SESSION_LIFETIME_S
+    assert sessions.platform_user(platform(used)) is None
+
+
+async def test_using_a_wiki_keeps_the_session_alive(host: SmallHost) -> None:
+    clock = FakeClock()
+    uses = CredentialUses(host.db, clock=clock)
+    sessions = Sessions(host.db, session_key(), issuer=ISSUER, uses=uses, clock=clock)
+    wiki = await host.make_wiki("notes")
+    session = sessions.platform_session(platform(await sessions.begin(host.ada)))
+    assert session is not None
+    code = await issue_code(host.db, session, wiki, challenge_of("n" * 43), "/", clock=clock)
+    arrival = await take_code(host.db, code, wiki, ["n" * 43], clock=clock)
+    assert arrival is not None
+    await uses.flush()
+    clock.now += SESSION_IDLE_S - 1
+    assert sessions.wiki_user(cookies((WIKI_COOKIE, arrival.cookie)), wiki) == host.ada
+    await uses.flush()
+    clock.now += SESSION_IDLE_S - 1
+    assert sessions.wiki_user(cookies((WIKI_COOKIE, arrival.cookie)), wiki) == host.ada
+
+
+async def test_a_clock_that_jumps_makes_no_session_that_never_ends(host: SmallHost) -> None:
+    clock = FakeClock()
+    uses = CredentialUses(host.db, clock=clock)
+    sessions = Sessions(host.db, session_key(), issuer=ISSUER, uses=uses, clock=clock)
+    began, cookie = clock.now, await sessions.begin(host.ada)
+    clock.now += SESSION_IDLE_S - 1
+    assert sessions.platform_user(platform(cookie))
+    clock.now += 10 * SESSION_LIFETIME_S  # the minute in which uses are written down
+    await uses.flush()
+    clock.now = began - 3600  # backwards is no reason to sign anybody out
+    assert sessions.platform_user(platform(cookie)) == host.ada
+    clock.now = began + SESSION_LIFETIME_S
+    assert sessions.platform_user(platform(cookie)) is None
+
+
+async def test_signing_out_everywhere_ends_the_persons_sessions_and_no_others(host: SmallHost) -> None:
+    mine, also_mine, hers = [await host.sessions.begin(user) for user in (host.ada, host.ada, host.eve)]
+    await host.sessions.end_all(host.ada)
+    assert [host.sessions.platform_user(platform(cookie)) for cookie in (mine, also_mine, hers)] == [
+        None,
+        None,
+        host.eve,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
+         "Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
+         "Chrome on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+         "Version/19.0 Mobile/15E148 Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 "
+         "Safari/605.1.15", "Safari on macOS"),
+        ("", "A browser"),
+        ("<script>alert(1)</script>", "A browser"),
+    ],
+)  # fmt: skip
+def test_a_browser_is_called_by_what_its_person_knows(user_agent: str, device: str) -> None:
+    assert device_of(user_agent) == device
 
 
 async def test_signing_out_works_at_once_in_every_process(host: SmallHost) -> None:
@@ -186,24 +271,28 @@ async def test_a_link_signs_in_once_and_soon(host: SmallHost) -> None:
     assert await redeem_link(host.db, "", clock=clock) is None
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/Home", "/a/b?c=d&e=/f#g", "/On%20Call", "/St%C3%A4dte", "/100%25", "/a//b", "/?next=https://x", "/a:b@c"],
-)
+def paths_of_this_host() -> list[str]:
+    return [
+        "/", "/Home", "/a/b?c=d&e=/f#g", "/On%20Call", "/St%C3%A4dte", "/100%25", "/a//b", "/?next=https://x", "/a:b@c",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", paths_of_this_host())
 def test_paths_of_this_host_are_kept(path: str) -> None:
     assert safe_return(path) == path
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def everything_else() -> list[str | None]:
+    return [
         None, "", "Home", "//evil.test", "///evil.test", "/\\evil.test", "\\/evil.test", "\\\\evil.test",
         "/%5cevil.test", "/%5Cevil.test", "/%2fevil.test", "/%2Fevil.test", "https:evil.test", "https://evil.test",
         "javascript:alert(1)",
         "/a\r\nSet-Cookie: x=y", "/a%0d%0aSet-Cookie:x", "/a\tb", "/\t/evil.test", "/%09/evil.test", " /a", "/a b",
         "/%00", "/ä", '/"', "/<", "/" + "a" * 8000, "@evil.test", "/\u2028", "http:///evil.test",
-    ],
-)  # fmt: skip
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", everything_else())
 def test_everything_else_is_refused(path: str | None) -> None:
     assert safe_return(path, "/fallback") == "/fallback"
 

@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
 
 from proxy.asgi import Scope, values_of
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
 _IPV6_SITE_BITS = 56  # one home is usually given all 256 networks in it (RFC 6177)
+_MAX_KNOWN = 4_096
+# A longer header was made up, and is read each time in place of being kept.
+_MAX_KEPT_BYTES = 200
 
 
-def client_network(scope: Scope) -> str:
-    """The client's IPv4 address, or the /56 of its IPv6 address; "" when it is not known.
+class ClientNetworks:
+    """Finds the client's IPv4 address, or the /56 of its IPv6 address.
 
-    Only a program on this machine (Caddy) is believed about whom it speaks for, and of what it says only the last
-    address, which it added itself.
+    Only peers in `trusted` are believed about whom they speak for (`X-Forwarded-For`), and of what they say only the
+    last address that is not one of them: what stands before it, the client may have written itself.
     """
-    client = scope.get("client")
-    peer = _address(client[0]) if client else None
-    if peer is None or peer.is_loopback:
+
+    def __init__(self, trusted: Sequence[Network] = LOOPBACK) -> None:
+        self._trusted = trusted
+        self._find_known = lru_cache(_MAX_KNOWN)(self._find)
+
+    def of(self, scope: Scope) -> str:
+        """The network as a key; "" when it is not known. Some microseconds."""
+        client = scope.get("client")
         forwarded = b",".join(values_of(scope["headers"], b"x-forwarded-for"))
-        peer = _address(forwarded.rpartition(b",")[2].strip().decode("latin-1")) or peer
-    if isinstance(peer, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(peer), _IPV6_SITE_BITS), strict=False))
-    return "" if peer is None else str(peer)
+        find = self._find_known if len(forwarded) <= _MAX_KEPT_BYTES else self._find
+        return find(client[0] if client else "", forwarded)
+
+    def _find(self, peer: str, forwarded: bytes) -> str:
+        """By the peer's address; "" for one without, which is a program on this machine."""
+        hop = _address(peer)
+        told = forwarded.decode("latin-1").split(",") if forwarded else []
+        while told and (hop is None or self._is_trusted(hop)):
+            before = _address(told.pop().strip())
+            if before is None:
+                break
+            hop = before
+        if isinstance(hop, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((int(hop), _IPV6_SITE_BITS), strict=False))
+        return "" if hop is None else str(hop)
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -7,6 +7,7 @@ asked for. Reading needs what reading the wiki needs, pushing what writing needs
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -69,9 +70,19 @@ def parse_call(method: str, raw_path: bytes, query: bytes) -> Call | None:
 
 
 class GitDoor:
-    """The ASGI application behind `/.git` of every wiki."""
+    """The ASGI application behind `/.git` of every wiki; `judge_again` is the front's."""
 
-    def __init__(self, *, contents: Contents, data: DataDir, domain: str, limits: PushLimits, witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        contents: Contents,
+        data: DataDir,
+        domain: str,
+        limits: PushLimits,
+        witness: Witness,
+        judge_again: Callable[[Scope], WikiRequest | None],
+    ) -> None:
+        self._judge_again = judge_again
         self._contents = contents
         self._data = data
         self._domain = domain
@@ -110,14 +121,18 @@ class GitDoor:
             if call.advertise or agent is None:  # nobody else is let in
                 told = advertise_push(transfer.head, transfer.branch)
             else:
-                told = await self._push(
-                    wiki, agent, transfer, Body(receive, scope["headers"], max_bytes=self._limits.request_bytes)
-                )
+                body = Body(receive, scope["headers"], max_bytes=self._limits.request_bytes)
+                told = await self._push(wiki, agent, transfer, body, scope)
         await answer(send, 200, call.headers, told)
 
-    async def _push(self, wiki: Wiki, agent: Agent, transfer: Transfer, body: Body) -> bytes:
+    async def _push(self, wiki: Wiki, agent: Agent, transfer: Transfer, body: Body, scope: Scope) -> bytes:
         by = author_of(agent, self._domain, "git")
-        pushed = await serve_push(transfer, body, self._contents, wiki, self._limits, by)
+
+        def is_let_in_still() -> bool:
+            now = self._judge_again(scope)
+            return now is not None and may(now.actor, Action.WRITE, now.wiki) and not _is_switched_off(now)
+
+        pushed = await serve_push(transfer, body, self._contents, wiki, self._limits, by, is_let_in_still)
         if pushed.asked:
             outcome = OK if pushed.revision else "push_refused"
             self._witness.note(Deed(wiki, agent, "git", "push", outcome=outcome, revision=pushed.revision))

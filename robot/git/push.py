@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ UNPACK_S = 300.0
 _LOOSE_OBJECTS = 100  # as git's own transfer.unpackLimit; more stay the pack that they are
 _LOOSE_BYTES = 1024 * 1024
 _MOVED = "The wiki was changed meanwhile: fetch first, merge or rebase, then push again."
+_NO_MORE = "You may not write to this wiki any more, so nothing was taken."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,15 @@ class Pushed:
 
 
 async def serve_push(
-    transfer: Transfer, body: Body, contents: Contents, wiki: Wiki, limits: PushLimits, pushed_by: Author
+    transfer: Transfer,
+    body: Body,
+    contents: Contents,
+    wiki: Wiki,
+    limits: PushLimits,
+    pushed_by: Author,
+    is_let_in_still: Callable[[], bool],
 ) -> Pushed:
-    """Take one push by `pushed_by`.
+    """Take one push by `pushed_by`, who may have lost the right to it by the time that it is here and unpacked.
 
     Raises `Malformed`, `BodyRefused`, `ClientLeft`, `StorageFull`, `StorageFailed`; the wiki is as it was then.
     """
@@ -84,6 +92,7 @@ async def serve_push(
     try:
         await _unpack(transfer, head, size)
         await _check(transfer, head.commands[0].new, limits.file_bytes)
+        _refuse_unless(is_let_in_still())
         await _take_in(transfer, head.commands[0].new, contents, wiki, pushed_by)
     except (PushRefused, QuotaExceeded, WikiFrozen) as error:
         return Pushed(report(head, [str(error)] * len(head.commands)))
@@ -154,6 +163,11 @@ async def _check(transfer: Transfer, new: str, max_file_bytes: int) -> None:
             repository.git.free()
 
     await trio.to_thread.run_sync(check)
+
+
+def _refuse_unless(is_let_in: bool) -> None:
+    if not is_let_in:
+        raise PushRefused(_NO_MORE)
 
 
 async def _take_in(transfer: Transfer, new: str, contents: Contents, wiki: Wiki, pushed_by: Author) -> None:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import trio
 
+from robot.access import may_write_still
 from robot.authorship import author_of
 from robot.contents import Contents
+from robot.db import Database
 from robot.fetch import FetchRefused
 from robot.imports.repositories import Repositories
 from robot.imports.sources import Origin, Prepared, label_of, open_source, prepare
@@ -25,7 +27,7 @@ from robot.model import Person, Role, User, Wiki
 from wikihost.content import Content
 from wikihost.errors import ContentError, QuotaExceeded
 from wikihost.imports.run import Order, plan_import, run_import
-from wikihost.imports.values import Choices, Report, SourceLimits
+from wikihost.imports.values import Choices, ImportRefused, Report, SourceLimits
 from wikihost.layout import DataDir
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,16 @@ class Imports:
     """All imports under way. `run` owns them."""
 
     def __init__(
-        self, *, contents: Contents, data: DataDir, domain: str, limits: SourceLimits, repositories: Repositories
+        self,
+        *,
+        db: Database,
+        contents: Contents,
+        data: DataDir,
+        domain: str,
+        limits: SourceLimits,
+        repositories: Repositories,
     ) -> None:
+        self._db = db
         self._contents = contents
         self._data = data
         self._domain = domain
@@ -191,10 +201,21 @@ class Imports:
         assert prepared is not None  # noqa: S101  (it was looked at)
         order, home = self._order(job, prepared), self._data.wiki(job.wiki.id)
 
+        def last_look() -> None:
+            if not trio.from_thread.run_sync(may_write_still, self._db, job.user, job.wiki):
+                raise ImportRefused("You may not write to this wiki any more. Nothing was written.")
+
         def carry_out(content: Content) -> Report:
             with open_source(prepared, self._limits) as source:
-                made = job.root / "made"
-                return run_import(content, home, made, source, order, lambda done, total: _tell(job, done, total))
+                return run_import(
+                    content,
+                    home,
+                    job.root / "made",
+                    source,
+                    order,
+                    lambda done, total: _tell(job, done, total),
+                    last_look=last_look,
+                )
 
         try:
             # The thread ends early only where it asks whether it may go on, which is never after the commit.

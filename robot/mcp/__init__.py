@@ -11,6 +11,7 @@ Layers, each importing only those above it:
     keeping       how long an answer may be kept (pure)
     call          one request: the wiki, who acts, and the parts that do the work
     tool          what a tool is, and what it answers
+    often         how often an agent calls which tools
     done          what came of a call, as it is answered and as it is kept
     addresses     where a page or a file is found outside of an answer (pure)
     nearest       names near to one that no page has

@@ -31,7 +31,7 @@ _PRODUCT = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)(?:/|\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a tool is given besides its arguments. `origin` is the wiki's public origin.
+    """What a tool is given besides its arguments. `origin` is the one at which people read the wiki.
 
     `contents` and `search` reach as far as the actor's credential does, `folder` says how far where that is not all.
     """
@@ -85,7 +85,7 @@ class Calls:
                 ),
             )
         contents, search = reachable(self.contents, actor), searchable(self.search, actor)
-        return Call(asked.wiki, actor, asked.origin, self.domain, contents, search)
+        return Call(asked.wiki, actor, asked.home, self.domain, contents, search)
 
 
 def wiki_request(context: ServerRequestContext[Any, Any]) -> WikiRequest:

@@ -26,7 +26,7 @@ async def introduce(ctx: ServerRequestContext[Any, Any], call_next: CallNext) ->
         return result
     asked = wiki_request(ctx)
     name = one_line(asked.wiki.name, 100)
-    identity = {"name": name, "title": name, "version": TOOLS_VERSION, "websiteUrl": asked.origin}
+    identity = {"name": name, "title": name, "version": TOOLS_VERSION, "websiteUrl": asked.home}
     if ctx.method == "initialize":
         return {**result, "serverInfo": identity, "instructions": instructions(asked)}
     if ctx.method == "server/discover":
@@ -55,7 +55,7 @@ def instructions(asked: WikiRequest) -> str:
     openness = " Everybody can read it." if asked.wiki.visibility is Visibility.PUBLIC else ""
     folder = access.folder_of(asked.actor)
     parts = [
-        f'The wiki "{one_line(asked.wiki.name, 100)}" at {asked.origin}.{openness}{f" {purpose}" if purpose else ""}',
+        f'The wiki "{one_line(asked.wiki.name, 100)}" at {asked.home}.{openness}{f" {purpose}" if purpose else ""}',
         "" if folder is None else f"{Reach(folder).sentence}; what is elsewhere is not shown to you.",
         _how_to_work(access.may(asked.actor, Action.WRITE, asked.wiki)),
         owners_guidance(asked.wiki),

@@ -27,6 +27,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from robot.activity import OK, Deed, Witness
+from robot.limits import Limits
 from robot.mcp.call import Call, Calls
 from robot.mcp.completion import PageNames
 from robot.mcp.done import Done, commit_made, pages_named
@@ -36,6 +37,7 @@ from robot.mcp.keeping import SETTLED_MS, kept
 from robot.mcp.listening import Listening
 from robot.mcp.nearest import explain_missing
 from robot.mcp.noting import Noting
+from robot.mcp.often import refuse_too_often
 from robot.mcp.paging import refuse_cursor
 from robot.mcp.progress import tell_progress
 from robot.mcp.prompts import WikiPrompts
@@ -87,9 +89,10 @@ _ALL_TOOLS = [listed(tool) for tool in TOOLS]
 class WikiTools:
     """The request handlers: they turn a request into a `Call`, and what comes of it into a result."""
 
-    def __init__(self, calls: Calls, witness: Witness) -> None:
+    def __init__(self, calls: Calls, witness: Witness, limits: Limits) -> None:
         self._calls = calls
         self._witness = witness
+        self._limits = limits
 
     async def list_tools(
         self, context: ServerRequestContext[Any, Any], params: PaginatedRequestParams
@@ -112,6 +115,8 @@ class WikiTools:
             is_frozen = call.wiki.is_frozen
             words = FROZEN if is_frozen else explain_read_only(call.actor)
             done = Done(_failed(words), "frozen" if is_frozen else "forbidden")
+        elif too_often := refuse_too_often(self._limits, tool, call):
+            done = Done(_failed(too_often), "too_many_requests")
         else:
             done = await run_tool(tool, call, params.arguments or {}, context.protocol_version)
         if isinstance(call.actor, Agent):
@@ -163,7 +168,7 @@ def _failed(sentence: str) -> dict[str, Any]:
     return {"resultType": "complete", "content": [{"type": "text", "text": sentence}], "isError": True}
 
 
-def create_server(calls: Calls, listening: Listening, witness: Witness) -> Server[Any]:
+def create_server(calls: Calls, listening: Listening, witness: Witness, limits: Limits) -> Server[Any]:
     """The server with its handlers; `witness` is told what agents read and do."""
     server: Server[Any] = Server(
         "robot",
@@ -171,7 +176,7 @@ def create_server(calls: Calls, listening: Listening, witness: Witness) -> Serve
         # Without it the SDK lists all tools before each call, to check headers against one schema.
         get_tool_input_schema=_INPUT_SCHEMAS.get,
     )
-    tools, resources = WikiTools(calls, witness), WikiResources(calls)
+    tools, resources = WikiTools(calls, witness, limits), WikiResources(calls)
     prompts, names = WikiPrompts(calls), PageNames(calls)
     server.add_request_handler("tools/list", PaginatedRequestParams, tools.list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, tools.call_tool)

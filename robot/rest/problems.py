@@ -61,6 +61,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "edit_not_applicable": Problem(
         422, "`old_string` does not occur exactly once. Copy it from the page, with more of what is around it."
     ),
+    "too_many_requests": Problem(429, "That was too often. Nothing was done; try again after `retry_after` seconds."),
     "internal_error": Problem(500, "A fault of robot's, which has been recorded. Tell the operator."),
     "storage_failed": Problem(500, "The disk or the repository failed, or others write. Nothing was saved; try again."),
     "search_unavailable": Problem(503, "Search does not work just now. Try again later."),
@@ -68,7 +69,7 @@ PROBLEMS: Mapping[str, Problem] = {
     "storage_full": Problem(507, "The disk is full, and nothing was saved. Tell the operator."),
 }
 
-ANY = ("bad_request", "invalid_token", "internal_error", "unavailable")
+ANY = ("bad_request", "invalid_token", "too_many_requests", "internal_error", "unavailable")
 READING = ("unauthorized", "forbidden", "insufficient_scope", "storage_failed", "storage_full")
 LISTING = ("invalid_parameter",)
 BODY = ("malformed_json", "request_timeout", "body_too_large", "unsupported_media_type", "invalid_body")

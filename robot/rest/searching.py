@@ -133,7 +133,7 @@ class SearchRoutes:
 
     async def search(self) -> Response:
         asked = read_query(Search)
-        origin = wiki_request().origin
+        origin = wiki_request().home
 
         def look_up(content: Content) -> bytes:
             # The head before the search: an edit between them is in the results, and not yet promised.
@@ -154,7 +154,7 @@ class SearchRoutes:
             filters=asked.filters,
             max_chunks_per_page=asked.max_chunks_per_page,
         )
-        origin = wiki_request().origin
+        origin = wiki_request().home
         return answer(200, search_answers.find(asked.q, found, asked.cursor, origin=origin, explain=asked.explain))
 
     async def semantic_search(self) -> Response:
@@ -166,13 +166,13 @@ class SearchRoutes:
             max_chunks_per_page=asked.max_chunks_per_page,
             filters=asked.filters,
         )
-        return answer(200, search_answers.semantic_search(asked.q, found, origin=wiki_request().origin))
+        return answer(200, search_answers.semantic_search(asked.q, found, origin=wiki_request().home))
 
     async def similar_pages(self, name: str) -> Response:
         asked = read_query(SimilarPages)
         path = unquote(name)
         found = await self._search.similar(wiki_request().wiki, path, limit=asked.limit)
-        return answer(200, search_answers.similar(path, found, origin=wiki_request().origin))
+        return answer(200, search_answers.similar(path, found, origin=wiki_request().home))
 
     async def chroma_status(self) -> Response:
         acting()

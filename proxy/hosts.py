@@ -12,6 +12,8 @@ MAX_NAME_CHARS = 253
 """RFC 1035 2.3.4, without the trailing dot."""
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# What readers of addresses take for IPv4 (WHATWG URL, "ends in a number"); no top-level domain is (RFC 3696, 2).
+_NUMERIC_END = re.compile(r"\.(?:[0-9]+|0x[0-9a-f]*)\Z")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]+)(?::(?P<port>[0-9]{0,5}))?")
 
 
@@ -39,11 +41,18 @@ class WikiHost:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnDomain:
+    """A name of the public DNS that is not ours, whole: whether it is a wiki's own is for others to say."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownHost:
     """A host that is not ours to answer."""
 
 
-Place: TypeAlias = PlatformHost | WikiHost | UnknownHost
+Place: TypeAlias = PlatformHost | WikiHost | OwnDomain | UnknownHost
 
 
 def parse_host(headers: Iterable[tuple[bytes, bytes]]) -> Host | None:
@@ -68,12 +77,16 @@ def parse_host(headers: Iterable[tuple[bytes, bytes]]) -> Host | None:
 def split_host(host: Host, domain: str) -> Place:
     """Say which part of the service `host` names, given the configured domain (lower case, no port).
 
-    Labels compare exactly: the domain itself, or the domain with exactly one label in front.
+    Labels compare exactly: the domain itself, or the domain with exactly one label in front. Nothing deeper below the
+    domain is anything; neither are addresses, and names of one label.
     """
     if host.name == domain:
         return PlatformHost()
-    slug, _, rest = host.name.partition(".")
-    return WikiHost(slug) if rest == domain else UnknownHost()
+    slug, dot, rest = host.name.partition(".")
+    if rest == domain:
+        return WikiHost(slug)
+    is_name = dot and not host.name.startswith("[") and not _NUMERIC_END.search(host.name)
+    return OwnDomain(host.name) if is_name and not host.name.endswith(f".{domain}") else UnknownHost()
 
 
 def _normal_name(name: str) -> str | None:

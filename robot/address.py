@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from proxy.hosts import OwnDomain, PlatformHost, WikiHost
+from robot.model import Wiki
 from robot.settings import Settings
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -26,6 +28,24 @@ class PublicAddress:
     def wiki_origin(self, slug: str) -> str:
         """`https://{slug}.example.org`, with the port only where it is not the scheme's own."""
         return self._origin(f"{slug}.{self.domain}")
+
+    def own_origin(self, domain: str) -> str:
+        """The origin of a domain of a wiki's own: like all of ours, by our scheme and at our port."""
+        return self._origin(domain)
+
+    def origin_of(self, wiki: Wiki) -> str:
+        """Where people read `wiki`: at its own domain while that is in force, else at its first address."""
+        return self.wiki_origin(wiki.slug) if wiki.domain is None else self.own_origin(wiki.domain)
+
+    def origin_at(self, place: PlatformHost | WikiHost | OwnDomain) -> str:
+        """The origin of a place that a host named, whether anything is there or not."""
+        match place:
+            case PlatformHost():
+                return self.platform_origin
+            case WikiHost(slug):
+                return self.wiki_origin(slug)
+            case OwnDomain(name):
+                return self.own_origin(name)
 
     def _origin(self, host: str) -> str:
         port = "" if self.port == _DEFAULT_PORTS.get(self.scheme) else f":{self.port}"

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.address import PublicAddress
 from robot.model import Scope
 from robot.oauth.clients import Client, matching_redirect
-from robot.oauth.resources import slug_of_resource
+from robot.oauth.resources import InForce, place_of_resource
 from robot.oauth.scopes import ScopeUnknown, parse_scopes
 
 Sent = Mapping[str, Sequence[str]]
@@ -32,7 +33,7 @@ _FOREIGN_RESOURCE = "resource is no wiki of this host: it is the wiki's own addr
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that a person can decide about. `slug` may be of no wiki, or of one that the person does not know of.
+    """A request that a person can decide about. At `place` may be no wiki, or one that the person does not know of.
 
     `scopes` is empty when the client named none and takes what it gets.
     """
@@ -41,7 +42,7 @@ class Asked:
     redirect_uri: str
     state: str | None
     challenge: str
-    slug: str
+    place: WikiHost | OwnDomain
     scopes: frozenset[Scope]
 
 
@@ -86,7 +87,9 @@ def client_of(sent: Sent) -> str | Unanswerable:
     return ids[0]
 
 
-def judge_request(sent: Sent, client: Client, address: PublicAddress) -> Asked | Refusal | Unanswerable:
+def judge_request(
+    sent: Sent, client: Client, address: PublicAddress, in_force: InForce
+) -> Asked | Refusal | Unanswerable:
     """What the request of `client` comes to."""
     redirects = sent.get("redirect_uri", ())
     if len(redirects) != 1 or not matching_redirect(client, redirects[0]):
@@ -96,7 +99,20 @@ def judge_request(sent: Sent, client: Client, address: PublicAddress) -> Asked |
     back = ReturnTo(redirects[0], states[0] if states and is_state_good else None)
     if not is_state_good:
         return Refusal(back, "invalid_request", f"state is sent once and has at most {MAX_STATE_CHARS} characters.")
-    return _find_fault(sent, back) or _find_wiki(sent, client, address, back)
+    fault = _find_fault(sent, back)
+    if fault is not None:
+        return fault
+    resource = _find_resource(sent, back)
+    if isinstance(resource, Refusal):
+        return resource
+    place = place_of_resource(address, resource, in_force)
+    if place is None:
+        return Refusal(back, "invalid_target", _FOREIGN_RESOURCE)
+    try:
+        scopes = parse_scopes(_one(sent, "scope") or "")
+    except ScopeUnknown as error:
+        return Refusal(back, "invalid_scope", str(error))
+    return Asked(client, back.redirect_uri, back.state, _one(sent, "code_challenge") or "", place, scopes)
 
 
 def _find_fault(sent: Sent, back: ReturnTo) -> Refusal | None:
@@ -120,20 +136,13 @@ def _find_fault(sent: Sent, back: ReturnTo) -> Refusal | None:
     return None
 
 
-def _find_wiki(sent: Sent, client: Client, address: PublicAddress, back: ReturnTo) -> Asked | Refusal:
+def _find_resource(sent: Sent, back: ReturnTo) -> str | Refusal:
     resources = sent.get("resource", ())
     if not resources or not resources[0]:
         return Refusal(back, "invalid_target", _NO_RESOURCE)
     if len(resources) > 1:
         return Refusal(back, "invalid_target", "A token is for one wiki: send one resource.")
-    slug = slug_of_resource(address, resources[0])
-    if slug is None:
-        return Refusal(back, "invalid_target", _FOREIGN_RESOURCE)
-    try:
-        scopes = parse_scopes(_one(sent, "scope") or "")
-    except ScopeUnknown as error:
-        return Refusal(back, "invalid_scope", str(error))
-    return Asked(client, back.redirect_uri, back.state, _one(sent, "code_challenge") or "", slug, scopes)
+    return resources[0]
 
 
 def _one(sent: Sent, name: str) -> str | None:

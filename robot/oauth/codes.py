@@ -1,12 +1,18 @@
 """Authorization codes: a person's consent on its way to the client (RFC 6749, section 4.1; RFC 7636)."""
 
+# The only things put into SQL text here are a column and a condition of this package.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import hmac
 import sqlite3
 from dataclasses import dataclass
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.access import scopes_for
+from robot.accounts import NOT_BARRED
+from robot.audit import AuditAction, Doer, Entry, record
 from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Role, Scope, User, Wiki
@@ -14,6 +20,7 @@ from robot.oauth.connections import scopes_of, stored_scopes
 from robot.oauth.pairs import challenge_of, new_code
 from robot.oauth.tokens import Fault, Issued, Lives, Refused, begin_family, end_connection
 from robot.secret import hash_secret, new_id
+from robot.wikis import DOMAIN_IN_FORCE
 
 CODE_LIFETIME_S = 60
 MAX_CODES = 20
@@ -42,13 +49,13 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a client shows for a code. `slug` is of the wiki that it named, None when it named none."""
+    """What a client shows for a code. `place` is of the wiki that it named, None when it named none."""
 
     client_id: str
     code: str
     redirect_uri: str
     verifier: str
-    slug: str | None
+    place: WikiHost | OwnDomain | None
 
 
 async def issue_code(db: Database, consent: Consent, *, clock: Clock = wall_clock) -> str:
@@ -92,7 +99,8 @@ async def redeem_code(db: Database, shown: Shown, lives: Lives, *, clock: Clock 
     def redeem(connection: sqlite3.Connection) -> Issued | Refused:
         now = clock()
         row = connection.execute(
-            "SELECT oauth_codes.*, wikis.slug, grants.role FROM oauth_codes"
+            f"SELECT oauth_codes.*, wikis.slug, {DOMAIN_IN_FORCE} AS domain, grants.role,"
+            f" NOT ({NOT_BARRED}) AS is_barred FROM oauth_codes JOIN users ON users.id = oauth_codes.user_id"
             " JOIN wikis ON wikis.id = oauth_codes.wiki_id AND wikis.state = 'ready'"
             " LEFT JOIN grants ON grants.wiki_id = oauth_codes.wiki_id AND grants.user_id = oauth_codes.user_id"
             " WHERE oauth_codes.code_hash = ?",
@@ -109,6 +117,7 @@ async def redeem_code(db: Database, shown: Shown, lives: Lives, *, clock: Clock 
             return refusal
         scopes = scopes_of(row["scopes"]) & scopes_for(Role(row["role"]))
         connection_id = _connect(connection, row, scopes, lives, now)
+        _record(connection, row, scopes, clock)
         connection.execute(
             "UPDATE oauth_codes SET connection_id = ? WHERE code_hash = ?", (connection_id, row["code_hash"])
         )
@@ -127,11 +136,24 @@ def judge_code(row: Row, shown: Shown, now: float) -> Refused | None:
         return Refused(Fault.GRANT, "redirect_uri is not the one, letter by letter, that the code was asked with.")
     if not hmac.compare_digest(row["challenge"].encode(), challenge_of(shown.verifier).encode()):
         return Refused(Fault.GRANT, "code_verifier does not belong to the code_challenge that the code was asked with.")
-    if shown.slug is not None and shown.slug != row["slug"]:
+    if shown.place not in (None, WikiHost(row["slug"]), OwnDomain(row["domain"])):
         return Refused(Fault.TARGET, "resource is not the wiki that the code was asked for.")
+    if row["is_barred"]:
+        return Refused(Fault.GRANT, "The person's account is suspended, or about to be deleted.")
     if row["role"] is None:
         return Refused(Fault.GRANT, "The person has no role in this wiki any more.")
     return None
+
+
+def _record(connection: sqlite3.Connection, row: Row, scopes: frozenset[Scope], clock: Clock) -> None:
+    """The client gets in now, as the person consented to."""
+    person = connection.execute("SELECT display_name FROM users WHERE id = ?", (row["user_id"],)).fetchone()
+    doer = Doer("person", row["user_id"], person["display_name"])
+    may = "reads and writes" if Scope.WRITE in scopes else "reads"
+    detail = may if row["prefix"] is None else f"{may} under {row['prefix']}"
+    record(
+        connection, Entry(AuditAction.AGENT_CONNECTED, doer, row["wiki_id"], row["client_name"], detail), clock=clock
+    )
 
 
 def _connect(connection: sqlite3.Connection, row: Row, scopes: frozenset[Scope], lives: Lives, now: float) -> str:

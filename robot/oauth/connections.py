@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from robot.accounts import USER_COLUMNS, user_of_row
+from robot.accounts import USER_COLUMNS, USER_WIDTH, user_of_row
+from robot.audit import AuditAction, Doer, Entry, record
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database
 from robot.model import Connection, Health, Scope, User, Wiki
@@ -30,7 +31,15 @@ def list_connections(
         " ORDER BY connections.created_at DESC, connections.id",
         (wiki.id, None if user is None else user.id, None if user is None else user.id),
     )
-    return [(connection_of_values(tuple(row)[5:], clock()), user_of_row(row)) for row in rows]
+    return [(connection_of_values(tuple(row)[USER_WIDTH:], clock()), user_of_row(row)) for row in rows]
+
+
+def list_connections_of(db: Database, user: User, *, clock: Clock = wall_clock) -> list[Connection]:
+    """The connections of `user` in all wikis, newest first."""
+    rows = db.all(
+        f"SELECT {CONNECTION_COLUMNS} FROM connections WHERE user_id = ? ORDER BY created_at DESC, id", (user.id,)
+    )
+    return [connection_of_values(tuple(row), clock()) for row in rows]
 
 
 def list_redirects(db: Database, wiki: Wiki) -> dict[str, str]:
@@ -60,12 +69,18 @@ def find_consented(
     return None if found.health in (Health.EXPIRED, Health.REUSED) else (found, row["redirect_uri"])
 
 
-async def revoke_connection(db: Database, wiki: Wiki, connection_id: str) -> bool:
+async def revoke_connection(
+    db: Database, wiki: Wiki, connection_id: str, *, by: Doer, clock: Clock = wall_clock
+) -> bool:
     """Delete the connection with its tokens: their next use is refused. False when this wiki has none of that id."""
 
     def delete(connection: sqlite3.Connection) -> bool:
-        cursor = connection.execute("DELETE FROM connections WHERE id = ? AND wiki_id = ?", (connection_id, wiki.id))
-        return cursor.rowcount > 0
+        sql = "DELETE FROM connections WHERE id = ? AND wiki_id = ? RETURNING client_name"
+        row = connection.execute(sql, (connection_id, wiki.id)).fetchone()
+        if row is not None:
+            entry = Entry(AuditAction.AGENT_DISCONNECTED, by, wiki.id, row["client_name"])
+            record(connection, entry, clock=clock)
+        return row is not None
 
     return await db.write(delete)
 

@@ -163,7 +163,7 @@ def read_document(client_id: str, body: bytes) -> Client:
 
 def kept_for_s(answer: Fetched) -> int:
     """For how long a document is taken as it is, as its server says, within bounds (pure)."""
-    control = parse_cache_control_header(answer.cache_control, cls=ResponseCacheControl)
+    control = parse_cache_control_header(answer.headers.get("cache-control"), cls=ResponseCacheControl)
     if control.no_store or control.no_cache:
         return LEAST_KEPT_S
     wished = USUALLY_KEPT_S if control.max_age is None else control.max_age

@@ -2,7 +2,8 @@
 
 A client begins at a wiki: its resource metadata (RFC 9728) names the one authorization server of this host, whose own
 metadata (RFC 8414) is at the platform. Both come from the host's name alone, so that they are the same for a wiki
-that is private and for one that does not exist.
+that is private and for one that does not exist. A wiki with a domain of its own is a resource at either address, since
+a client holds the name in the metadata against the address that it was given (RFC 9728, section 3.3).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.hosts import OwnDomain, PlatformHost, WikiHost
 from robot.address import PublicAddress
 from robot.oauth.clients import AuthMethod
 from robot.oauth.endpoints import AUTHORIZE, REGISTER, REVOKE, TOKEN, authorize_for
@@ -29,12 +31,12 @@ def resource_metadata_address(wiki_origin: str) -> str:
     return f"{wiki_origin}{RESOURCE_PATH}/mcp"
 
 
-def document_at(path: str, address: PublicAddress, slug: str | None) -> Document | None:
-    """The document at `path` of the wiki host `slug`, or of the platform if that is None."""
+def document_at(path: str, address: PublicAddress, place: PlatformHost | WikiHost | OwnDomain) -> Document | None:
+    """The document at `path` of that place."""
     if path in _forms(*_SERVER_PATHS):
-        return _server(address, AUTHORIZE if slug is None else authorize_for(slug))
-    if path in _forms(RESOURCE_PATH) and slug is not None:
-        return _resource(address, address.wiki_origin(slug))
+        return _server(address, AUTHORIZE if isinstance(place, PlatformHost) else authorize_for(place))
+    if path in _forms(RESOURCE_PATH) and not isinstance(place, PlatformHost):
+        return _resource(address, address.origin_at(place))
     return None
 
 

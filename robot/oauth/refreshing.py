@@ -1,11 +1,16 @@
 """Refresh tokens: each is replaced when it is used, and what comes back later gives a theft away (RFC 9700, 4.14.2)."""
 
+# The only things put into SQL text here are a column and a condition of this package.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, replace
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.access import scopes_for
+from robot.accounts import NOT_BARRED
 from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Role, Scope
@@ -13,6 +18,7 @@ from robot.oauth.connections import scopes_of
 from robot.oauth.pairs import family_of
 from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair, overlap
 from robot.secret import hash_secret
+from robot.wikis import DOMAIN_IN_FORCE
 
 _UNKNOWN = Refused(
     Fault.GRANT, "The refresh token is unknown, expired or revoked. Send the person to the authorization page again."
@@ -21,12 +27,12 @@ _UNKNOWN = Refused(
 
 @dataclass(frozen=True, slots=True)
 class ShownRefresh:
-    """What a client shows to have tokens replaced. `slug` is of the wiki that it named, None when it named none."""
+    """What a client shows to have tokens replaced. `place` is of the wiki that it named, None when it named none."""
 
     client_id: str
     refresh_token: str
     scopes: frozenset[Scope]
-    slug: str | None
+    place: WikiHost | OwnDomain | None
 
 
 async def refresh(db: Database, shown: ShownRefresh, lives: Lives, *, clock: Clock = wall_clock) -> Issued | Refused:
@@ -64,12 +70,17 @@ def judge_refresh(row: Row, shown: ShownRefresh, now: float) -> Refused | None:
     """Why the refresh token in `row` is not replaced for whoever shows it so, or None (pure)."""
     if row["refresh_expires_at"] <= now:
         return _UNKNOWN
-    if shown.slug is not None and shown.slug != row["slug"]:
+    if not row["is_there"]:
+        # It can be had back, and the connection with it.
+        return Refused(Fault.GRANT, "The wiki has been deleted.")
+    if shown.place not in (None, WikiHost(row["slug"]), OwnDomain(row["domain"])):
         return Refused(Fault.TARGET, "resource is not the wiki that the refresh token is for.")
     if not shown.scopes <= scopes_of(row["scopes"]):
         return Refused(Fault.SCOPE, "More is asked for than was granted; for that, ask the person again.")
     if not overlap(row["prefix"], row["consented_prefix"]):
         return Refused(Fault.GRANT, "The person has let the client into another folder since; ask them again.")
+    if row["is_barred"]:
+        return Refused(Fault.GRANT, "The person's account is suspended, or about to be deleted.")
     if row["role"] is None:
         return Refused(Fault.GRANT, "The person has no role in this wiki any more.")
     return None
@@ -127,9 +138,11 @@ def _allowed_now(row: Row) -> frozenset[Scope]:
 def _find(connection: sqlite3.Connection, refresh_token: str) -> Row | None:
     found: Row | None = connection.execute(
         "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented,"
-        " connections.prefix AS consented_prefix, wikis.slug, grants.role"
+        f" connections.prefix AS consented_prefix, wikis.slug, {DOMAIN_IN_FORCE} AS domain, grants.role,"
+        f" NOT ({NOT_BARRED}) AS is_barred, wikis.state = 'ready' AS is_there"
         " FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
-        " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
+        " JOIN users ON users.id = connections.user_id"
+        " JOIN wikis ON wikis.id = connections.wiki_id"
         " LEFT JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"
         " WHERE oauth_tokens.refresh_hash = ?",
         (hash_secret(refresh_token),),

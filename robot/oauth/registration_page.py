@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, cast
+from typing import Any
 
 from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from proxy.asgi import Scope
-from robot.client_address import client_network
-from robot.clock import Clock, steady_clock, wall_clock
+from robot.clock import Clock, wall_clock
 from robot.db import DatabaseError
 from robot.oauth.client_metadata import MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client
@@ -19,36 +16,14 @@ from robot.oauth.endpoints import REGISTER
 from robot.oauth.json_answers import RETRY_SOON, error_answer, json_answer
 from robot.oauth.registrations import Registrations
 from robot.oauth.scopes import SCOPES
-from robot.rates import RateLimit
-
-NETWORKS_AT_ONCE = 20
-"""How many networks may register as often as one may, at the same time."""
 
 
-class RegistrationLimits:
-    """How many clients may register in an hour: from one network, and in all."""
-
-    def __init__(self, per_hour: int, *, clock: Clock = steady_clock) -> None:
-        self._of_network = RateLimit(per_hour, clock=clock)
-        self._in_all = RateLimit(per_hour * NETWORKS_AT_ONCE, clock=clock)
-
-    def take(self, network: str) -> float:
-        """Take one: 0, or the seconds until there is one again."""
-        return self._of_network.take(network) or self._in_all.take()
-
-
-def registration_page(
-    registrations: Registrations, limits: RegistrationLimits, *, clock: Clock = wall_clock
-) -> Blueprint:
-    """The endpoint. It is open to all: registering gives nobody access to anything."""
+def registration_page(registrations: Registrations, *, clock: Clock = wall_clock) -> Blueprint:
+    """The endpoint. It is open to all, as often as `robot.limits` lets them: registering gives access to nothing."""
     pages = Blueprint("oauth_registration", __name__)
 
     @pages.post(REGISTER)
     async def register() -> Response:
-        wait_s = limits.take(client_network(cast("Scope", request.scope)))
-        if wait_s:
-            sentence = "Too many clients registered just now; register again later."
-            return error_answer(429, "too_many_requests", sentence, {"Retry-After": str(math.ceil(wait_s))})
         try:
             said = json.loads(await request.get_data())
             metadata = read_client_metadata(said, default_auth=AuthMethod.BASIC)

@@ -9,9 +9,10 @@ import sqlite3
 import trio
 
 from robot.clock import Clock, wall_clock
-from robot.db import Database, DatabaseError
+from robot.db import Database
 from robot.oauth.client_metadata import ClientMetadata
 from robot.oauth.clients import AuthMethod, Client
+from robot.rounds import go_round
 from robot.secret import hash_secret, new_id, new_secret
 
 log = logging.getLogger(__name__)
@@ -116,17 +117,11 @@ class Registrations:
                 (now - UNUSED_REST_S, now - IDLE_REST_S),
             ).rowcount
 
-        return await self._db.write(delete)
+        swept = await self._db.write(delete)
+        if swept:
+            log.info("removed %d unused OAuth clients", swept)
+        return swept
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Sweep every hour until cancelled."""
-        task_status.started()
-        while True:
-            try:
-                swept = await self.sweep()
-            except DatabaseError as error:
-                log.info("unused OAuth clients were not swept: %s", error)
-            else:
-                if swept:
-                    log.info("removed %d unused OAuth clients", swept)
-            await trio.sleep(SWEEP_EVERY_S)
+        await go_round(self.sweep, SWEEP_EVERY_S, task_status, left_undone="unused OAuth clients were not swept")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.address import PublicAddress
 from robot.oauth.asking import Asked, Refusal, Sent, Unanswerable, client_of, judge_request
 from robot.oauth.clients import ClientDocumentFailed, ClientUnknown
@@ -12,7 +13,7 @@ from robot.oauth.documents import is_document_id
 from robot.oauth.endpoints import AUTHORIZE
 from robot.oauth.finding import Clients
 from robot.oauth.proposals import proven_host
-from robot.oauth.resources import slug_of_resource
+from robot.oauth.resources import InForce, place_of_resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,10 @@ class Asker:
 class Requests:
     """Judges requests: finds the client, which may mean fetching its document, and leaves the rest to `asking`."""
 
-    def __init__(self, clients: Clients, address: PublicAddress) -> None:
+    def __init__(self, clients: Clients, address: PublicAddress, in_force: InForce) -> None:
         self._clients = clients
         self._address = address
+        self._in_force = in_force
 
     async def judge(self, sent: Sent) -> Asked | Refusal | Unanswerable:
         """What a request comes to."""
@@ -43,7 +45,7 @@ class Requests:
             client = await self._clients.find_client(client_id)
         except (ClientUnknown, ClientDocumentFailed) as error:
             return Unanswerable(str(error))
-        return judge_request(sent, client, self._address)
+        return judge_request(sent, client, self._address, self._in_force)
 
     def find_asker(self, path: str) -> Asker | None:
         """Who asks by way of the page at `path` of the platform; None when nobody does. No document is fetched."""
@@ -55,15 +57,15 @@ class Requests:
             return None
         client = self._clients.client_at_hand(client_id)
         if client is None:
-            slug = slug_of_resource(self._address, sent.get("resource", [""])[0])
-            return Asker(None, None, self._host_of(slug)) if slug and is_document_id(client_id) else None
-        outcome = judge_request(sent, client, self._address)
+            place = place_of_resource(self._address, sent.get("resource", [""])[0], self._in_force)
+            return Asker(None, None, self._host_of(place)) if place and is_document_id(client_id) else None
+        outcome = judge_request(sent, client, self._address, self._in_force)
         if not isinstance(outcome, Asked):
             return None
-        return Asker(client.name, proven_host(client), self._host_of(outcome.slug))
+        return Asker(client.name, proven_host(client), self._host_of(outcome.place))
 
-    def _host_of(self, slug: str) -> str:
-        return urlsplit(self._address.wiki_origin(slug)).netloc
+    def _host_of(self, place: WikiHost | OwnDomain) -> str:
+        return urlsplit(self._address.origin_at(place)).netloc
 
 
 def is_request(path: str) -> bool:

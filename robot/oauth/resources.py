@@ -1,12 +1,20 @@
-"""What a wiki is called as a `resource` (RFC 8707; pure)."""
+"""What a wiki is called as a `resource` (RFC 8707; pure).
+
+A wiki has one name for each of its addresses: `{slug}.<domain>`, and its own domain while that is in force. Both mean
+the wiki, so a token that was asked for under one name opens the wiki at the other, and may be refreshed under it.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from typing import TypeAlias
 
+from proxy.hosts import OwnDomain, WikiHost, parse_host, split_host
 from robot.address import PublicAddress
 
-_LABEL = re.compile(r"[a-z0-9-]{1,63}")
+InForce: TypeAlias = Callable[[str], bool]
+"""Whether that domain is some wiki's own at the moment."""
+
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -15,18 +23,21 @@ def resource_of(wiki_origin: str) -> str:
     return f"{wiki_origin}/mcp"
 
 
-def slug_of_resource(address: PublicAddress, resource: str) -> str | None:
-    """The slug in the identifier of a wiki of this host, whether there is such a wiki or not; None for anything else.
+def place_of_resource(address: PublicAddress, resource: str, in_force: InForce) -> WikiHost | OwnDomain | None:
+    """The place in the identifier of a wiki of this host, None for anything else.
 
-    Scheme and host in capitals and the scheme's own port are the same address (RFC 3986, section 6.2); in all other
-    respects there is one spelling.
+    A slug need not be any wiki's; a domain must be one's own. Scheme and host in capitals and the scheme's own port are
+    the same address (RFC 3986, section 6.2); in all other respects there is one spelling.
     """
+    if not resource.isascii():
+        return None
     authority, _, path = resource.partition("://")[2].partition("/")
     scheme = resource[: resource.find(":")].lower()
-    host, colon, port = authority.lower().partition(":")
-    if colon and port == _DEFAULT_PORTS.get(scheme):
-        authority = host
-    slug = host.partition(".")[0]
-    canonical = f"{scheme}://{authority.lower()}/{path}"
-    is_here = _LABEL.fullmatch(slug) and canonical == resource_of(address.wiki_origin(slug)) and resource.isascii()
-    return slug if is_here else None
+    name, colon, port = authority.lower().partition(":")
+    canonical_authority = name if colon and port == _DEFAULT_PORTS.get(scheme) else authority.lower()
+    host = parse_host([(b"host", name.encode("ascii"))])
+    place = None if host is None else split_host(host, address.domain)
+    if not isinstance(place, WikiHost | OwnDomain) or (isinstance(place, OwnDomain) and not in_force(place.name)):
+        return None
+    is_canonical = f"{scheme}://{canonical_authority}/{path}" == resource_of(address.origin_at(place))
+    return place if is_canonical else None

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from functools import partial
 
 import trio
 
 from robot.clock import Clock, wall_clock
-from robot.db import Database, DatabaseError
+from robot.db import Database
 from robot.oauth.tokens import GRACE_S
-
-log = logging.getLogger(__name__)
+from robot.rounds import go_round
 
 SWEEP_EVERY_S = 600
 USED_CODE_KEPT_S = 24 * 3600
@@ -45,13 +43,7 @@ class Sweeper:
         self, *, every_s: float = SWEEP_EVERY_S, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Sweep every `every_s` until cancelled. What could not be swept is, next time."""
-        task_status.started()
-        while True:
-            await trio.sleep(every_s)
-            try:
-                await self.sweep()
-            except DatabaseError as error:
-                log.info("nothing was swept: %s", error)
+        await go_round(self.sweep, every_s, task_status, left_undone="tokens of OAuth were not swept")
 
     async def sweep(self) -> None:
         """Throw away what is over now, in short transactions."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.address import PublicAddress
 from robot.clock import Clock, wall_clock
 from robot.db import Database, DatabaseError
@@ -19,11 +21,13 @@ from robot.oauth.finding import Clients
 from robot.oauth.json_answers import RETRY_SOON, error_answer, json_answer
 from robot.oauth.proof import ProofMalformed, is_proven, read_proof
 from robot.oauth.refreshing import ShownRefresh, refresh, revoke
-from robot.oauth.resources import slug_of_resource
+from robot.oauth.resources import InForce, place_of_resource
 from robot.oauth.scopes import ScopeUnknown, parse_scopes, spell_scopes
 from robot.oauth.tokens import Fault, Issued, Lives, Refused
+from robot.wikis import is_in_force
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, section 4.1
+_Named = WikiHost | OwnDomain | None
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -40,6 +44,10 @@ def token_page(
 ) -> Blueprint:
     """The blueprint; all its answers are JSON."""
     pages = Blueprint("oauth_token", __name__)
+    in_force = partial(is_in_force, db)
+
+    def named(form: Mapping[str, str]) -> _Named:
+        return _place(form, address, in_force)
 
     @pages.post(TOKEN)
     async def token() -> Response:
@@ -47,9 +55,9 @@ def token_page(
         client_id = await _prove_client(clients, form)
         match form.get("grant_type"):
             case "authorization_code":
-                outcome = await redeem_code(db, _shown_code(form, client_id, address), lives, clock=clock)
+                outcome = await redeem_code(db, _shown_code(form, client_id, named(form)), lives, clock=clock)
             case "refresh_token":
-                outcome = await refresh(db, _shown_refresh(form, client_id, address), lives, clock=clock)
+                outcome = await refresh(db, _shown_refresh(form, client_id, named(form)), lives, clock=clock)
             case None:
                 raise _Malformed(Fault.REQUEST, "grant_type is missing.")
             case _:
@@ -107,19 +115,19 @@ async def _prove_client(clients: Clients, form: Mapping[str, str]) -> str:
     return proof.client_id
 
 
-def _shown_code(form: Mapping[str, str], client_id: str, address: PublicAddress) -> Shown:
+def _shown_code(form: Mapping[str, str], client_id: str, place: _Named) -> Shown:
     verifier = _field(form, "code_verifier")
     if not _VERIFIER.fullmatch(verifier):
         raise _Malformed(Fault.REQUEST, "code_verifier has 43 to 128 letters, digits, and -._~ of ASCII.")
-    return Shown(client_id, _field(form, "code"), _field(form, "redirect_uri"), verifier, _slug(form, address))
+    return Shown(client_id, _field(form, "code"), _field(form, "redirect_uri"), verifier, place)
 
 
-def _shown_refresh(form: Mapping[str, str], client_id: str, address: PublicAddress) -> ShownRefresh:
+def _shown_refresh(form: Mapping[str, str], client_id: str, place: _Named) -> ShownRefresh:
     try:
         scopes = parse_scopes(form.get("scope", ""))
     except ScopeUnknown as error:
         raise _Malformed(Fault.SCOPE, str(error)) from error
-    return ShownRefresh(client_id, _field(form, "refresh_token"), scopes, _slug(form, address))
+    return ShownRefresh(client_id, _field(form, "refresh_token"), scopes, place)
 
 
 def _field(form: Mapping[str, str], name: str) -> str:
@@ -128,14 +136,14 @@ def _field(form: Mapping[str, str], name: str) -> str:
     return form[name]
 
 
-def _slug(form: Mapping[str, str], address: PublicAddress) -> str | None:
-    """The slug of the wiki that `resource` names, None without one: the code or token knows its wiki."""
+def _place(form: Mapping[str, str], address: PublicAddress, in_force: InForce) -> _Named:
+    """The place of the wiki that `resource` names, None without one: the code or token knows its wiki."""
     if "resource" not in form:
         return None
-    slug = slug_of_resource(address, form["resource"])
-    if slug is None:
+    place = place_of_resource(address, form["resource"], in_force)
+    if place is None:
         raise _Malformed(Fault.TARGET, "resource is no wiki of this host.")
-    return slug
+    return place
 
 
 def _tokens(issued: Issued) -> Response:

@@ -15,7 +15,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from robot.accounts import USER_COLUMNS, user_of_row
+from robot.accounts import NOT_BARRED, USER_COLUMNS, USER_WIDTH, user_of_row
 from robot.clock import Clock, wall_clock
 from robot.db import Database, Row
 from robot.model import Connection, Role, Scope, User
@@ -194,7 +194,7 @@ def verify_access(
 
     Scopes and folder are those that this token was given and the person has not taken back since. None for anything
     else, without saying which: unknown, of another wiki, expired, revoked, let into another folder since, or its person
-    has no role any more.
+    has no role any more or is barred.
     """
     if not secret.startswith(ACCESS_PREFIX) or len(secret) > MAX_SECRET_CHARS:
         return None
@@ -202,7 +202,7 @@ def verify_access(
         f"SELECT {USER_COLUMNS}, grants.role, oauth_tokens.scopes AS given, oauth_tokens.prefix AS given_prefix,"
         f" {CONNECTION_COLUMNS} FROM oauth_tokens"
         " JOIN connections ON connections.id = oauth_tokens.connection_id"
-        " JOIN users ON users.id = connections.user_id"
+        f" JOIN users ON users.id = connections.user_id AND {NOT_BARRED}"
         " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
         " JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"
         " WHERE oauth_tokens.access_hash = ? AND connections.wiki_id = ? AND oauth_tokens.access_expires_at > ?",
@@ -210,7 +210,7 @@ def verify_access(
     )
     if row is None:
         return None
-    consented = connection_of_values(tuple(row)[8:], clock())
+    consented = connection_of_values(tuple(row)[USER_WIDTH + 3 :], clock())
     if not overlap(consented.prefix, row["given_prefix"]):
         return None
     return (

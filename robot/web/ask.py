@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from proxy.hosts import PlatformHost, UnknownHost, parse_host, split_host
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.wikis import find_wiki_by_slug
+from robot.wikis import find_wiki_at
 
 ASK_PATH = "/api/internal/check-slug"
 
@@ -25,9 +26,14 @@ def may_ask(peer: str | None, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def is_served(db: Database, address: PublicAddress, domain: str) -> bool:
-    """Whether `domain` is the platform or an existing wiki; one point read."""
-    name = domain.lower().removesuffix(".")
-    if name == address.domain:
-        return True
-    slug, dot, rest = name.partition(".")
-    return bool(dot) and rest == address.domain and find_wiki_by_slug(db, slug) is not None
+    """Whether `domain` is the platform's, an existing wiki's or a wiki's own; one point read."""
+    host = parse_host([(b"host", domain.encode("utf-8", "surrogateescape"))])
+    if host is None or host.port is not None:
+        return False
+    match split_host(host, address.domain):
+        case PlatformHost():
+            return True
+        case UnknownHost():
+            return False
+        case place:
+            return find_wiki_at(db, place) is not None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import urlsplit
 
 from quart import Response, redirect, request
 from quart_trio import QuartTrio
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from robot.access import may
 from robot.address import PublicAddress
 from robot.db import Database
-from robot.model import Person, WikiRequest
+from robot.model import Action, Person, WikiRequest
 from robot.signin.cookies import NONCE_COOKIE, WIKI_COOKIE, clear_cookie, cookie_values, set_cookie
 from robot.signin.handoff import NONCE_LIFETIME_S, challenge_of, nonce_to_use, take_code
 from robot.signin.returns import safe_return, with_query
@@ -28,9 +30,13 @@ def create_wiki_auth_app(*, db: Database, address: PublicAddress, sessions: Sess
         asked = _asked()
         return_path = safe_return(request.args.get("next"))
         if isinstance(asked.actor, Person):
-            return redirect(return_path, 303)
+            # Being signed in here, at the wiki's first address, says nothing to its own domain.
+            is_home = asked.origin == asked.home or not may(asked.actor, Action.READ, asked.wiki)
+            return redirect(return_path if is_home else asked.home + with_query("/auth/start", next=return_path), 303)
         nonce = nonce_to_use(cookie_values(request.scope["headers"], NONCE_COOKIE))
-        query = with_query("/auth/handoff", wiki=asked.wiki.slug, challenge=challenge_of(nonce), next=return_path)
+        is_first = asked.origin == address.wiki_origin(asked.wiki.slug)
+        here = {"wiki": asked.wiki.slug} if is_first else {"domain": urlsplit(asked.origin).hostname or ""}
+        query = with_query("/auth/handoff", **here, challenge=challenge_of(nonce), next=return_path)
         answer = redirect(address.platform_origin + query, 303)
         answer.headers.add("Set-Cookie", set_cookie(NONCE_COOKIE, nonce, max_age_s=NONCE_LIFETIME_S))
         return answer
@@ -54,6 +60,14 @@ def create_wiki_auth_app(*, db: Database, address: PublicAddress, sessions: Sess
         answer.headers.add("Set-Cookie", set_cookie(WIKI_COOKIE, arrival.cookie, max_age_s=SESSION_LIFETIME_S))
         answer.headers.add("Set-Cookie", clear_cookie(NONCE_COOKIE))
         return answer
+
+    @app.get("/auth/who")
+    async def who() -> tuple[dict[str, str], int]:
+        """For the robot menu of the wiki's pages, which are the same for all who may do the same."""
+        actor = _asked().actor
+        if not isinstance(actor, Person):
+            return {"error": "Nobody is signed in here."}, 404
+        return {"name": actor.user.display_name, "user": actor.user.name}, 200
 
     @app.post("/auth/logout")
     async def logout() -> Response:

@@ -199,3 +199,45 @@ def test_the_example_is_formatted_as_caddy_does() -> None:
     """`caddy fmt` would change nothing, so that operators can run it on their copy."""
     done = subprocess.run(["caddy", "fmt", EXAMPLE], capture_output=True, text=True, timeout=20, check=False)
     assert done.stdout == EXAMPLE.read_text("utf-8")
+
+
+OWN = "notes.example"
+
+
+async def test_a_wiki_at_its_own_domain(site: Site) -> None:
+    """A certificate once the domain is in force and not before; pages, signing in and an agent there."""
+    with pytest.raises(ssl.SSLError):
+        site.edge.handshake(OWN)
+    site.robot.put_in_force(OWN)
+    for name in (f"www.{OWN}", "wanted.example"):
+        with pytest.raises(ssl.SSLError):
+            site.edge.handshake(name)
+    own = f"https://{OWN}:{site.edge.port}"
+    with site.edge.browser() as stranger:
+        page = stranger.get(f"{site.robot.wiki}/Home?a=b")
+        assert ([answer.status_code for answer in page.history], page.status_code) == ([308], 200)
+        assert page.url == httpx2.URL(f"{own}/Home?a=b")
+        feed = stranger.get(f"{own}/-/changelog/feed.rss")
+        assert f"{own}/" in feed.text
+        for text in (page.text, feed.text):
+            assert urlsplit(site.robot.wiki).netloc not in text
+    assert site.operator.get(f"{site.robot.wiki}/auth/start?next=/Home").url == httpx2.URL(f"{own}/Home")
+    cookies = [cookie for cookie in site.operator.cookies.jar if cookie.domain == OWN]
+    assert cookies
+    for cookie in cookies:
+        assert (cookie.secure, cookie.domain_specified, cookie.name[:7]) == (True, False, "__Host-"), cookie.name
+    saved = save(site.operator, own, "Own Domain", "# Here\n\nWritten at home.\n")
+    assert saved.url == httpx2.URL(f"{own}/Own%20Domain")
+    with trio.fail_after(30):
+        for origin in (own, site.robot.wiki):
+            async with site.edge.agent(f"{origin}/mcp", site.robot.token) as agent:
+                read = await agent.call_tool("read_note", {"path": "Own Domain"})
+            assert "Written at home." in str(read.content)
+    # Given up, it ends at once, and the first address is the wiki's again.
+    removed = site.operator.post(
+        f"{site.robot.platform}/app/wiki/demo/domain/remove", headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert "The domain is removed." in removed.text
+    with site.edge.browser() as stranger:
+        assert stranger.get(f"{site.robot.wiki}/Home").history == []
+        assert stranger.get(f"{own}/Home").status_code == 421

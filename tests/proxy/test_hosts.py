@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.hosts import Host, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
+from proxy.hosts import Host, OwnDomain, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
 
 DOMAIN = "robot.localhost"
 
@@ -74,10 +76,14 @@ def test_absent_and_repeated_hosts_are_refused() -> None:
         ("notes.robot.localhost", WikiHost("notes")),
         ("robot.robot.localhost", WikiHost("robot")),
         ("a.b.robot.localhost", UnknownHost()),
-        ("notesrobot.localhost", UnknownHost()),
-        ("xrobot.localhost", UnknownHost()),
         ("localhost", UnknownHost()),
-        ("robot.localhost.evil.test", UnknownHost()),
+        ("notesrobot.localhost", OwnDomain("notesrobot.localhost")),
+        ("robot.localhost.evil.test", OwnDomain("robot.localhost.evil.test")),
+        ("xn--bcher-kva.example", OwnDomain("xn--bcher-kva.example")),
+        ("10.in-addr.arpa", OwnDomain("10.in-addr.arpa")),
+        ("notes.1", UnknownHost()),
+        ("127.0.1", UnknownHost()),
+        ("1.0x7f", UnknownHost()),
         ("127.0.0.1", UnknownHost()),
         ("[::1]", UnknownHost()),
     ],
@@ -86,8 +92,21 @@ def test_labels_compare_exactly(name: str, place: object) -> None:
     assert split_host(Host(name, 8080), DOMAIN) == place
 
 
+def is_address(name: str) -> bool:
+    """Whether the C library's reader of addresses takes the name for one, in any of its old spellings."""
+    try:
+        socket.inet_aton(name)
+    except OSError:
+        return name.startswith("[")
+    return True
+
+
 @given(st.binary(max_size=80) | st.from_regex(rb"[a-zA-Z0-9.:@\[\]_%-]{0,40}", fullmatch=True))
 @example(b"notes.robot.localhost")
+@example(b"127.1")
+@example(b"0x7f.1")
+@example(b"1.0X7F")
+@example(b"notes.example.")
 def test_whatever_is_accepted_is_normal_and_stays_so(value: bytes) -> None:
     host = parse_host([(b"host", value)])
     if host is None:
@@ -100,3 +119,8 @@ def test_whatever_is_accepted_is_normal_and_stays_so(value: bytes) -> None:
         assert "." not in place.slug
     elif isinstance(place, PlatformHost):
         assert host.name == DOMAIN
+    elif isinstance(place, OwnDomain):
+        assert place.name == host.name
+        assert not f".{host.name}".endswith(f".{DOMAIN}")
+        assert "." in host.name
+        assert not is_address(host.name)

@@ -55,7 +55,8 @@ class Program:
 
     async def decide(self, browser: Browser, decision: str = "allow", **typed: str) -> Response:
         """Fill in the page that the person sees."""
-        page = await text_of(await self.ask(browser, **{name: typed.pop(name) for name in ("scope",) if name in typed}))
+        asked = {name: typed.pop(name) for name in ("scope", "resource") if name in typed}
+        page = await text_of(await self.ask(browser, **asked))
         form = dict(re.findall(r'<input type="hidden" name="(request|person|wiki)" value="(.*?)">', page))
         assert form.keys() == {"request", "person", "wiki"}, page
         sent = {name: html.unescape(value) for name, value in form.items()}

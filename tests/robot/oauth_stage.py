@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.access import grant_role
 from robot.accounts import create_user
 from robot.clock import moment
@@ -52,7 +53,7 @@ class Stage:
         return await issue_code(self.db, consent, clock=self.clock)
 
     def shown(self, code: str) -> Shown:
-        return Shown("client_1", code, "https://agent.example/cb", VERIFIER, self.wiki.slug)
+        return Shown("client_1", code, "https://agent.example/cb", VERIFIER, WikiHost(self.wiki.slug))
 
     async def redeem(self, shown: Shown) -> Issued | Refused:
         return await redeem_code(self.db, shown, self.lives, clock=self.clock)
@@ -61,9 +62,9 @@ class Stage:
         return good(await self.redeem(self.shown(await self.code(scopes, prefix=prefix))))
 
     async def refresh(
-        self, token: str, *, scopes: frozenset[Scope] = frozenset(), slug: str | None = None
+        self, token: str, *, scopes: frozenset[Scope] = frozenset(), place: WikiHost | OwnDomain | None = None
     ) -> Issued | Refused:
-        shown = ShownRefresh(self.client_id, token, scopes, slug)
+        shown = ShownRefresh(self.client_id, token, scopes, place)
         return await refresh(self.db, shown, self.lives, clock=self.clock)
 
     def opens(self, access: str, wiki: Wiki | None = None) -> bool:

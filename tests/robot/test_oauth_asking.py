@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.address import PublicAddress
 from robot.model import Scope
 from robot.oauth.asking import MAX_STATE_CHARS, Asked, Refusal, ReturnTo, Sent, Unanswerable, client_of, judge_request
@@ -17,7 +18,7 @@ from robot.oauth.clients import AuthMethod, Client
 from robot.oauth.pairs import challenge_of
 from robot.oauth.proof import ProofMalformed, read_proof
 from robot.oauth.requests import read_request, spell_request
-from robot.oauth.resources import resource_of, slug_of_resource
+from robot.oauth.resources import place_of_resource, resource_of
 from robot.oauth.scopes import ScopeUnknown, parse_scopes, spell_scopes
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
@@ -41,11 +42,15 @@ FEW = settings(max_examples=40)
 NEAR = st.sampled_from([value for values in GOOD.values() for value in values] + ["", "plain", "token", "wiki:write"])
 
 
+def in_force(domain: str) -> bool:
+    return domain == "notes.example"
+
+
 @FEW
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)) | TEXT, st.lists(NEAR | TEXT, max_size=3)))
 def test_answers_only_ever_go_to_a_registered_address(changes: dict[str, list[str]]) -> None:
     sent = GOOD | changes
-    outcome = judge_request(sent, CLIENT, ADDRESS)
+    outcome = judge_request(sent, CLIENT, ADDRESS, in_force)
     if isinstance(outcome, Unanswerable):
         return
     back = outcome.back if isinstance(outcome, Refusal) else ReturnTo(outcome.redirect_uri, outcome.state)
@@ -53,7 +58,7 @@ def test_answers_only_ever_go_to_a_registered_address(changes: dict[str, list[st
     assert back.redirect_uri in REDIRECTS
     assert back.state is None or (len(back.state) <= MAX_STATE_CHARS and [back.state] == sent["state"])
     if isinstance(outcome, Asked):
-        assert outcome.slug == "notes"
+        assert outcome.place == WikiHost("notes")
         assert sent["code_challenge_method"] == ["S256"]
 
 
@@ -74,7 +79,7 @@ def test_answers_arrive_as_they_were_meant(redirect_uri: str, state: str | None,
 @given(st.from_regex(r"[a-z0-9][a-z0-9-]{1,28}[a-z0-9]", fullmatch=True), st.sampled_from([ADDRESS, LOCAL]))
 def test_every_wiki_has_one_resource(slug: str, address: PublicAddress) -> None:
     resource = resource_of(address.wiki_origin(slug))
-    assert slug_of_resource(address, resource) == slug
+    assert place_of_resource(address, resource, in_force) == WikiHost(slug)
     for other in (
         resource + "/",
         resource + "?",
@@ -83,18 +88,31 @@ def test_every_wiki_has_one_resource(slug: str, address: PublicAddress) -> None:
         resource.replace("//", "//x@"),
         f" {resource}",
     ):
-        assert slug_of_resource(address, other) is None
-    assert slug_of_resource(LOCAL if address is ADDRESS else ADDRESS, resource) is None
+        assert place_of_resource(address, other, in_force) is None
+    assert place_of_resource(LOCAL if address is ADDRESS else ADDRESS, resource, in_force) is None
 
 
 @FEW
 @given(TEXT | st.text("htps:/.@wikitestnomcp#?%", max_size=60))
 def test_nothing_else_is_a_resource(text: str) -> None:
-    slug = slug_of_resource(ADDRESS, text)
-    assert slug is None or text.lower() in (
-        f"https://{slug}.wiki.test/mcp",
-        f"https://{slug}.wiki.test:443/mcp",
-    )
+    place = place_of_resource(ADDRESS, text, in_force)
+    if place is not None:
+        origin = ADDRESS.origin_at(place)
+        assert text.lower() in (f"{origin}/mcp", f"{origin}:443/mcp")
+
+
+def test_a_domain_is_a_resource_while_it_is_a_wikis_own() -> None:
+    for own in ("https://notes.example/mcp", "HTTPS://Notes.Example:443/mcp"):
+        assert place_of_resource(ADDRESS, own, in_force) == OwnDomain("notes.example")
+    for other in (
+        "https://other.example/mcp",
+        "https://notes.example./mcp",
+        "https://notes.example:8443/mcp",
+        "http://notes.example/mcp",
+        "https://notes.example/",
+        "https://x@notes.example/mcp",
+    ):
+        assert place_of_resource(ADDRESS, other, in_force) is None
 
 
 def test_names_below_a_wiki_and_the_platform_are_no_wikis() -> None:
@@ -106,7 +124,7 @@ def test_names_below_a_wiki_and_the_platform_are_no_wikis() -> None:
         "notes.wiki.test:8443",
         "noteswiki.test",
     ):
-        assert slug_of_resource(ADDRESS, f"https://{host}/mcp") is None
+        assert place_of_resource(ADDRESS, f"https://{host}/mcp", in_force) is None
 
 
 @FEW

@@ -13,13 +13,12 @@ from urllib.parse import urlencode
 import pytest
 
 from robot.access import grant_role
-from robot.hosting import delete_hosted_wiki
 from robot.model import Role, Scope, Visibility
 from robot.oauth.connections import list_connections
 from robot.oauth.endpoints import AUTHORIZE, CONSENT
 from tests.robot.front_host import front_host
 from tests.robot.oauth_client import CALLBACK, PLATFORM, Program, a_program, answer_sent, fields_of
-from tests.robot.small_host import Browser, SmallHost, small_host, text_of
+from tests.robot.small_host import Browser, SmallHost, end_for_good, small_host, text_of
 from tests.robot.tls_server import reply, tls_server
 
 
@@ -378,7 +377,7 @@ async def test_the_form_is_of_the_wiki_that_was_shown(host: SmallHost) -> None:
     shown = await host.make_wiki("notes")
     program, browser = await a_program(host, "notes"), await host.signed_in(host.ada)
     code = await program.get_code(browser)
-    await delete_hosted_wiki(host.db, host.data, shown)
+    await end_for_good(host, shown)
     other = await host.make_wiki("notes")
     refused = await program.redeem(code)
     assert (await refused.get_json())["error"] == "invalid_grant"

@@ -309,4 +309,4 @@ def test_which_ids_are_addresses_of_documents(client_id: str, is_one: bool) -> N
     ],
 )
 def test_for_how_long_a_document_is_taken_as_it_is(cache_control: str, kept_s: int) -> None:
-    assert kept_for_s(Fetched("", JSON, b"", cache_control)) == kept_s
+    assert kept_for_s(Fetched("", JSON, b"", headers={"cache-control": cache_control})) == kept_s

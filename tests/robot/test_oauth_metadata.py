@@ -9,6 +9,7 @@ import pytest
 from authlib.oauth2 import rfc8414, rfc9207
 from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
+from proxy.hosts import OwnDomain, PlatformHost, WikiHost
 from robot.model import Visibility
 from robot.oauth.metadata import document_at
 from tests.robot.front_host import FrontHost, front_host
@@ -165,11 +166,11 @@ async def test_what_knows_a_browser_by_its_cookie_stays_closed_to_other_origins(
     assert "access-control-allow-origin" not in {**answer.headers, **allowed.headers}
 
 
-@pytest.mark.parametrize("slug", [None, "notes"])
+@pytest.mark.parametrize("place", [PlatformHost(), WikiHost("notes"), OwnDomain("notes.example")])
 @pytest.mark.parametrize("path", ["/.well-known", "/.well-known/", SERVER + "x", SERVER + "/x", SERVER + "//", "/"])
-def test_other_addresses_have_no_document(path: str, slug: str | None) -> None:
-    assert document_at(path, ADDRESS, slug) is None
+def test_other_addresses_have_no_document(path: str, place: PlatformHost | WikiHost | OwnDomain) -> None:
+    assert document_at(path, ADDRESS, place) is None
 
 
 def test_the_platform_is_no_wiki() -> None:
-    assert document_at(RESOURCE, ADDRESS, None) is None
+    assert document_at(RESOURCE, ADDRESS, PlatformHost()) is None

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from proxy.hosts import WikiHost
+from robot.audit import ROBOT
+from robot.deletion import delete_wiki_for_now, undelete_wiki
 from robot.model import Health
 from robot.oauth import tokens
 from robot.oauth.codes import CODE_LIFETIME_S
@@ -141,14 +144,14 @@ async def test_refreshing_slides_and_ends(stage: Stage) -> None:
 
 async def test_a_refresh_token_is_bound_to_client_wiki_and_scopes(stage: Stage) -> None:
     issued = await stage.connect(READ)
-    assert fault(await stage.refresh(issued.refresh_token, slug="other")) is Fault.TARGET
+    assert fault(await stage.refresh(issued.refresh_token, place=WikiHost("other"))) is Fault.TARGET
     assert stage.health() is Health.REFUSED
     assert fault(await stage.refresh(issued.refresh_token, scopes=BOTH)) is Fault.SCOPE
     stage.client_id = "client_2"
     assert fault(await stage.refresh(issued.refresh_token)) is Fault.GRANT
     stage.client_id = "client_1"
     assert fault(await stage.refresh(issued.access_token)) is Fault.GRANT
-    assert good(await stage.refresh(issued.refresh_token, slug="notes", scopes=READ))
+    assert good(await stage.refresh(issued.refresh_token, place=WikiHost("notes"), scopes=READ))
     assert stage.health() is Health.WELL
 
 
@@ -157,6 +160,17 @@ async def test_a_refresh_without_a_role_is_refused(stage: Stage) -> None:
     await stage.db.write(lambda connection: connection.execute("DELETE FROM grants"))
     assert fault(await stage.refresh(issued.refresh_token)) is Fault.GRANT
     assert stage.health() is Health.REFUSED
+
+
+async def test_nothing_opens_a_deleted_wiki_until_it_is_had_back(stage: Stage) -> None:
+    code, issued = await stage.code(), await stage.connect()
+    await delete_wiki_for_now(stage.db, stage.wiki, ROBOT, clock=stage.clock)
+    assert not stage.opens(issued.access_token)
+    assert fault(await stage.refresh(issued.refresh_token)) is Fault.GRANT
+    assert fault(await stage.redeem(stage.shown(code))) is Fault.GRANT
+    await undelete_wiki(stage.db, stage.wiki.id, ROBOT, clock=stage.clock)
+    assert stage.opens(issued.access_token)
+    assert good(await stage.refresh(issued.refresh_token))
 
 
 async def test_revoking_takes_back_one_sign_in_of_the_client(stage: Stage) -> None:

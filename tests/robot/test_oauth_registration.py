@@ -12,22 +12,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quart import Response
 
+from robot.client_address import ClientNetworks
 from robot.clock import Clock
 from robot.fetch import Door as FetchDoor
 from robot.fetch import Fetched
+from robot.limits import RULES, Limited, Limits
 from robot.model import Wiki
 from robot.oauth.client_metadata import ClientMetadata, MetadataRefused, read_client_metadata
 from robot.oauth.clients import AuthMethod, Client, ClientUnknown, matching_redirect
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
-from robot.oauth.registration_page import NETWORKS_AT_ONCE, RegistrationLimits, registration_page
+from robot.oauth.registration_page import registration_page
 from robot.oauth.registrations import IDLE_REST_S, MAX_UNUSED, UNUSED_REST_S, Registrations
 from robot.secret import hash_secret
+from robot.web.limiting import limit_requests
 from robot.web.platform import new_app
-from tests.robot.small_host import ADDRESS, REGISTRATIONS_PER_HOUR, FakeClock, SmallHost
+from tests.robot.small_host import ADDRESS, FakeClock, SmallHost
 from tests.robot.test_tokens import stored_bytes
 
 CALLBACK = "https://client.example/cb"
+REGISTRATIONS_PER_HOUR = RULES[Limited.REGISTRATION][0].per_hour
 SAID: dict[str, Any] = {"client_name": "A client", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
 
 
@@ -37,8 +41,9 @@ class Door:
     def __init__(self, host: SmallHost, clock: Clock, per_hour: int = REGISTRATIONS_PER_HOUR) -> None:
         self.registrations = Registrations(host.db, clock=clock)
         app = new_app("registration", ADDRESS)
-        self.limits = RegistrationLimits(per_hour, clock=clock)
-        app.register_blueprint(registration_page(self.registrations, self.limits, clock=clock))
+        self.limits = Limits({Limited.REGISTRATION: per_hour}, clock=clock)
+        limit_requests(app, self.limits, ClientNetworks(), host.sessions)
+        app.register_blueprint(registration_page(self.registrations, clock=clock))
         self._client = app.test_client(use_cookies=False)
 
     async def register(
@@ -216,11 +221,12 @@ async def test_only_caddy_is_believed_about_whom_it_speaks_for(host: SmallHost, 
 
 async def test_ten_thousand_registrations(host: SmallHost, clock: FakeClock) -> None:
     """From as many networks as one likes: most are refused, and the rows are few."""
-    door, taken = Door(host, clock, per_hour=5), 5 * NETWORKS_AT_ONCE
+    door, taken = Door(host, clock, per_hour=5), 100
     networks = [f"10.{n >> 8}.{n & 255}.1" for n in range(10_000)]
     statuses = [(await door.register(forwarded=network)).status_code for network in networks[: taken + 1]]
     assert statuses == [201] * taken + [429]
-    assert all(door.limits.take(network) for network in networks[taken + 1 :]), "as the endpoint asks"
+    waits = [door.limits.take(Limited.REGISTRATION, network) for network in networks[taken + 1 :]]
+    assert all(waits), "as the endpoint asks"
     refused = await door.register(forwarded="192.0.2.1")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "36")
     assert count(host) == taken

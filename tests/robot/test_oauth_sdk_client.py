@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
@@ -71,10 +71,15 @@ class AtTheBrowser:
 
 
 def a_program(
-    person: AtTheBrowser, memory: Memory, *, callback: str = CALLBACK, document: str | None = None
+    person: AtTheBrowser,
+    memory: Memory,
+    *,
+    origin: str = NOTES,
+    callback: str = CALLBACK,
+    document: str | None = None,
 ) -> OAuthClientProvider:
     said = OAuthClientMetadata(client_name="A program", redirect_uris=[AnyUrl(callback)])
-    return OAuthClientProvider(f"{NOTES}/mcp", said, memory, person.send, person.wait, client_metadata_url=document)
+    return OAuthClientProvider(f"{origin}/mcp", said, memory, person.send, person.wait, client_metadata_url=document)
 
 
 async def test_a_program_comes_in_reads_and_writes_once_its_person_says_so(host: SmallHost) -> None:
@@ -89,6 +94,20 @@ async def test_a_program_comes_in_reads_and_writes_once_its_person_says_so(host:
         written = await client.post(**tool_call("write_note", path="New", content="x"))
         assert (written.status_code, written.json()["result"]["isError"]) == (200, False)
         assert (memory.tokens.scope, len(person.asked)) == ("wiki:read wiki:write", 2)
+
+
+async def test_a_program_comes_in_at_a_wikis_own_domain(host: SmallHost) -> None:
+    own = await host.give_domain(await host.make_wiki("notes"), "notes.example")
+    person, memory = AtTheBrowser(await host.signed_in(host.ada), access="write"), Memory()
+    async with front_host(host) as front, front.client(own) as client:
+        client.auth = a_program(person, memory, origin=own)
+        assert (await client.post(**tool_call("write_note", path="New", content="x"))).status_code == 200
+        assert memory.tokens is not None
+        token = memory.tokens.access_token
+    [asked] = person.asked
+    assert parse_qs(urlsplit(asked).query)["resource"] == [f"{own}/mcp"]
+    async with front_host(host) as front, front.client(NOTES, token) as client:
+        assert (await client.post(**tool_call("read_note", path="New"))).status_code == 200
 
 
 async def test_a_program_with_a_document_does_not_register(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 import trio
 
-from robot.access import grant_role, may, withdraw_role
+from proxy.hosts import WikiHost
+from robot.access import grant_role, may
+from robot.audit import OPERATOR
 from robot.clock import moment
 from robot.credential_uses import CredentialUses
 from robot.model import Action, Agent, Health, Role
@@ -17,7 +19,7 @@ from robot.oauth.connections import find_connection, list_connections, revoke_co
 from robot.oauth.pairs import challenge_of
 from robot.oauth.tokens import Fault, Issued, Refused, verify_access
 from tests.robot.oauth_stage import BOTH, LIVES, READ, VERIFIER, Stage, fault, good
-from tests.robot.small_host import SmallHost
+from tests.robot.small_host import SmallHost, withdraw_role
 
 
 async def test_a_code_works_once_and_ends_everything_when_it_comes_again(stage: Stage) -> None:
@@ -56,15 +58,15 @@ async def test_a_code_is_bound_to_everything_it_was_asked_with(stage: Stage) -> 
         ({"redirect_uri": "https://agent.example/cb/"}, Fault.GRANT),
         ({"verifier": "w" * 43}, Fault.GRANT),
         ({"verifier": challenge_of(VERIFIER)}, Fault.GRANT),
-        ({"slug": "other"}, Fault.TARGET),
-        ({"slug": "missing"}, Fault.TARGET),
+        ({"place": WikiHost("other")}, Fault.TARGET),
+        ({"place": WikiHost("missing")}, Fault.TARGET),
     ):
         shown = stage.shown(await stage.code())
         assert fault(await stage.redeem(replace(shown, **changed))) is expected, changed
         assert fault(await stage.redeem(shown)) is Fault.GRANT  # it is gone after one wrong attempt
     assert stage.count("connections") == stage.count("oauth_codes") == 0
     # A client that names no resource means the one that its code is for.
-    assert good(await stage.redeem(replace(stage.shown(await stage.code()), slug=None)))
+    assert good(await stage.redeem(replace(stage.shown(await stage.code()), place=None)))
 
 
 async def test_a_code_is_too_old_after_a_minute(stage: Stage) -> None:
@@ -189,8 +191,8 @@ async def test_a_revoked_connection_is_refused_at_once(stage: Stage) -> None:
     issued = await stage.connect()
     [(connection, _)] = list_connections(stage.db, stage.wiki, stage.ada)
     assert find_connection(stage.db, stage.other, connection.id) is None
-    assert not await revoke_connection(stage.db, stage.other, connection.id)
-    assert await revoke_connection(stage.db, stage.wiki, connection.id)
+    assert not await revoke_connection(stage.db, stage.other, connection.id, by=OPERATOR)
+    assert await revoke_connection(stage.db, stage.wiki, connection.id, by=OPERATOR)
     assert find_connection(stage.db, stage.wiki, connection.id) is None
     assert not stage.opens(issued.access_token)
     assert fault(await stage.refresh(issued.refresh_token)) is Fault.GRANT

@@ -17,7 +17,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from robot.accounts import USER_COLUMNS, user_of_row
+from robot.accounts import NOT_BARRED, USER_COLUMNS, user_of_row
+from robot.clock import Clock, wall_clock
 from robot.db import Database
 from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Scope, User, Visibility, Wiki
 
@@ -76,35 +77,43 @@ def role_of(db: Database, user_id: str, wiki_id: str) -> Role | None:
     return None if row is None else Role(row["role"])
 
 
-async def grant_role(db: Database, user: User, wiki: Wiki, role: Role) -> None:
-    """Give `user` that role in `wiki`, instead of any other."""
-
-    def upsert(connection: sqlite3.Connection) -> None:
-        connection.execute(
-            "INSERT INTO grants (wiki_id, user_id, role) VALUES (?, ?, ?)"
-            " ON CONFLICT (wiki_id, user_id) DO UPDATE SET role = excluded.role",
-            (wiki.id, user.id, role.value),
-        )
-
-    await db.write(upsert)
+def may_write_still(db: Database, user: User, wiki: Wiki) -> bool:
+    """Whether who was let in to write a while ago would be now, in place; that the wiki is frozen its writer knows."""
+    row = db.one(
+        f"SELECT grants.role FROM grants JOIN users ON users.id = grants.user_id AND {NOT_BARRED}"  # noqa: S608  (a constant)
+        " JOIN wikis ON wikis.id = grants.wiki_id AND wikis.state = 'ready'"
+        " WHERE grants.wiki_id = ? AND grants.user_id = ?",
+        (wiki.id, user.id),
+    )
+    return row is not None and Role(row["role"]) in _ROLES_THAT_MAY[Action.WRITE]
 
 
-async def withdraw_role(db: Database, user: User, wiki: Wiki) -> None:
-    """Take away the role of `user` in `wiki`; their agents get in no more."""
+async def grant_role(db: Database, user: User, wiki: Wiki, role: Role, *, clock: Clock = wall_clock) -> None:
+    """Give `user` that role in `wiki`, instead of any other. Asks nobody; `members` has the rules."""
+    await db.write(lambda connection: put_role(connection, user.id, wiki.id, role, clock()))
 
-    def delete(connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM tokens WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
-        connection.execute("DELETE FROM connections WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
-        connection.execute("DELETE FROM grants WHERE wiki_id = ? AND user_id = ?", (wiki.id, user.id))
 
-    await db.write(delete)
+def put_role(connection: sqlite3.Connection, user_id: str, wiki_id: str, role: Role, now: float) -> None:
+    """Give a role inside a transaction."""
+    connection.execute(
+        "INSERT INTO grants (wiki_id, user_id, role, granted_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (wiki_id, user_id) DO UPDATE SET role = excluded.role",
+        (wiki_id, user_id, role.value, int(now)),
+    )
+
+
+def drop_role(connection: sqlite3.Connection, user_id: str, wiki_id: str) -> None:
+    """Take a role away inside a transaction, with all that lets the person's agents in."""
+    for table in ("tokens", "connections", "oauth_codes", "grants"):
+        connection.execute(f"DELETE FROM {table} WHERE wiki_id = ? AND user_id = ?", (wiki_id, user_id))  # noqa: S608  (constants)
 
 
 def first_owner(db: Database, wiki: Wiki) -> User:
-    """Who owned the wiki first, in place; a wiki always has an owner."""
+    """Who owned the wiki first, in place, of those who are not barred if there are any; a wiki always has an owner."""
     row = db.one(
         f"SELECT {USER_COLUMNS} FROM grants JOIN users ON users.id = grants.user_id"  # noqa: S608  (a constant)
-        " WHERE grants.wiki_id = ? AND grants.role = 'owner' ORDER BY grants.rowid",
+        " WHERE grants.wiki_id = ? AND grants.role = 'owner'"
+        " ORDER BY users.suspended_at IS NOT NULL OR users.leaving_at IS NOT NULL, grants.rowid",
         (wiki.id,),
     )
     if row is None:

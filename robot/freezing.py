@@ -11,6 +11,7 @@ import sqlite3
 
 import trio
 
+from robot.audit import OPERATOR, AuditAction, Doer, Entry, record
 from robot.clock import Clock, wall_clock
 from robot.db import Database
 from robot.model import Wiki
@@ -22,16 +23,16 @@ from wikihost.writer import storage_errors
 log = logging.getLogger(__name__)
 
 
-async def freeze(db: Database, data: DataDir, wiki: Wiki, *, clock: Clock = wall_clock) -> None:
+async def freeze(db: Database, data: DataDir, wiki: Wiki, *, by: Doer = OPERATOR, clock: Clock = wall_clock) -> None:
     """Let a wiki be read only from now on. Raises `DatabaseError`, `StorageFull`, `StorageFailed`."""
-    await _decide(db, wiki, int(clock()))
+    await _decide(db, wiki, int(clock()), Entry(AuditAction.FROZEN, by, wiki.id))
     await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), True)
 
 
-async def unfreeze(db: Database, data: DataDir, wiki: Wiki) -> None:
+async def unfreeze(db: Database, data: DataDir, wiki: Wiki, *, by: Doer = OPERATOR) -> None:
     """Let a wiki be written again. Raises as `freeze`."""
     await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), False)
-    await _decide(db, wiki, None)
+    await _decide(db, wiki, None, Entry(AuditAction.UNFROZEN, by, wiki.id))
 
 
 async def apply_freezing(db: Database, data: DataDir) -> None:
@@ -48,9 +49,10 @@ async def apply_freezing(db: Database, data: DataDir) -> None:
     await trio.to_thread.run_sync(apply)
 
 
-async def _decide(db: Database, wiki: Wiki, frozen_at: int | None) -> None:
+async def _decide(db: Database, wiki: Wiki, frozen_at: int | None, entry: Entry) -> None:
     def update(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE wikis SET frozen_at = ? WHERE id = ?", (frozen_at, wiki.id))
+        record(connection, entry)
 
     await db.write(update)
 

@@ -1,8 +1,8 @@
 """Making and deleting hosted wikis: a row and a directory, so that a crash in between leaves nothing half-visible.
 
 A wiki is seen only in state `ready`. Making reserves the row first (`creating`), then builds the directory, then turns
-the row to `ready`. Deleting turns the row to `deleting`, which hides it at once, then removes directory and row.
-`finish_interrupted` clears what a crash left of either.
+the row to `ready`. Deleting for good turns the row to `deleting`, which hides it at once, then removes directory and
+row. `finish_interrupted` clears what a crash left of either. Deleting so that it can be had back is `deletion`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Mapping, Sequence
 
 import trio
 
+from robot.access import put_role
+from robot.audit import AuditAction, Doer, Entry, doer_of, record
 from robot.authorship import author_of
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database, Param, Row
 from robot.model import Person, Role, User, Visibility, Wiki
+from robot.ownership import refuse_another_wiki
 from robot.secret import new_id
 from robot.wikis import check_description, check_name, check_slug, refuse_taken_slug
 from wikihost.layout import DataDir
@@ -27,10 +30,6 @@ ABANDONED_AFTER_S = 600
 # What does not end in time is left to `finish_interrupted`.
 BUILD_DEADLINE_S = 60
 REMOVE_DEADLINE_S = 60
-
-
-class TooManyWikis(Exception):
-    """The person owns as many wikis as this host allows; the message says how many."""
 
 
 async def create_hosted_wiki(
@@ -46,11 +45,13 @@ async def create_hosted_wiki(
     quota: Quota,
     pages: Mapping[str, str] | None = None,
     limit: int | None = None,
+    by: Doer | None = None,
     clock: Clock = wall_clock,
 ) -> Wiki:
     """Make a wiki that `owner` owns, filled with `pages` (page name to text; the default pages when None).
 
-    `quota` is the host's default for what a wiki may hold, `limit` how many wikis the owner may have. Raises
+    `quota` is the host's default for what a wiki may hold, `limit` how many wikis the owner may have, `by` who makes it
+    when that is not the owner. Raises
     `InvalidWiki`, `TooManyWikis`, `QuotaExceeded`, `DatabaseError`, and the `ContentError`s of a full or broken disk;
     then nothing remains.
     """
@@ -73,28 +74,24 @@ async def create_hosted_wiki(
         # Not left before the row is `ready` or gone, whatever becomes of the caller.
         with trio.fail_after(BUILD_DEADLINE_S, shield=True):
             await trio.to_thread.run_sync(build)
-            await db.write(lambda connection: _set_ready(connection, wiki.id))
+            await db.write(lambda connection: _set_ready(connection, wiki, by or doer_of(owner), clock))
     except BaseException:
-        with trio.move_on_after(REMOVE_DEADLINE_S, shield=True):
-            await _remove(db, data, wiki.id)
+        await remove_hidden(db, data, wiki.id)
         raise
     return wiki
 
 
-async def delete_hosted_wiki(db: Database, data: DataDir, wiki: Wiki, *, clock: Clock = wall_clock) -> None:
-    """Delete the wiki for good: hidden, its tokens and sessions dead, at once; its directory soon after.
-
-    The caller stops the wiki's worker and closes its content first. The address rests for 30 days.
-    """
-    await db.write(lambda connection: _hide(connection, wiki, int(clock())))
+async def remove_hidden(db: Database, data: DataDir, wiki_id: str) -> None:
+    """Remove directory and row of a wiki that `hide_for_good` hid; what does not end in time is left to the start."""
     with trio.move_on_after(REMOVE_DEADLINE_S, shield=True):
-        await _remove(db, data, wiki.id)
+        await _remove(db, data, wiki_id)
 
 
 async def finish_interrupted(db: Database, data: DataDir, *, clock: Clock = wall_clock) -> list[str]:
     """Remove what a crash left of wikis half made or half deleted; returns their ids. Call it at start."""
     rows = await db.scan(
-        "SELECT id FROM wikis WHERE state = 'deleting' OR (state = 'creating' AND created_at < ?)",
+        "SELECT id FROM wikis WHERE (state = 'deleting' AND purge_at IS NULL)"
+        " OR (state = 'creating' AND created_at < ?)",
         (int(clock()) - ABANDONED_AFTER_S,),
     )
     for row in rows:
@@ -126,40 +123,34 @@ def _reserve(connection: sqlite3.Connection, wiki: Wiki, owner: User, limit: int
         (wiki.slug, int(wiki.created.timestamp()) - ABANDONED_AFTER_S),
     )
     refuse_taken_slug(one, wiki.slug, owner, wiki.created.timestamp())
-    owned = connection.execute(
-        "SELECT count(*) FROM grants JOIN wikis ON wikis.id = grants.wiki_id"
-        " WHERE grants.user_id = ? AND grants.role = 'owner' AND wikis.state <> 'deleting'",
-        (owner.id,),
-    ).fetchone()[0]
-    if limit is not None and owned >= limit:
-        raise TooManyWikis(f"You own {owned} wikis, and this host allows {limit} a person. Delete one to make room.")
+    refuse_another_wiki(connection, owner, limit)
     connection.execute("DELETE FROM freed_slugs WHERE slug = ?", (wiki.slug,))
     connection.execute(
         "INSERT INTO wikis (id, slug, name, description, visibility, state, created_at)"
         " VALUES (?, ?, ?, ?, ?, 'creating', ?)",
         (wiki.id, wiki.slug, wiki.name, wiki.description, wiki.visibility.value, int(wiki.created.timestamp())),
     )
-    connection.execute(
-        "INSERT INTO grants (wiki_id, user_id, role) VALUES (?, ?, ?)", (wiki.id, owner.id, Role.OWNER.value)
-    )
+    put_role(connection, owner.id, wiki.id, Role.OWNER, wiki.created.timestamp())
 
 
-def _set_ready(connection: sqlite3.Connection, wiki_id: str) -> None:
-    connection.execute("UPDATE wikis SET state = 'ready' WHERE id = ?", (wiki_id,))
+def _set_ready(connection: sqlite3.Connection, wiki: Wiki, by: Doer, clock: Clock) -> None:
+    connection.execute("UPDATE wikis SET state = 'ready' WHERE id = ?", (wiki.id,))
+    record(connection, Entry(AuditAction.WIKI_CREATED, by, wiki.id, wiki.name), clock=clock)
 
 
-def _hide(connection: sqlite3.Connection, wiki: Wiki, now: int) -> None:
+def hide_for_good(connection: sqlite3.Connection, wiki: Wiki, now: float) -> None:
+    """Take a wiki out of everybody's sight and its credentials away, inside a transaction; nothing brings it back."""
     owner = connection.execute(
-        "SELECT user_id FROM grants WHERE wiki_id = ? AND role = 'owner' ORDER BY user_id", (wiki.id,)
+        "SELECT user_id FROM grants WHERE wiki_id = ? AND role = 'owner' ORDER BY rowid", (wiki.id,)
     ).fetchone()
     connection.execute(
         "INSERT INTO freed_slugs (slug, user_id, freed_at) VALUES (?, ?, ?)"
         " ON CONFLICT (slug) DO UPDATE SET user_id = excluded.user_id, freed_at = excluded.freed_at",
-        (wiki.slug, owner and owner["user_id"], now),
+        (wiki.slug, owner and owner["user_id"], int(now)),
     )
     connection.execute("DELETE FROM tokens WHERE wiki_id = ?", (wiki.id,))
     connection.execute("DELETE FROM wiki_sessions WHERE wiki_id = ?", (wiki.id,))
-    connection.execute("UPDATE wikis SET state = 'deleting', slug = NULL WHERE id = ?", (wiki.id,))
+    connection.execute("UPDATE wikis SET state = 'deleting', slug = NULL, purge_at = NULL WHERE id = ?", (wiki.id,))
 
 
 def _forget(connection: sqlite3.Connection, wiki_id: str) -> None:

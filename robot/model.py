@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class Role(StrEnum):
@@ -40,13 +41,24 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `id` never changes; `name` is the unique user name, `display_name` is what commits show."""
+    """A person. `id` never changes; `name` is the unique user name, `display_name` is what commits show.
+
+    `suspended` is since when the operator keeps them out, and why; `leaving` is when their account is deleted.
+    """
 
     id: str
     name: str
     display_name: str
     is_operator: bool
     created: datetime
+    suspended: datetime | None = None
+    suspended_why: str = ""
+    leaving: datetime | None = None
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether nothing that proves to be this person opens anything: suspended, or on the way out."""
+        return self.suspended is not None or self.leaving is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ class Wiki:
     """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed.
 
     A quota of None is the host's default. `guidance` is what the owner tells agents; a frozen wiki can only be read.
+    `domain` is its own, in the form that DNS has it, while people are sent to that.
     """
 
     id: str
@@ -67,6 +80,7 @@ class Wiki:
     quota_bytes: int | None = None
     guidance: str = ""
     is_frozen: bool = False
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +163,18 @@ Actor = Anonymous | Person | Agent
 class WikiRequest:
     """What the front decided about a request on a wiki host; handlers find it at `scope["robot.request"]`.
 
-    `origin` is the wiki's public origin (`https://notes.example.org`), `request_id` names the request in logs.
+    `origin` is the one that was asked (`https://notes.example.org`), `request_id` names the request in logs.
     """
 
     wiki: Wiki
     actor: Actor
     origin: str
     request_id: str
+
+    @property
+    def home(self) -> str:
+        """The origin at which people read the wiki, for links: its own domain's, by the same scheme and port."""
+        if self.wiki.domain is None:
+            return self.origin
+        asked = urlsplit(self.origin)
+        return f"{asked.scheme}://{self.wiki.domain}" + ("" if asked.port is None else f":{asked.port}")

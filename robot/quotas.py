@@ -12,7 +12,9 @@ from dataclasses import replace
 
 import trio
 
+from robot.audit import OPERATOR, AuditAction, Doer, Entry, record
 from robot.db import Database
+from robot.deletion import list_deleted_wikis
 from robot.model import Wiki
 from robot.settings import Settings
 from robot.wikis import list_wikis
@@ -38,27 +40,38 @@ def quota_of(wiki: Wiki, default: Quota) -> Quota:
 
 
 async def set_quota(
-    db: Database, data: DataDir, wiki: Wiki, default: Quota, *, pages: int | None, size_bytes: int | None
+    db: Database,
+    data: DataDir,
+    wiki: Wiki,
+    default: Quota,
+    *,
+    pages: int | None,
+    size_bytes: int | None,
+    by: Doer = OPERATOR,
 ) -> Wiki:
     """Grant a wiki so much (None: the host's default), from its next write on.
 
     Raises `DatabaseError`, `StorageFull`, `StorageFailed`.
     """
     changed = replace(wiki, quota_pages=pages, quota_bytes=size_bytes)
+    granted = quota_of(changed, default)
+    shown = f"{granted.pages:,} pages, {granted.size_bytes / MIB:,.10g} MiB"
 
     def update(connection: sqlite3.Connection) -> None:
         connection.execute(
             "UPDATE wikis SET quota_pages = ?, quota_bytes = ? WHERE id = ?", (pages, size_bytes, wiki.id)
         )
+        record(connection, Entry(AuditAction.QUOTA_CHANGED, by, wiki.id, shown))
 
     await db.write(update)
-    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), quota_of(changed, default))
+    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), granted)
     return changed
 
 
 async def apply_quotas(db: Database, data: DataDir, default: Quota) -> None:
     """Put the quotas of all wikis in force; for the start, which no wiki's broken directory may keep from going on."""
-    wikis = await list_wikis(db)
+    # Also of those that may come back.
+    wikis = [*await list_wikis(db), *(deleted.wiki for deleted in await list_deleted_wikis(db))]
 
     def apply() -> None:
         for wiki in wikis:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from robot.accounts import USER_COLUMNS, user_of_row
+from robot.accounts import NOT_BARRED, USER_COLUMNS, USER_WIDTH, user_of_row
+from robot.audit import AuditAction, Doer, Entry, doer_of, record
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database
 from robot.model import Role, Scope, Token, User, Wiki
@@ -58,11 +59,12 @@ async def create_token(
     *,
     expires: datetime | None = None,
     prefix: str | None = None,
+    by: Doer | None = None,
     clock: Clock = wall_clock,
 ) -> tuple[str, Token]:
     """Make a token; returns its secret, which is nowhere else, and the token as listed. Write includes read.
 
-    `prefix` confines it to a folder. Raises `InvalidToken`.
+    `prefix` confines it to a folder; `by` is who makes it, when that is not its person. Raises `InvalidToken`.
     """
     folder = None if prefix is None else check_folder(prefix)
     token = Token(
@@ -94,6 +96,8 @@ async def create_token(
                 folder,
             ),
         )
+        entry = Entry(AuditAction.TOKEN_MADE, by or doer_of(user), wiki.id, token.name, _reach_of(token))
+        record(connection, entry, clock=clock)
 
     await db.write(insert)
     return secret, token
@@ -104,13 +108,14 @@ def verify_token(
 ) -> tuple[Token, User, Role] | None:
     """The token, its person and the person's role, when `secret` opens this wiki now; in place.
 
-    None for anything else, without saying which: unknown, of another wiki, expired, or its person has no role any more.
+    None for anything else, without saying which: unknown, of another wiki, expired, or its person has no role
+    any more or is barred.
     """
     if not secret.startswith(TOKEN_PREFIX) or len(secret) > MAX_SECRET_CHARS:
         return None
     row = db.one(
         f"SELECT {USER_COLUMNS}, grants.role, {_COLUMNS} FROM tokens"
-        " JOIN users ON users.id = tokens.user_id"
+        f" JOIN users ON users.id = tokens.user_id AND {NOT_BARRED}"
         " JOIN wikis ON wikis.id = tokens.wiki_id AND wikis.state = 'ready'"
         " JOIN grants ON grants.wiki_id = tokens.wiki_id AND grants.user_id = tokens.user_id"
         " WHERE tokens.secret_hash = ? AND tokens.wiki_id = ? AND (tokens.expires_at IS NULL OR tokens.expires_at > ?)",
@@ -118,17 +123,23 @@ def verify_token(
     )
     if row is None:
         return None
-    return _token_of_values(tuple(row)[6:]), user_of_row(row), Role(row["role"])
+    return _token_of_values(tuple(row)[USER_WIDTH + 1 :]), user_of_row(row), Role(row["role"])
 
 
-def list_tokens(db: Database, wiki: Wiki) -> list[tuple[Token, User]]:
-    """The wiki's tokens with their persons, newest first."""
+def list_tokens(db: Database, wiki: Wiki, user: User | None = None) -> list[tuple[Token, User]]:
+    """The wiki's tokens with their persons, newest first; only those of `user` when one is given."""
     rows = db.all(
         f"SELECT {USER_COLUMNS}, {_COLUMNS} FROM tokens JOIN users ON users.id = tokens.user_id"
-        " WHERE tokens.wiki_id = ? ORDER BY tokens.created_at DESC, tokens.id",
-        (wiki.id,),
+        " WHERE tokens.wiki_id = ?1 AND (?2 IS NULL OR users.id = ?2) ORDER BY tokens.created_at DESC, tokens.id",
+        (wiki.id, None if user is None else user.id),
     )
-    return [(_token_of_values(tuple(row)[5:]), user_of_row(row)) for row in rows]
+    return [(_token_of_values(tuple(row)[USER_WIDTH:]), user_of_row(row)) for row in rows]
+
+
+def list_tokens_of(db: Database, user: User) -> list[Token]:
+    """The tokens of `user` in all wikis, newest first."""
+    rows = db.all(f"SELECT {_COLUMNS} FROM tokens WHERE user_id = ? ORDER BY created_at DESC, id", (user.id,))
+    return [_token_of_values(tuple(row)) for row in rows]
 
 
 def find_token(db: Database, wiki: Wiki, token_id: str) -> Token | None:
@@ -137,14 +148,23 @@ def find_token(db: Database, wiki: Wiki, token_id: str) -> Token | None:
     return None if row is None else _token_of_values(tuple(row))
 
 
-async def revoke_token(db: Database, wiki: Wiki, token_id: str) -> bool:
+async def revoke_token(db: Database, wiki: Wiki, token_id: str, *, by: Doer, clock: Clock = wall_clock) -> bool:
     """Delete the token: its next use is refused. False when this wiki has none of that id."""
 
     def delete(connection: sqlite3.Connection) -> bool:
-        cursor = connection.execute("DELETE FROM tokens WHERE id = ? AND wiki_id = ?", (token_id, wiki.id))
-        return cursor.rowcount > 0
+        sql = "DELETE FROM tokens WHERE id = ? AND wiki_id = ? RETURNING name"
+        row = connection.execute(sql, (token_id, wiki.id)).fetchone()
+        if row is not None:
+            record(connection, Entry(AuditAction.TOKEN_REVOKED, by, wiki.id, row["name"]), clock=clock)
+        return row is not None
 
     return await db.write(delete)
+
+
+def _reach_of(token: Token) -> str:
+    """What its bearer may do, in some words."""
+    may = "reads and writes" if Scope.WRITE in token.scopes else "reads"
+    return may if token.prefix is None else f"{may} under {token.prefix}"
 
 
 def _token_of_values(values: tuple[Any, ...]) -> Token:

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from proxy.hosts import OwnDomain, WikiHost
+from robot.audit import AuditAction, Doer, Entry, record
 from robot.clock import Clock, moment, wall_clock
 from robot.db import Database, Param, Row
 from robot.model import Role, User, Visibility, Wiki
 
+_DOMAIN = "SELECT domain FROM domains WHERE domains.wiki_id = wikis.id AND verified_at IS NOT NULL"
+DOMAIN_IN_FORCE = f"({_DOMAIN})"
+"""A column of queries about wikis: the wiki's own domain, or NULL."""
+
+# Where DNS shows it no more, people are not sent to it: they might arrive at somebody else's.
+_DOMAIN_FOR_PEOPLE = f"({_DOMAIN} AND failing_since IS NULL)"
+
 WIKI_COLUMNS = (
     "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at, wikis.git_enabled,"
-    " wikis.quota_pages, wikis.quota_bytes, wikis.guidance, wikis.frozen_at"
+    " wikis.quota_pages, wikis.quota_bytes, wikis.guidance, wikis.frozen_at,"
+    f" {_DOMAIN_FOR_PEOPLE}"
 )
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
@@ -35,6 +45,11 @@ _RESERVED_SLUGS = {
     "user", "vpn", "wiki", "www",
 }
 # fmt: on
+_LOOK_ALIKES = str.maketrans("01i", "oll")
+_DELETED_OF_OWNER = (
+    "SELECT 1 FROM wikis JOIN grants ON grants.wiki_id = wikis.id AND grants.role = 'owner'"
+    " WHERE wikis.slug = ? AND wikis.purge_at IS NOT NULL AND grants.user_id = ?"
+)
 _MAX_NAME_CHARS = 80
 _MAX_DESCRIPTION_CHARS = 500
 
@@ -55,9 +70,15 @@ def check_slug(slug: str) -> str:
         )
     if slug.startswith("xn--"):
         raise InvalidWiki("slug", "An address cannot begin with xn--, which stands for encoded international names.")
-    if slug in _RESERVED_SLUGS:
-        raise InvalidWiki("slug", f"The address {slug} is reserved for this host itself.")
+    if _skeleton(slug) in _RESERVED_SKELETONS:
+        raise InvalidWiki("slug", f"The address {slug} is reserved for this host itself, or looks like one that is.")
     return slug
+
+
+def _skeleton(slug: str) -> str:
+    """What the eye makes of an address: two with the same skeleton are easily taken for each other."""
+    plain = slug.replace("-", "").translate(_LOOK_ALIKES)
+    return plain.replace("rn", "m").replace("vv", "w")
 
 
 def check_name(name: str) -> str:
@@ -93,6 +114,9 @@ def check_visibility(visibility: str) -> Visibility:
         raise InvalidWiki("visibility", "Choose who may read the wiki: private, unlisted or public.") from None
 
 
+_RESERVED_SKELETONS = {_skeleton(slug) for slug in _RESERVED_SLUGS}
+
+
 def find_errors(*checked: tuple[Callable[[str], object], str]) -> dict[str, str]:
     """What these checks say of the values, by field, all of it at once."""
     errors = {}
@@ -107,6 +131,10 @@ def find_errors(*checked: tuple[Callable[[str], object], str]) -> dict[str, str]
 def refuse_taken_slug(one: ReadOne, slug: str, user: User, now: float) -> None:
     """Raise `InvalidWiki` when `slug` is in use, or was freed by somebody else in the last 30 days."""
     if one("SELECT 1 FROM wikis WHERE slug = ?", (slug,)):
+        if one(_DELETED_OF_OWNER, (slug, user.id)):
+            raise InvalidWiki(
+                "slug", f"A wiki that you deleted keeps the address {slug}: undelete it, or delete it for good first."
+            )
         raise InvalidWiki("slug", f"The address {slug} is taken.")
     freed = one("SELECT user_id, freed_at FROM freed_slugs WHERE slug = ?", (slug,))
     if freed and freed["user_id"] != user.id and freed["freed_at"] > now - FREED_SLUG_REST_S:
@@ -126,6 +154,31 @@ def find_wiki_by_slug(db: Database, slug: str) -> Wiki | None:
     """The wiki at that address, in place."""
     row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE slug = ? AND state = 'ready'", (slug,))
     return None if row is None else wiki_of_row(row)
+
+
+def find_wiki_by_domain(db: Database, domain: str) -> Wiki | None:
+    """The wiki whose own that domain is (as DNS has it), in place. None just as well when it only wants it."""
+    row = db.one(
+        f"SELECT {WIKI_COLUMNS} FROM domains JOIN wikis ON wikis.id = domains.wiki_id"
+        " WHERE domains.domain = ? AND domains.verified_at IS NOT NULL"
+        " AND wikis.state = 'ready'",
+        (domain,),
+    )
+    return None if row is None else wiki_of_row(row)
+
+
+def is_in_force(db: Database, domain: str) -> bool:
+    """Whether the domain is a wiki's own at the moment, in place."""
+    return find_wiki_by_domain(db, domain) is not None
+
+
+def find_wiki_at(db: Database, place: WikiHost | OwnDomain) -> Wiki | None:
+    """The wiki at that place, in place."""
+    match place:
+        case WikiHost(slug):
+            return find_wiki_by_slug(db, slug)
+        case OwnDomain(name):
+            return find_wiki_by_domain(db, name)
 
 
 def find_wiki(db: Database, wiki_id: str) -> Wiki | None:
@@ -167,6 +220,8 @@ async def change_wiki(
     guidance: str,
     visibility: Visibility,
     git_enabled: bool,
+    by: Doer,
+    clock: Clock = wall_clock,
 ) -> Wiki:
     """Change what an owner decides about a wiki; in force for the next request. Raises `InvalidWiki`."""
     changed = replace(
@@ -183,16 +238,28 @@ async def change_wiki(
             "UPDATE wikis SET name = ?, description = ?, guidance = ?, visibility = ?, git_enabled = ? WHERE id = ?",
             (changed.name, changed.description, changed.guidance, visibility.value, int(git_enabled), wiki.id),
         )
+        for action, target in changes_between(wiki, changed):
+            record(connection, Entry(action, by, wiki.id, target), clock=clock)
 
     await db.write(update)
     return changed
 
 
+def changes_between(before: Wiki, after: Wiki) -> Iterator[tuple[AuditAction, str]]:
+    """What somebody changed in the settings, as the audit names it: never the texts themselves (pure)."""
+    texts = [field for field in ("name", "description", "guidance") if getattr(before, field) != getattr(after, field)]
+    if texts:
+        yield AuditAction.SETTINGS_CHANGED, ", ".join(texts)
+    if before.visibility is not after.visibility:
+        yield AuditAction.VISIBILITY_CHANGED, after.visibility.value
+    if before.git_enabled != after.git_enabled:
+        yield AuditAction.GIT_SWITCHED, "on" if after.git_enabled else "off"
+
+
 def wiki_of_row(row: Row) -> Wiki:
     """A `Wiki` from a row that begins with `WIKI_COLUMNS`."""
-    wiki_id, slug, name, description, visibility, created_at, git_enabled, pages, size_bytes, guidance, frozen_at = row[
-        :11
-    ]
+    wiki_id, slug, name, description, visibility, created_at, git_enabled, *settled = row[:12]
+    pages, size_bytes, guidance, frozen_at, domain = settled
     return Wiki(
         id=wiki_id,
         slug=slug,
@@ -205,4 +272,5 @@ def wiki_of_row(row: Row) -> Wiki:
         quota_bytes=size_bytes,
         guidance=guidance,
         is_frozen=frozen_at is not None,
+        domain=domain,
     )

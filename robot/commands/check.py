@@ -17,12 +17,18 @@ from pathlib import Path
 
 import click
 
+from robot.address import public_address
 from robot.datadir import DataDirError, prepare
 from robot.migrate import NotOurDatabase, SchemaTooNew, check_version
 from robot.search.model.choice import SwitchedOff, choose_model
 from robot.search.model.hub import NotDownloaded
 from robot.search.values import ModelUnavailable
-from robot.settings import Loaded, Settings, load
+from robot.settings import Loaded, Settings, SettingsError, load
+from robot.signin.atproto.client_document import client_id, is_public_name
+from robot.signin.atproto.client_keys import ClientKeys
+from robot.signin.client_secret import read_client_secret
+from robot.signin.keys import KeyUnreadable
+from robot.signin.oidc.client import CALLBACK_PATH
 from wikihost.layout import DataDir
 
 OLDEST_GIT = (2, 30)
@@ -45,12 +51,16 @@ def command(config: Path | None) -> None:
 
 
 def _print_settings(loaded: Loaded) -> None:
-    values = {name: str(getattr(loaded.settings, name)) for name in Settings.model_fields}
+    values = {name: _spelled(getattr(loaded.settings, name)) for name in Settings.model_fields}
     widest = max(len(name) for name in values)
     longest = max(len(value) for value in values.values())
     click.echo(f"settings file: {loaded.config_file or 'none'}")
     for name, value in values.items():
         click.echo(f"  {name:{widest}}  {value:{longest}}  ({loaded.sources[name]})")
+
+
+def _spelled(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _problems(settings: Settings) -> Iterator[str]:
@@ -60,6 +70,10 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _port_problems(settings)
     yield from _git_problems()
     yield from _model_problems(settings, data)
+    if settings.bluesky:
+        yield from _bluesky_problems(settings, data)
+    if settings.oidc_issuer:
+        yield from _oidc_problems(settings)
     if _free_bytes(data.root) < LOW_DISK_BYTES:
         yield f"Less than 1 GiB is free on the disk of {data.root}; make room before saves fail."
 
@@ -93,6 +107,30 @@ def _model_problems(settings: Settings, data: DataDir) -> Iterator[str]:
         yield f"{error} Search works by words alone until then."
     else:
         click.echo(f"embedding model: {model.model_id}")
+
+
+def _bluesky_problems(settings: Settings, data: DataDir) -> Iterator[str]:
+    address = public_address(settings)
+    if not is_public_name(address.domain) or address.port != 443:
+        yield (
+            f"Nobody can sign in with Bluesky: its servers read who we are at {client_id(address)}, and take only a"
+            " public name at port 443. Set domain and public_port, or bluesky = false."
+        )
+    try:
+        ClientKeys(data.keys).load()
+    except (KeyUnreadable, OSError) as error:
+        yield f"Nobody can sign in with Bluesky: {error}."
+
+
+def _oidc_problems(settings: Settings) -> Iterator[str]:
+    try:
+        secret = read_client_secret(settings)
+    except SettingsError as error:
+        yield f"Nobody can sign in with {settings.oidc_label}: {error}"
+        return
+    kind = "its secret is set" if secret else "a public client, without a secret"
+    click.echo(f"OpenID Connect: client {settings.oidc_client_id}, {kind}")
+    click.echo(f"OpenID Connect: redirect URI {public_address(settings).platform_origin}{CALLBACK_PATH}")
 
 
 def _port_problems(settings: Settings) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import IO
 import click
 import trio
 
+from robot.audit import OPERATOR, AuditAction, Entry, note
 from robot.commands.opened import Opened, open_platform, wiki_at
 from robot.contents import Contents
 from robot.exports import Exports, Form
@@ -39,6 +40,7 @@ def command(config: Path | None, slug: str, dest: Path, form: str) -> None:
             _write_folder(opened, wiki, dest)
         else:
             trio.run(_write_file, opened, wiki, Form(form), dest)
+        trio.run(note, opened.db, Entry(AuditAction.EXPORTED, OPERATOR, wiki.id, form))
         click.echo(f"{wiki.name} is in {dest}.")
 
 

@@ -10,6 +10,7 @@ import click
 import trio
 
 from robot.access import first_owner
+from robot.audit import OPERATOR, AuditAction, Entry, note
 from robot.authorship import author_of
 from robot.commands.opened import Opened, open_platform, wiki_at
 from robot.fetch import Door
@@ -66,6 +67,9 @@ def command(config: Path | None, slug: str, source: str, dry_run: bool, existing
             prepared = trio.run(prepare, origin, _repositories(opened), root)
             choices = Choices(OnExisting(existing), LinkStyle(links))
             report = _work(opened, wiki, prepared, choices, root, dry_run=dry_run)
+        if not dry_run and report.changes_something:
+            entry = Entry(AuditAction.IMPORTED, OPERATOR, wiki.id, label_of(origin), report.revision or "")
+            trio.run(note, opened.db, entry)
     _show(report, dry_run=dry_run)
 
 

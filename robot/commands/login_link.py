@@ -22,6 +22,10 @@ def command(config: Path | None, user: str | None, minutes: int) -> None:
 
         async def make() -> str:
             person = await operator_of(opened.db) if user is None else person_named(opened.db, user)
+            if person.suspended is not None:
+                raise click.ClickException(
+                    f"{person.name} is suspended, and a link would open nothing; `robot user unsuspend` ends that."
+                )
             return link_address(opened.address, await create_link(opened.db, person, lifetime_s=minutes * 60))
 
         click.echo(trio.run(make))

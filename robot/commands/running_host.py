@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import IO, Any
 
 import click
 import trio
 
 from robot.access import first_owner
+from robot.audit import OPERATOR
 from robot.commands.opened import Opened
 from robot.model import Scope, Token, Wiki
 from robot.tokens import create_token, revoke_token
@@ -72,10 +74,11 @@ def owners_door(opened: Opened, wiki: Wiki, verb: str) -> Iterator[HostDoor]:
     try:
         yield HostDoor(opened.settings.port, f"{wiki.slug}.{opened.settings.domain}", secret)
     finally:
-        trio.run(revoke_token, opened.db, wiki, token.id)
+        trio.run(partial(revoke_token, opened.db, wiki, token.id, by=OPERATOR))
 
 
 async def _make_token(opened: Opened, wiki: Wiki, name: str) -> tuple[str, Token]:
     owner = first_owner(opened.db, wiki)
     expires = datetime.now(UTC) + TOKEN_LIFETIME
-    return await create_token(opened.db, owner, wiki, name, {Scope.READ, Scope.WRITE}, expires=expires)
+    scopes = {Scope.READ, Scope.WRITE}
+    return await create_token(opened.db, owner, wiki, name, scopes, expires=expires, by=OPERATOR)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
 import trio
 
 from robot.accounts import operator_of
+from robot.audit import OPERATOR
 from robot.commands.opened import open_platform, person_named, wiki_at
 from robot.model import Scope
 from robot.tokens import create_token, list_tokens, revoke_token
@@ -38,7 +40,9 @@ def create(
 
         async def make() -> str:
             person = await operator_of(opened.db) if user is None else person_named(opened.db, user)
-            secret, _ = await create_token(opened.db, person, wiki, name, scopes, expires=expires, prefix=prefix)
+            secret, _ = await create_token(
+                opened.db, person, wiki, name, scopes, expires=expires, prefix=prefix, by=OPERATOR
+            )
             return secret
 
         click.echo(trio.run(make))
@@ -63,7 +67,7 @@ def list_(config: Path | None, slug: str) -> None:
 def revoke(config: Path | None, slug: str, token_id: str) -> None:
     """Revoke the token TOKEN_ID of the wiki at SLUG; its next use is refused."""
     with open_platform(config) as opened:
-        if not trio.run(revoke_token, opened.db, wiki_at(opened.db, slug), token_id):
+        if not trio.run(partial(revoke_token, opened.db, wiki_at(opened.db, slug), token_id, by=OPERATOR)):
             raise click.ClickException(
                 f"The wiki {slug} has no token {token_id}; `robot token list {slug}` names them."
             )

@@ -1,17 +1,26 @@
-"""`robot wiki create | list | quota | freeze | unfreeze | delete`"""
+"""`robot wiki create | list | quota | freeze | unfreeze | delete | undelete`"""
 
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
 import trio
 
 from robot.accounts import operator_of
-from robot.commands.opened import open_platform, person_named, wiki_at
+from robot.audit import OPERATOR
+from robot.commands.opened import Opened, open_platform, person_named, wiki_at
+from robot.deletion import (
+    delete_wiki_for_now,
+    find_deleted_wiki_at,
+    list_deleted_wikis,
+    purge_wiki,
+    undelete_wiki,
+)
 from robot.freezing import freeze, unfreeze
-from robot.hosting import create_hosted_wiki, delete_hosted_wiki
+from robot.hosting import create_hosted_wiki
 from robot.model import Visibility, Wiki
 from robot.quotas import default_quota, set_quota
 from robot.wikis import list_wikis
@@ -23,7 +32,7 @@ from wikihost.quota import MIB, Quota, Usage, how_full
 
 @click.group("wiki")
 def command() -> None:
-    """Create, list and delete wikis, and say how much each may hold, and whether it may be written."""
+    """Create, list, delete and undelete wikis, and say how much each may hold, and whether it may be written."""
 
 
 @command.command("create")
@@ -53,6 +62,7 @@ def create(
                 visibility=Visibility(visibility),
                 domain=opened.address.domain,
                 quota=default_quota(opened.settings),
+                by=OPERATOR,
             )
 
         trio.run(make)
@@ -67,7 +77,10 @@ def list_(config: Path | None) -> None:
         for wiki in trio.run(list_wikis, opened.db):
             figures = "\t".join(_figures(opened.data, wiki))
             frozen = "\tread-only" if wiki.is_frozen else ""
-            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{wiki.visibility}\t{wiki.name}\t{figures}{frozen}")
+            click.echo(f"{opened.address.origin_of(wiki)}\t{wiki.visibility}\t{wiki.name}\t{figures}{frozen}")
+        for deleted in trio.run(list_deleted_wikis, opened.db):
+            until = f"deleted, can be had back until {deleted.purge:%Y-%m-%d}"
+            click.echo(f"{opened.address.origin_of(deleted.wiki)}\t{until}\t{deleted.wiki.name}")
 
 
 def _figures(data: DataDir, wiki: Wiki) -> list[str]:
@@ -132,13 +145,39 @@ def unfreeze_(config: Path | None, slug: str) -> None:
 
 @command.command("delete")
 @click.argument("slug")
+@click.option("--for-good", is_flag=True, help="With all pages and history, at once; nobody can undo this.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def delete(config: Path | None, slug: str, yes: bool) -> None:
-    """Delete the wiki at SLUG with all its pages and history, for good."""
+def delete(config: Path | None, slug: str, for_good: bool, yes: bool) -> None:
+    """Delete the wiki at SLUG; for 30 days it can be had back with `robot wiki undelete`."""
     with open_platform(config) as opened:
-        wiki = wiki_at(opened.db, slug)
-        if not yes and click.prompt(f"This deletes {wiki.name} for good. Type its address ({slug}) to go on") != slug:
+        deleted = find_deleted_wiki_at(opened.db, slug) if for_good else None
+        wiki = wiki_at(opened.db, slug) if deleted is None else deleted.wiki
+        how = f"deletes {wiki.name} {'for good' if for_good else 'for everybody'}"
+        if not yes and click.prompt(f"This {how}. Type its address ({slug}) to go on") != slug:
             raise click.ClickException("Nothing was deleted.")
-        trio.run(delete_hosted_wiki, opened.db, opened.data, wiki)
-        click.echo(f"Deleted {wiki.name}.")
+        trio.run(_delete, opened, wiki, for_good)
+        click.echo(
+            f"Deleted {wiki.name}." if for_good else f"Deleted {wiki.name}. `robot wiki undelete {slug}` undoes it."
+        )
+
+
+async def _delete(opened: Opened, wiki: Wiki, for_good: bool) -> None:
+    await delete_wiki_for_now(opened.db, wiki, OPERATOR)
+    if for_good:
+        await purge_wiki(opened.db, opened.data, wiki.id, OPERATOR)
+
+
+@command.command("undelete")
+@click.argument("slug")
+@click.pass_obj
+def undelete(config: Path | None, slug: str) -> None:
+    """Have the deleted wiki at SLUG back as it was."""
+    with open_platform(config) as opened:
+        deleted = find_deleted_wiki_at(opened.db, slug)
+        wiki = None if deleted is None else trio.run(partial(undelete_wiki, opened.db, deleted.wiki.id, OPERATOR))
+        if wiki is None:
+            raise click.ClickException(
+                f"There is no deleted wiki {slug} that anybody owns; `robot wiki list` names all."
+            )
+        click.echo(f"{wiki.name} is back at {opened.address.wiki_origin(slug)}.")

@@ -78,15 +78,20 @@ async def list_calls(
     *,
     credential: str | None = None,
     client: str | None = None,
+    with_changes: bool = True,
     before: int | None = None,
     limit: int,
 ) -> list[AgentCall]:
-    """Calls of the agents of a wiki, or of one person in it, newest first; those before the call `before`."""
-    params: tuple[Param, ...] = (wiki.id, user.id if user else None, credential, client, before, limit)
+    """Calls of the agents of a wiki, or of one person in it, newest first; those before the call `before`.
+
+    `with_changes` False leaves out those that made a commit.
+    """
+    params: tuple[Param, ...] = (wiki.id, user.id if user else None, credential, client, before, limit, with_changes)
     rows = await db.scan(
         "SELECT agent_calls.*, users.display_name AS person FROM agent_calls JOIN users ON users.id = user_id"
         " WHERE wiki_id = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR credential = ?3)"
         " AND (?4 IS NULL OR client = ?4) AND (?5 IS NULL OR agent_calls.id < ?5)"
+        " AND (?7 OR revision IS NULL)"
         " ORDER BY agent_calls.id DESC LIMIT ?6",
         params,
     )

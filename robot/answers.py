@@ -10,11 +10,20 @@ from proxy.asgi import Headers, Send, values_of
 from robot.web.errors import STANDALONE_CSP
 from robot.web.page import SECURITY_HEADERS
 
+REQUEST_ID = "robot.request_id"
+"""Where the front puts into the scope what names the request in logs, in `X-Request-Id` and on pages about failures."""
+
 NO_STORE = (b"cache-control", b"no-store")
 _PAGE_SECURITY = [
     (name.lower().encode("ascii"), value.encode("ascii"))
     for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": STANDALONE_CSP}.items()
 ]
+
+
+def request_id_of(scope: Mapping[str, Any]) -> str:
+    """The name of the request; empty for one that came past no front."""
+    named: str = scope.get(REQUEST_ID, "")
+    return named
 
 
 def wants_html(headers: Headers) -> bool:

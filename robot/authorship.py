@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from robot.model import Agent, Person
+from robot.model import Agent, Person, User
 from wikihost.repo import AGENT, CREDENTIAL, VIA
 from wikihost.values import Author
 
@@ -21,7 +21,7 @@ def author_of(actor: Person | Agent, domain: str, via: Via) -> Author:
     `Robot-Credential: t_4fK… (laptop)`: the credential's id for programs, which opens nothing, and for people the name
     that it has in the list of tokens.
     """
-    email = f"{actor.user.name}@users.{domain}"
+    email = address_of(actor.user, domain)
     match actor:
         case Person(user=user):
             return Author(user.display_name, email, {VIA: via})
@@ -29,6 +29,11 @@ def author_of(actor: Person | Agent, domain: str, via: Via) -> Author:
             shown, named = client_name(client), f"{credential.id} ({credential.name})"
             trailers = {AGENT: shown, VIA: via, CREDENTIAL: named}
             return Author(f"{user.display_name} ({shown})", email, trailers)
+
+
+def address_of(user: User, domain: str) -> str:
+    """What stands for a person's e-mail address in commits; it receives nothing."""
+    return f"{user.name}@users.{domain}"
 
 
 def client_name(claimed: str) -> str:

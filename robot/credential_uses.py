@@ -1,4 +1,4 @@
-"""When each token and each connection was used last: what the dashboard shows beside them."""
+"""When each token, connection and session was used last: what people see beside them, and what sessions live by."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from robot.model import Credential, Token
 
 LAST_USED_EVERY_S = 60
 
+_TOKEN_USED = "UPDATE tokens SET last_used_at = :at WHERE id = :id"  # noqa: S105  (SQL)
+_CONNECTION_USED = "UPDATE connections SET last_used_at = :at WHERE id = :id"
+
 
 class CredentialUses:
-    """Remembers which credentials were used, and writes it down once a minute, off the path of any request."""
+    """Remembers which of them were used, and writes it down once a minute, off the path of any request."""
 
     def __init__(self, db: Database, *, clock: Clock = wall_clock) -> None:
         self._db = db
@@ -23,8 +26,11 @@ class CredentialUses:
 
     def note(self, credential: Credential) -> None:
         """The credential was used just now."""
-        table = "tokens" if isinstance(credential, Token) else "connections"
-        self._seen[table, credential.id] = int(self._clock())
+        self.note_row(_TOKEN_USED if isinstance(credential, Token) else _CONNECTION_USED, credential.id)
+
+    def note_row(self, statement: str, row_id: str) -> None:
+        """What has a row of its own was used just now: `statement` writes that down, of `:id` and `:at`."""
+        self._seen[statement, row_id] = int(self._clock())
 
     async def run(
         self, *, every_s: float = LAST_USED_EVERY_S, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -42,10 +48,8 @@ class CredentialUses:
             return
 
         def update(connection: sqlite3.Connection) -> None:
-            for (table, credential_id), at in seen.items():
-                # The only thing put into SQL text is one of the two names above.
-                sql = f"UPDATE {table} SET last_used_at = ? WHERE id = ?"  # noqa: S608
-                connection.execute(sql, (at, credential_id))
+            for (statement, row_id), at in seen.items():
+                connection.execute(statement, {"id": row_id, "at": at})
 
         try:
             await self._db.write(update)

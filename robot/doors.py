@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from proxy.asgi import App
+from robot.account_export import AccountExports
+from robot.contents import HeadListener
+from robot.crash_policy import Part
+from robot.dns_records import PublicDns
+from robot.domains.checking import Checks
+from robot.domains.rechecks import Rechecks
 from robot.exports import Exports
 from robot.fetch import Door
 from robot.front import Doors
@@ -14,6 +21,7 @@ from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
+from robot.machine import Machine
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
@@ -31,63 +39,98 @@ from robot.rest.app import create_rest_app
 from robot.search.model.choice import choose_model
 from robot.search.people import SearchForPeople
 from robot.search.service import SearchService
+from robot.signin.admission import Admission
+from robot.signin.atproto.client_keys import ClientKeys
+from robot.signin.atproto.handles import HandlePolicy
+from robot.signin.atproto.identity import Identities
+from robot.signin.atproto.provider import atproto_provider
+from robot.signin.atproto.reverify import Reverifier
+from robot.signin.oidc.chosen import chosen_provider
+from robot.signin.providers import Provider
 from robot.static_files import create_static_app, otterwiki_static
 from robot.supervisor import Core
+from robot.web.all_pages import AgentSignIn, Allowance, PersonSignIn, Works, all_pages
 from robot.web.downloads import Downloads
-from robot.web.platform import AgentSignIn, create_platform_app
+from robot.web.platform import create_platform_app
+from robot.web.site import Site
 from robot.web.uploads import Uploads
 from robot.web.wiki_auth import create_wiki_auth_app
 from robot.wikis import find_wiki
 from wikihost.imports.values import SourceLimits
 from wikihost.page_state import PageStates
+from wikihost.questions import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedDoors:
-    """The doors, and the parts among them that run as tasks."""
+    """The doors, and what the supervisor is to do with the parts behind them."""
 
     front: Doors
-    search: SearchService
-    for_people: SearchForPeople
-    mcp: McpEndpoint
-    listening: Listening
-    imports: Imports
-    page_cache: PageCache
-    registrations: Registrations
+    parts: Mapping[str, Part]
+    """What runs as tasks, by the names in `CRASH_POLICY`, in the order of starting."""
+    mcp: Part
+    """A task too, which ends as soon as the host is to stop."""
+    answer: Answer
+    """To what workers ask."""
+    listeners: tuple[HeadListener, ...]
+    """Told of each commit."""
 
 
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
-    door = Door()
-    settings = core.settings
+    settings, door, dns = core.settings, Door(), PublicDns()
+    find = partial(find_wiki, core.db)
     model = choose_model(settings.embedding_model_dir, settings.embedding_model, core.data.models)
-    search = SearchService(core.contents, partial(find_wiki, core.db), model)
-    for_people = SearchForPeople(search, partial(find_wiki, core.db))
+    search = SearchService(core.contents, find, model)
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity), WRITING_TOOLS), listening)
-    rest = create_rest_app(
-        contents=core.contents,
-        search=search,
-        domain=core.address.domain,
-        spool=core.data.root,
-        witness=core.activity,
-    )
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity, core.limits), WRITING_TOOLS), listening)
     imports = Imports(
+        db=core.db,
         contents=core.contents,
         data=core.data,
         domain=core.address.domain,
-        limits=SourceLimits(core.settings.max_body_bytes),
-        repositories=Repositories(door, max_bytes=core.settings.max_push_bytes),
+        limits=SourceLimits(settings.max_body_bytes),
+        repositories=Repositories(door, max_bytes=settings.max_push_bytes),
     )
     registrations = Registrations(core.db)
-    platform = _platform(core, door=door, search=search, imports=imports, registrations=registrations)
-    wiki_auth = create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)
-    page_cache = PageCache(PageStates(), core.fleet.serves, core.settings.page_cache_bytes)
-    doors = Doors(
+    lives = Lives(settings.access_token_life, settings.refresh_token_life)
+    agents = AgentSignIn(registrations, Clients(registrations, ClientDocuments(door)), lives)
+    identities = Identities(door, dns, plc_directory=settings.plc_directory, policy=HandlePolicy())
+    checks = Checks(core.db, dns, core.address)
+    page_cache = PageCache(PageStates(), core.fleet.serves, settings.page_cache_bytes)
+    platform = _platform(core, _works(core, search, imports, checks), _person_sign_in(core, door, identities), agents)
+    parts: dict[str, Part] = {
+        "search": search.run,
+        "imports": imports.run,
+        "oauth clients": registrations.run,
+        "domains": Rechecks(core.db, checks).run,
+    }
+    if settings.bluesky:
+        parts["handles"] = Reverifier(core.db, identities).run
+    return LoadedDoors(
+        front=_front(core, platform, mcp, search, page_cache),
+        parts=parts,
+        mcp=mcp.run,
+        answer=SearchForPeople(search, find),
+        listeners=(search.notify, listening.notify, page_cache.forget),
+    )
+
+
+def _front(core: Core, platform: App, mcp: App, search: SearchService, page_cache: PageCache) -> Doors:
+    return Doors(
         platform=platform,
-        wiki_auth=cast(App, wiki_auth),
-        rest=cast(App, rest),
+        wiki_auth=cast(App, create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)),
+        rest=cast(
+            App,
+            create_rest_app(
+                contents=core.contents,
+                search=search,
+                domain=core.address.domain,
+                spool=core.data.root,
+                witness=core.activity,
+            ),
+        ),
         mcp=mcp,
         git=GitDoor(
             contents=core.contents,
@@ -95,43 +138,60 @@ def load_doors(core: Core) -> LoadedDoors:
             domain=core.address.domain,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
             witness=core.activity,
+            judge_again=core.front.judge_again,
         ),
         pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
         static=create_static_app(otterwiki_static()),
     )
-    return LoadedDoors(doors, search, for_people, mcp, listening, imports, page_cache, registrations)
 
 
-def _platform(
-    core: Core, *, door: Door, search: SearchService, imports: Imports, registrations: Registrations
-) -> Downloads:
-    """The platform's pages, behind what takes in and gives away what is too large for them."""
-    pages = create_platform_app(
-        db=core.db,
+def _person_sign_in(core: Core, door: Door, identities: Identities) -> PersonSignIn:
+    """The identity providers that the settings switch on, in the order in which they are offered."""
+    keys = ClientKeys(core.data.keys) if core.settings.bluesky else None
+    bluesky = None if keys is None else atproto_provider(door, identities, keys, core.address)
+    offered: tuple[Provider | None, ...] = (bluesky, chosen_provider(core.settings, core.address, door))
+    return PersonSignIn(
+        providers=tuple(provider for provider in offered if provider is not None),
+        admission=Admission(core.settings.sign_up, frozenset(core.settings.operators)),
+        client_keys=keys,
+        resolve_handle=identities.resolve if core.settings.bluesky else None,
+    )
+
+
+def _works(core: Core, search: SearchService, imports: Imports, checks: Checks) -> Works:
+    settings = core.settings
+    return Works(
         data=core.data,
-        sessions=core.sessions,
         contents=core.contents,
         activity=core.activity,
-        address=core.address,
-        max_wikis_per_user=core.settings.max_wikis_per_user,
-        default_quota=default_quota(core.settings),
-        indexer=search,
-        finder=search,
+        search=search,
         imports=imports,
-        max_upload_bytes=core.settings.max_body_bytes,
-        agents=AgentSignIn(
-            registrations=registrations,
-            registrations_per_hour=core.settings.oauth_registrations_per_hour,
-            clients=Clients(registrations, ClientDocuments(door)),
-            lives=Lives(core.settings.access_token_life, core.settings.refresh_token_life),
+        domain_checks=checks,
+        machine=Machine(
+            core.data,
+            core.troubles,
+            workers=core.fleet.status,
+            max_awake=settings.max_awake_wikis,
+            indexing=lambda: search.wikis_indexing,
         ),
+        let_go=core.let_go,
+        allowance=Allowance(settings.max_wikis_per_user, default_quota(settings), settings.max_body_bytes),
     )
+
+
+def _platform(core: Core, works: Works, people: PersonSignIn, agents: AgentSignIn) -> Downloads:
+    """The platform's pages, behind what takes in and gives away what is too large for them."""
+    site = Site(core.db, core.address, core.sessions)
+    app = create_platform_app(site, all_pages(site, works, people, agents), core.limits, core.networks)
     with_uploads = Uploads(
-        cast(App, pages),
+        cast(App, app),
         db=core.db,
         sessions=core.sessions,
-        imports=imports,
-        max_bytes=core.settings.max_body_bytes,
+        imports=works.imports,
+        max_bytes=works.allowance.upload_bytes,
     )
     exports = Exports(core.contents, core.data)
-    return Downloads(with_uploads, db=core.db, sessions=core.sessions, exports=exports)
+    accounts = AccountExports(core.db, core.address, exports)
+    return Downloads(
+        with_uploads, db=core.db, sessions=core.sessions, exports=exports, accounts=accounts, limits=core.limits
+    )

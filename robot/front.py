@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,28 +16,40 @@ import trio
 
 from proxy import guard
 from proxy.asgi import App, Headers, Message, Receive, Scope, Send, values_of
-from proxy.hosts import Host, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
+from proxy.hosts import Host, OwnDomain, Place, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
 from proxy.router import Route, classify
+from robot.access import may
 from robot.actors import Actors, BadCredential
 from robot.address import PublicAddress
-from robot.answers import answer, answer_html, answer_json, answer_text, wants_html
+from robot.answers import REQUEST_ID, answer, answer_html, answer_json, answer_text, request_id_of, wants_html
+from robot.canonical import leads_home, redirect_for_good
 from robot.challenge import unauthorized
 from robot.db import Database, DatabaseError
 from robot.git.challenge import refuse_credentials
-from robot.model import Actor, Visibility, Wiki, WikiRequest
+from robot.model import Action, Actor, Visibility, Wiki, WikiRequest
 from robot.oauth.cross_origin import OPEN_PATHS, serve_any_origin
 from robot.oauth.metadata import Document, document_at
 from robot.oauth.well_known import answer_document
+from robot.second_look import judged_at_its_end
+from robot.too_often import answer_too_often
+from robot.traffic import Traffic
 from robot.web.ask import ASK_PATH
 from robot.web.errors import render_error
-from robot.wikis import find_wiki, find_wiki_by_slug
+from robot.wikis import find_wiki, find_wiki_at
 
 log = logging.getLogger(__name__)
 
 LOADING_PATIENCE_S = 10.0
 """How long a request waits for the doors of a core that has just started."""
 
-_CODES = {408: "request_timeout", 413: "body_too_large"}
+_CODES = {403: "forbidden", 408: "request_timeout", 413: "body_too_large"}
+_TITLES = {
+    400: "This request cannot be read",
+    403: "Refused",
+    404: "There is no wiki here",
+    421: "This is another host",
+    503: "Back in a moment",
+}
 _SHORTLY = (b"retry-after", b"2")
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
@@ -52,6 +66,32 @@ class Doors:
     pages: App
     static: App
 
+    def of_wiki(self, route: Route, path: str) -> App:
+        """The door on a wiki's host to what is at `path`."""
+        match route:
+            case Route.MCP:
+                return self.mcp
+            case Route.API:
+                return self.rest
+            case Route.AUTH:
+                return self.wiki_auth
+            case Route.GIT:
+                return self.git
+            case _:
+                return self.static if path.startswith("/static/") else self.pages
+
+
+_OurPlace = PlatformHost | WikiHost | OwnDomain
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """The wiki that a request is for, the origin that it came to, and the kind of its path."""
+
+    wiki: Wiki
+    origin: str
+    route: Route
+
 
 @dataclass(frozen=True, slots=True)
 class BodySizes:
@@ -67,11 +107,14 @@ class BodySizes:
 class Front:
     """Joins the doors. It answers from the first moment; doors are added once they are loaded."""
 
-    def __init__(self, address: PublicAddress, db: Database, actors: Actors, sizes: BodySizes) -> None:
+    def __init__(
+        self, address: PublicAddress, db: Database, actors: Actors, sizes: BodySizes, traffic: Traffic
+    ) -> None:
         self._address = address
         self._db = db
         self._actors = actors
         self._sizes = sizes
+        self._traffic = traffic
         self._doors: Doors | None = None
         self._loaded = trio.Event()
         self._draining = False
@@ -92,7 +135,7 @@ class Front:
         """
         before: WikiRequest = scope["robot.request"]
         wiki = find_wiki(self._db, before.wiki.id)
-        actor = None if wiki is None else self._actors.of_caller(scope["headers"], wiki)
+        actor = None if wiki is None else self._actor(scope["headers"], wiki, classify(scope["raw_path"]))
         if wiki is None or actor is None or isinstance(actor, BadCredential):
             return None
         return replace(before, wiki=wiki, actor=actor)
@@ -108,20 +151,28 @@ class Front:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = _Started(send)
+        scope[REQUEST_ID] = secrets.token_hex(8)
         route = classify(scope["raw_path"])
         try:
             paced = guard.PacedReceive(receive, max_bytes=self._sizes.of(route))
-            await self._route(scope, paced, started, route)
+            with _ungrouped():
+                await self._route(scope, paced, started, route)
         except guard.BodyRefused as error:
             if started.yes:
                 raise
             code = _CODES.get(error.status, "bad_request")
             await self._page(scope, started, error.status, code, "The request was not taken", f"{error}.")
         except DatabaseError as error:
-            log.warning("database: %s", error)
+            log.warning("request %s: database: %s", scope[REQUEST_ID], error)
             if started.yes:
                 raise
             await self._page(scope, started, 503, "unavailable", "Not available for a moment", "Please try again.")
+        except Exception:
+            log.exception("request %s failed", scope[REQUEST_ID])
+            if started.yes:
+                raise
+            sentence = "This host made a mistake. What was saved before is safe."
+            await self._page(scope, started, 500, "internal_error", "Something went wrong", sentence)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         headers: Headers = scope["headers"]
@@ -131,9 +182,7 @@ class Front:
             sentence = problem or "the Host header is missing, repeated or malformed"
             await _say(scope, send, 400, "bad_request", f"Bad request: {sentence}.", (b"connection", b"close"))
             return
-        place = split_host(host, self._address.domain)
-        if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
-            place = PlatformHost()  # Caddy asks by address: it may not be able to resolve our name
+        place = self._place_of(host, scope)
         if route is Route.HEALTH and (isinstance(place, PlatformHost) or host.name in _LOOPBACK):
             await self._health(scope, send)
         elif self._draining:
@@ -150,15 +199,13 @@ class Front:
             guard.check_declared_length(headers, self._sizes.of(route))
             await self._inside(scope, receive, send, place, route)
 
-    async def _inside(
-        self, scope: Scope, receive: Receive, send: Send, place: PlatformHost | WikiHost, route: Route
-    ) -> None:
+    async def _inside(self, scope: Scope, receive: Receive, send: Send, place: _OurPlace, route: Route) -> None:
         """A well-formed request to one of our hosts."""
         doors = await self._wait_for_doors()
         if doors is None:
             await _say(scope, send, 503, "unavailable", "Starting; try again.", _SHORTLY)
             return
-        origin = self._origin(place)
+        origin = self._address.origin_at(place)
         if isinstance(place, PlatformHost) and scope["path"] in OPEN_PATHS:
             await serve_any_origin(doors.platform, scope, receive, send)
         elif not guard.same_origin_ok(scope["method"], scope["headers"], origin):
@@ -167,37 +214,50 @@ class Front:
         elif isinstance(place, PlatformHost):
             await doors.platform(scope, receive, send)
         else:
-            wiki = find_wiki_by_slug(self._db, place.slug) or missing_wiki(place.slug)
-            await self._wiki(scope, receive, send, doors, wiki, route)
+            wiki = find_wiki_at(self._db, place) or missing_wiki(place)
+            await self._wiki(scope, receive, send, doors, _Addressed(wiki, origin, route))
 
-    async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, wiki: Wiki, route: Route) -> None:
+    async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, addressed: _Addressed) -> None:
+        wiki, origin, route = addressed.wiki, addressed.origin, addressed.route
         headers: Headers = scope["headers"]
         if is_service_worker(headers):
             await _say(scope, send, 403, "forbidden", "Wikis have no service workers.")
             return
-        origin = self._address.wiki_origin(wiki.slug)
         is_call = route in (Route.MCP, Route.API, Route.GIT)
         actor = self._actor(headers, wiki, route)
         # A token in an address ends up in logs and histories; whoever sends one is to notice (RFC 6750, section 5.3).
         if isinstance(actor, BadCredential) or (is_call and has_token_in_query(scope["query_string"])):
-            await _refuse(send, origin, route)
+            wait_s = self._traffic.refuse_credential(scope, wiki.slug, route)
+            if wait_s:
+                await answer_too_often(scope, receive, send, route, wait_s)
+            else:
+                await _refuse(send, origin, route)
             return
-        scope["robot.request"] = WikiRequest(wiki, actor, origin, secrets.token_hex(8))
-        match route:
-            case Route.MCP:
-                await doors.mcp(scope, receive, send)
-            case Route.API:
-                await doors.rest(scope, receive, send)
-            case Route.AUTH:
-                await doors.wiki_auth(scope, receive, send)
-            case Route.GIT:
-                await doors.git(scope, receive, send)
-            case Route.WELL_KNOWN:
-                await answer_json(send, 404, {"error": "There is nothing at this address.", "code": "not_found"})
-            case _ if scope["path"].startswith("/static/"):
-                await doors.static(scope, receive, send)
-            case _:
-                await doors.pages(scope, receive, send)
+        request = scope["robot.request"] = WikiRequest(wiki, actor, origin, request_id_of(scope))
+        wait_s = self._traffic.wait(scope, route, request)
+        if wait_s:
+            await answer_too_often(scope, receive, send, route, wait_s)
+            return
+        if route is Route.WELL_KNOWN:
+            await answer_json(send, 404, {"error": "There is nothing at this address.", "code": "not_found"})
+            return
+        door = doors.of_wiki(route, scope["path"])
+        if door is doors.pages and leads_home(scope, request):
+            await redirect_for_good(send, request.home, scope)
+        else:
+            # git unpacks what it was sent before it writes, and asks by itself then.
+            await door(scope, receive if route is Route.GIT else self._judged_at_its_end(scope, receive), send)
+
+    def _judged_at_its_end(self, scope: Scope, receive: Receive) -> Receive:
+        """The body, as long as its sender may do what they may now."""
+        asked: WikiRequest = scope["robot.request"]
+        allowed = [action for action in (Action.READ, Action.WRITE) if may(asked.actor, action, asked.wiki)]
+
+        def is_let_in_still() -> bool:
+            now = self.judge_again(scope)
+            return now is not None and all(may(now.actor, action, now.wiki) for action in allowed)
+
+        return judged_at_its_end(receive, is_let_in_still) if allowed else receive
 
     def _actor(self, headers: Headers, wiki: Wiki, route: Route) -> Actor | BadCredential:
         match route:
@@ -208,14 +268,18 @@ class Front:
             case _:
                 return self._actors.of_browser(headers, wiki)
 
-    def _document(self, scope: Scope, place: PlatformHost | WikiHost) -> Document | None:
+    def _document(self, scope: Scope, place: _OurPlace) -> Document | None:
         """The metadata that clients of the authorization server look for, which needs no credential and no wiki."""
-        return document_at(scope["path"], self._address, place.slug if isinstance(place, WikiHost) else None)
+        return document_at(scope["path"], self._address, place)
 
-    def _origin(self, place: PlatformHost | WikiHost) -> str:
-        if isinstance(place, WikiHost):
-            return self._address.wiki_origin(place.slug)
-        return self._address.platform_origin
+    def _place_of(self, host: Host, scope: Scope) -> Place:
+        """What the host is to us at this moment: a foreign domain is one of ours only while it is a wiki's own."""
+        place = split_host(host, self._address.domain)
+        if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
+            return PlatformHost()  # Caddy asks by address: it may not be able to resolve our name
+        if isinstance(place, OwnDomain) and find_wiki_at(self._db, place) is None:
+            return UnknownHost()
+        return place
 
     async def _wait_for_doors(self) -> Doors | None:
         if self._doors is None:
@@ -237,7 +301,7 @@ class Front:
     async def _page(self, scope: Scope, send: Send, status: int, code: str, title: str, sentence: str) -> None:
         """An error as the client reads it: a page for browsers, JSON for programs and under the API."""
         if wants_html(scope["headers"]) and not _is_of_api(scope):
-            await answer_html(send, status, render_error(status, title, sentence))
+            await answer_html(send, status, render_error(status, title, sentence, request_id=request_id_of(scope)))
         else:
             await answer_json(send, status, {"error": sentence, "code": code})
 
@@ -254,6 +318,20 @@ class _Started:
         await self._send(message)
 
 
+@contextmanager
+def _ungrouped() -> Iterator[None]:
+    """Raise what alone went wrong as itself: Quart reads a body in a nursery, which groups even a single failure."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        error: Exception = group
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from group
+
+
 def _is_of_api(scope: Scope) -> bool:
     """Whether the API is meant, whose every answer is JSON; also by an address that is refused."""
     raw_path: bytes = scope["raw_path"]
@@ -261,15 +339,19 @@ def _is_of_api(scope: Scope) -> bool:
 
 
 async def _say(scope: Scope, send: Send, status: int, code: str, sentence: str, *headers: tuple[bytes, bytes]) -> None:
-    """A sentence for clients that are mostly no browsers: JSON under the API, plain text elsewhere."""
+    """A sentence for clients that are mostly no browsers: JSON under the API, text elsewhere, a page for browsers."""
     if _is_of_api(scope):
         await answer_json(send, status, {"error": sentence, "code": code}, *headers)
+    elif wants_html(scope["headers"]):
+        page = render_error(status, _TITLES[status], sentence, request_id=request_id_of(scope))
+        await answer_html(send, status, page, *headers)
     else:
         await answer_text(send, status, sentence, *headers)
 
 
-def missing_wiki(slug: str) -> Wiki:
+def missing_wiki(place: WikiHost | OwnDomain) -> Wiki:
     """A private wiki in which nobody has a role stands for a missing one, so that strangers cannot tell them apart."""
+    slug = place.slug if isinstance(place, WikiHost) else place.name
     return Wiki("missing", slug, slug, "", Visibility.PRIVATE, datetime.fromtimestamp(0, UTC))
 
 

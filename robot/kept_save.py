@@ -1,4 +1,4 @@
-"""A save from the editor by somebody who is signed out: the text comes back in a form that can be sent once more.
+"""A save from the editor by somebody who is signed out, or too quick: the text comes back in a form to be sent again.
 
 Anybody may send such a form, so its size and how many are held at once are bounded; beyond, it is refused as any other.
 """
@@ -30,8 +30,11 @@ def is_save(scope: Scope) -> bool:
     )
 
 
-async def kept_save_page(scope: Scope, receive: Receive) -> bytes | None:
-    """The page with the form again; None when it is too large, or too many are held. Raises `BodyRefused`."""
+async def kept_save_page(scope: Scope, receive: Receive, too_often: str | None = None) -> bytes | None:
+    """The page with the form again; None when it is too large, or too many are held. Raises `BodyRefused`.
+
+    It says that its sender is signed out, or, where they came too often, the sentence about that.
+    """
     try:
         _at_once.acquire_nowait()
     except trio.WouldBlock:
@@ -40,7 +43,7 @@ async def kept_save_page(scope: Scope, receive: Receive) -> bytes | None:
         body = await _read(receive)
         if body is None:
             return None
-        return await trio.to_thread.run_sync(_page, scope["raw_path"].decode("ascii"), body)
+        return await trio.to_thread.run_sync(_page, scope["raw_path"].decode("ascii"), body, too_often)
     finally:
         _at_once.release()
 
@@ -58,10 +61,10 @@ async def _read(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _page(action: str, body: bytes) -> bytes | None:
+def _page(action: str, body: bytes, too_often: str | None) -> bytes | None:
     try:
         form = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         return None
     fields = {name: form[name][0] for name in _FIELDS if name in form}
-    return render_kept_save(action, fields) if "content" in fields else None
+    return render_kept_save(action, fields, too_often) if "content" in fields else None

@@ -26,5 +26,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpcore2", "hpack", "mcp", "hypercorn.access", "fastembed"):
+    for noisy in ("httpx2", "httpcore2", "hpack", "mcp", "hypercorn.access", "fastembed"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

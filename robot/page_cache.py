@@ -19,7 +19,7 @@ from proxy.asgi import Headers, Message, Scope, Send
 from proxy.cache import ByteCache
 from wikihost.fleet import HostedWiki
 from wikihost.page_state import PageState, PageStates
-from wikihost.worker_protocol import FROZEN_HEADER, SESSION_COOKIE
+from wikihost.worker_protocol import FROZEN_HEADER, ROLE_HEADER, SESSION_COOKIE
 
 # Larger answers are streamed and not kept, and one wiki gets no more than this part of the whole.
 MAX_PAGE_BYTES: Final = 1024 * 1024
@@ -95,7 +95,12 @@ class PageCache:
         if seen is None or state is None:
             return None
         cookies, conditions, none_match = seen
-        who = (identity.get("x-otterwiki-permissions"), "x-otterwiki-email" in identity, FROZEN_HEADER in identity)
+        who = (
+            identity.get("x-otterwiki-permissions"),
+            "x-otterwiki-email" in identity,
+            identity.get(ROLE_HEADER),
+            FROZEN_HEADER in identity,
+        )
         target = scope["raw_path"] + b"?" + scope["query_string"]
         headers = [*conditions, (b"cookie", cookies)] if cookies else conditions
         return Asked(hosted, state, target, (origin, who, cookies), headers, none_match)

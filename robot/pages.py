@@ -24,7 +24,14 @@ from robot.recent_pages import RecentPages
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
 from wikihost.layout import DataDir
-from wikihost.worker_protocol import ELSEWHERE_HEADER, FROZEN_HEADER, MADE_AT_HEADER, PAGE_HEADER, RECENT_HEADER
+from wikihost.worker_protocol import (
+    ELSEWHERE_HEADER,
+    FROZEN_HEADER,
+    MADE_AT_HEADER,
+    PAGE_HEADER,
+    RECENT_HEADER,
+    ROLE_HEADER,
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +66,7 @@ class WikiPages:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
         request: WikiRequest = scope["robot.request"]
         if not may(request.actor, Action.READ, request.wiki):
-            await _refuse(scope, receive, send, request)
+            await _refuse(scope, receive, send, request, self._address)
             return
         hosted = self._hosted(request.wiki)
         identity = identity_of(request.actor, request.wiki, self._address)
@@ -86,15 +93,15 @@ class WikiPages:
         except StillWaking as error:
             await _waking(scope, send, request, error.retry_after_s)
         except WorkerBroken as error:
-            log.warning("wiki %s is broken: %s", request.wiki.id, error.reason)
+            log.warning("request %s: wiki %s is broken: %s", request.request_id, request.wiki.id, error.reason)
             await _broken(send, request, error)
         except FleetStopping:
-            await _apologise(send, 503, "This host is restarting", 2)
+            await _apologise(send, request, 503, "This host is restarting", 2)
         except UpstreamError as error:
-            log.warning("wiki %s: %s", request.wiki.id, error)
+            log.warning("request %s: wiki %s: %s", request.request_id, request.wiki.id, error)
             # A response that has begun is left unfinished: the connection closes, and the client sees that it is cut.
             if not error.response_started or (recorder is not None and recorder.holds):
-                await _apologise(send, error.status, "The wiki did not answer", 1)
+                await _apologise(send, request, error.status, "The wiki did not answer", 1)
 
     async def _forward(
         self, scope: Scope, receive: Receive, send: Send, visit: _Visit, recorder: Recorder | None
@@ -177,10 +184,12 @@ def identity_of(actor: Actor, wiki: Wiki, address: PublicAddress) -> Mapping[str
     if isinstance(actor, Person):
         identity["x-otterwiki-name"] = actor.user.display_name
         identity["x-otterwiki-email"] = f"{actor.user.name}@users.{address.domain}"
+        if actor.role is not None:
+            identity[ROLE_HEADER] = actor.role.value
     return identity
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, request: WikiRequest) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, request: WikiRequest, address: PublicAddress) -> None:
     """Send a browser to sign in; tell everybody else that there is nothing, as for a wiki that does not exist."""
     if not wants_html(scope["headers"]):
         await answer_text(send, 404, "There is no such wiki, or you may not read it.")
@@ -195,7 +204,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, request: WikiReque
         await redirect(send, f"/auth/start?next={quote(path if scope['method'] == 'GET' else '/', safe='')}")
     else:
         sentence = "There is no such wiki, or you have no role in it. Ask its owner to invite you."
-        await answer_html(send, 404, render_error(404, "Not found", sentence))
+        links = [("My wikis", f"{address.platform_origin}/app/")]
+        await answer_html(send, 404, render_error(404, "Not found", sentence, "", links=links))
 
 
 async def _broken(send: Send, request: WikiRequest, error: WorkerBroken) -> None:
@@ -203,7 +213,8 @@ async def _broken(send: Send, request: WikiRequest, error: WorkerBroken) -> None
     sentence = "This wiki keeps failing to start. Its pages are safe, and the host tries again by itself."
     if may(request.actor, Action.ADMINISTER, request.wiki):
         sentence += f" The reason: {error.reason}."
-    await answer_html(send, 503, render_error(503, "This wiki is out of order", sentence), (b"retry-after", b"30"))
+    page = render_error(503, "This wiki is out of order", sentence, request_id=request.request_id)
+    await answer_html(send, 503, page, (b"retry-after", b"30"))
 
 
 async def _waking(scope: Scope, send: Send, request: WikiRequest, retry_after_s: int) -> None:
@@ -212,12 +223,11 @@ async def _waking(scope: Scope, send: Send, request: WikiRequest, retry_after_s:
     if scope["method"] == "GET":
         await answer_html(send, 503, render_waking(request.wiki.name, retry_after_s), retry)
     else:
-        await _apologise(send, 503, "The wiki is waking up", retry_after_s)
+        await _apologise(send, request, 503, "The wiki is waking up", retry_after_s)
 
 
-async def _apologise(send: Send, status: int, title: str, retry_after_s: int) -> None:
+async def _apologise(send: Send, request: WikiRequest, status: int, title: str, retry_after_s: int) -> None:
     """A short trouble: say so, and when to try again."""
     sentence = "Nothing that was saved is lost. Please try again in a moment."
-    await answer_html(
-        send, status, render_error(status, title, sentence), (b"retry-after", str(retry_after_s).encode())
-    )
+    page = render_error(status, title, sentence, request_id=request.request_id)
+    await answer_html(send, status, page, (b"retry-after", str(retry_after_s).encode()))

@@ -1,6 +1,6 @@
-"""A wiki's pages as they are written, for programs: `GET /{page}.md`, and `/llms.txt`, which lists them.
+"""What programs read of a wiki: `GET /{page}.md`, `/llms.txt`, which lists the pages, and `/robots.txt`.
 
-Both are answered here and wake no worker, for whoever may read the wiki's pages in a browser. No page's name ends in
+All are answered here and wake no worker, for whoever may read the wiki's pages in a browser. No page's name ends in
 `.md`, so nothing is hidden by this; where a wiki has a page named `llms.txt`, that is what is shown.
 """
 
@@ -20,7 +20,9 @@ from wikihost.names import SUFFIX, page_key
 from wikihost.values import PageSummary
 
 INDEX = "llms.txt"
+CRAWLERS = "robots.txt"
 MAX_LISTED = 2_000
+_NO_CRAWLING = b"User-agent: *\nDisallow: /\n"
 
 # The text is its authors': no browser is to take it for anything but a text (WHATWG MIME Sniffing).
 _HARMLESS = [
@@ -41,7 +43,11 @@ class RawPages:
         """Answer one request on a wiki host; `scope["robot.request"]` says which wiki and who asks."""
         request: WikiRequest = scope["robot.request"]
         name = scope["path"].removeprefix("/")
-        if scope["method"] not in ("GET", "HEAD") or not may(request.actor, Action.READ, request.wiki):
+        is_reading = scope["method"] in ("GET", "HEAD")
+        if name == CRAWLERS and is_reading and request.wiki.visibility is not Visibility.PUBLIC:
+            # The same for a wiki that does not exist. What a public one says, its owner decides in Otter Wiki.
+            await answer(send, 200, _fields(request, b"text/plain"), _NO_CRAWLING, head_only=scope["method"] == "HEAD")
+        elif not is_reading or not may(request.actor, Action.READ, request.wiki):
             await self._pages(scope, receive, send)
         elif name.endswith(SUFFIX) and not name.startswith("-/"):
             await self._page(scope, send, request, name)
@@ -89,13 +95,13 @@ def index_of(request: WikiRequest, pages: Sequence[PageSummary]) -> str:
     wiki = request.wiki
     about = f"> {wiki.description}\n\n" if wiki.description else ""
     listed = "".join(
-        f"- [{_shown(page.title)}]({request.origin}/{quote(page.path)}{SUFFIX}): {page.words} words\n"
+        f"- [{_shown(page.title)}]({request.home}/{quote(page.path)}{SUFFIX}): {page.words} words\n"
         for page in pages[:MAX_LISTED]
     )
     more = f"\nThere are {len(pages) - MAX_LISTED:,} more.\n" if len(pages) > MAX_LISTED else ""
     return (
         f"# {_shown(wiki.name)}\n\n{about}A wiki. Agents with an account read and search it over MCP at"
-        f" {request.origin}/mcp.\n\n## Pages\n\n{listed}{more}"
+        f" {request.home}/mcp.\n\n## Pages\n\n{listed}{more}"
     )
 
 

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from robot.client_address import LOOPBACK
+from robot.signin.atproto.origins import bare_origin
 
 ENV_PREFIX = "ROBOT_"
 CONFIG_VARIABLE = "ROBOT_CONFIG"
@@ -25,6 +29,9 @@ DEFAULT_CONFIG = Path("/etc/robot/robot.toml")
 _LONGEST_LIFE_S = 10 * 365 * 24 * 3600.0
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+
+_ISSUER = re.compile(r"https://[^\s?#\\]+")
+_SUBJECT = re.compile(r"did:[a-z]+:\S+|https://[^\s?#\\]+#.+")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -45,11 +52,43 @@ class Settings(BaseSettings):
     port: Port = Field(8080, description="Port to listen on, unless systemd passes a socket.")
     data: Path = Field(Path("data"), description="The data directory; everything that must be kept is in it.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged to stderr.")
+    bluesky: bool = Field(False, description="Whether people sign in with Bluesky and its kin; needs scheme https.")
+    plc_directory: str = Field("https://plc.directory", description="Who keeps the documents about did:plc accounts.")
+    oidc_issuer: str = Field("", description="An OpenID Connect provider that people sign in with; empty: none.")
+    oidc_client_id: str = Field("", description="What that provider knows this host by.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="What proves to it that it is us.")
+    oidc_client_secret_file: Path | None = Field(None, description="A file that holds that secret, in its place.")
+    oidc_label: str = Field("single sign-on", max_length=40, description="What people know that provider by.")
+    oidc_private: bool = Field(False, description="Whether its host may have an address in a private network.")
+    sign_up: Literal["open", "invited", "closed"] = Field(
+        "invited", description="Who may make an account: all who can sign in (open), the invited, nobody (closed)."
+    )
+    operators: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="DIDs, or issuer#subject of OpenID Connect: who signs in so is an operator of this host."
+    )
     max_wikis_per_user: int = Field(5, ge=1, description="How many wikis a person may own; operators are not bound.")
     quota_pages: int = Field(5_000, ge=10, description="Pages that a wiki may have; see `robot wiki quota`.")
     quota_mebibytes: int = Field(200, ge=1, description="MiB that the files of a wiki may take, without history.")
     oauth_registrations_per_hour: int = Field(
-        60, ge=1, description="OAuth clients that one network may register; all networks together 20 times as many."
+        60, ge=0, description="OAuth clients that a network may register, all together 20 times as many; 0: no limit."
+    )
+    sign_ins_per_hour: int = Field(
+        600, ge=0, description="Sign-ins that a network may begin, all together 10 times as many; 0: no limit."
+    )
+    writes_per_hour: int = Field(
+        7_200, ge=0, description="Changes of a person or token, to a wiki 5 times as many; 0: no limit."
+    )
+    searches_per_hour: int = Field(
+        14_400, ge=0, description="Searches of a person, token or network, half by meaning; 0: no limit."
+    )
+    git_requests_per_hour: int = Field(
+        3_600, ge=0, description="Git requests of a token or network, to a wiki 5 times as many; 0: no limit."
+    )
+    anonymous_requests_per_hour: int = Field(
+        72_000, ge=0, description="Requests to wikis that a network may make without signing in; 0: no limit."
+    )
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        LOOPBACK, description="Whose X-Forwarded-For counts: addresses and networks; loopback is where Caddy is."
     )
     max_awake_wikis: int = Field(50, ge=1, description="Workers kept at once; the longest idle sleep first.")
     worker_idle: float = Field(600.0, gt=0, description="A wiki that nobody visits for so long goes to sleep.")
@@ -68,6 +107,7 @@ class Settings(BaseSettings):
     )
     activity_days: int = Field(90, ge=1, description="How long is kept what agents did; changes are in git for ever.")
     activity_calls: int = Field(5_000, ge=0, description="Calls of agents that are kept in detail, for each wiki.")
+    audit_days: int = Field(400, ge=1, description="How long is kept who did what to wikis: settings, tokens, people.")
     embedding_model: str = Field(
         "bundled", description="Model for search by meaning: bundled, none, or a name that fastembed lists."
     )
@@ -88,6 +128,23 @@ class Settings(BaseSettings):
         """Take the given values alone: `load` joins the layers itself, to know where each value came from."""
         return (init_settings,)
 
+    @field_validator("trusted_proxies", "operators", mode="before")
+    @classmethod
+    def _lists_may_be_one_text(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("operators")
+    @classmethod
+    def _operators_are_subjects(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A handle is refused: it can be somebody else's tomorrow, and until then it would quietly make nobody one."""
+        for subject in value:
+            if not _SUBJECT.fullmatch(subject):
+                raise ValueError(
+                    f"{subject} is neither a DID (did:plc:…) nor an issuer and subject (https://…#…); "
+                    "the account page of whoever signed in shows theirs"
+                )
+        return value
+
     @field_validator("domain")
     @classmethod
     def _domain_is_a_host_name(cls, value: str) -> str:
@@ -95,6 +152,31 @@ class Settings(BaseSettings):
         if not _DOMAIN.fullmatch(value):
             raise ValueError("must be a host name with a dot, such as wiki.example.org, without scheme or port")
         return value
+
+    @field_validator("plc_directory")
+    @classmethod
+    def _directory_is_an_origin(cls, value: str) -> str:
+        origin = bare_origin(value)
+        if origin is None:
+            raise ValueError("must be an https address of a host, without a path, such as https://plc.directory")
+        return origin
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer_is_an_address(cls, value: str) -> str:
+        if value and not _ISSUER.fullmatch(value):
+            raise ValueError("must be an https address without ? and #, just as the provider writes it")
+        return value
+
+    @model_validator(mode="after")
+    def _providers_are_whole(self) -> Settings:
+        if self.bluesky and self.scheme != "https":
+            raise ValueError('bluesky needs scheme = "https", since its servers read who we are from our own address')
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError("oidc_issuer and oidc_client_id go together; set both, or neither")
+        if self.oidc_client_secret.get_secret_value() and self.oidc_client_secret_file is not None:
+            raise ValueError("set oidc_client_secret or oidc_client_secret_file, not both")
+        return self
 
     @model_validator(mode="after")
     def _cookies_need_tls(self) -> Settings:

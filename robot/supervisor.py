@@ -26,6 +26,8 @@ from robot import sdnotify
 from robot.activity import Activity, ActivityLimits
 from robot.actors import Actors
 from robot.address import PublicAddress, public_address
+from robot.audit import AuditKeeper
+from robot.client_address import ClientNetworks
 from robot.contents import Contents
 from robot.crash_policy import Part, Policy, run_under
 from robot.credential_uses import CredentialUses
@@ -36,12 +38,19 @@ from robot.freezing import apply_freezing
 from robot.front import BodySizes, Front
 from robot.garbage import keep_what_is_loaded
 from robot.hosting import finish_interrupted
+from robot.leaving import Departures
+from robot.limits import Limits
 from robot.loop_watch import LoopWatch
 from robot.oauth.sweeping import Sweeper
+from robot.purging import Purger
 from robot.quotas import apply_quotas, default_quota
 from robot.settings import Settings
+from robot.signin.atproto.client_keys import ClientKeys
+from robot.signin.client_secret import read_client_secret
 from robot.signin.keys import load_session_key
 from robot.signin.sessions import Sessions
+from robot.traffic import Traffic
+from robot.troubles import Troubles, counted_troubles
 from robot.upkeep import Upkeep
 from wikihost.fleet import Fleet, FleetOptions
 from wikihost.layout import DataDir
@@ -70,7 +79,12 @@ CRASH_POLICY = {
     "credential uses": Policy.BEST_EFFORT,
     "activity": Policy.BEST_EFFORT,
     "upkeep": Policy.REPLACEABLE,
+    "purging": Policy.REPLACEABLE,
+    "audit": Policy.REPLACEABLE,
     "oauth tokens": Policy.REPLACEABLE,
+    "departures": Policy.REPLACEABLE,
+    "handles": Policy.REPLACEABLE,
+    "domains": Policy.REPLACEABLE,
 }
 """What the failure of each part means. The server itself is essential: it runs in the root nursery."""
 
@@ -89,7 +103,15 @@ class Core:
     activity: Activity
     fleet: Fleet
     forwarder: Forwarder
+    limits: Limits
+    networks: ClientNetworks
+    troubles: Troubles
     front: Front
+
+    async def let_go(self, wiki_id: str) -> None:
+        """As `deletion.LetGo`: stop the wiki's worker and close its content, as before its directory goes."""
+        await self.fleet.stop_worker(wiki_id)
+        self.contents.close(wiki_id)
 
 
 Announce = Callable[[Core], Awaitable[None]]
@@ -105,13 +127,18 @@ def run(settings: Settings, announce: Announce) -> None:
     allow_many_descriptors()
     sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
+        troubles = stack.enter_context(counted_troubles())
         sockets = [stack.enter_context(sock) for sock in _listeners(settings)]
         stack.enter_context(DataDirLock(data))
         db = Database.open(data.robot_db)
         stack.callback(db.close)
-        sessions = Sessions(db, load_session_key(data.keys), issuer=address.platform_origin)
+        uses = CredentialUses(db)
+        sessions = Sessions(db, load_session_key(data.keys), issuer=address.platform_origin, uses=uses)
+        if settings.bluesky:
+            ClientKeys(data.keys).load()  # made by now, or said to be damaged, before anybody wants to sign in
+        read_client_secret(settings)  # likewise said to be unreadable
         watch = [LoopWatch()] if settings.log_level == "debug" else []
-        trio.run(_main, settings, address, data, db, sessions, sockets, announce, instruments=watch)
+        trio.run(_main, settings, address, data, db, sessions, uses, troubles, sockets, announce, instruments=watch)
 
 
 def leave() -> NoReturn:
@@ -139,17 +166,34 @@ async def _main(
     data: DataDir,
     db: Database,
     sessions: Sessions,
+    credential_uses: CredentialUses,
+    troubles: Troubles,
     sockets: list[socket.socket],
     announce: Announce,
 ) -> None:
     contents = Contents(data)
-    credential_uses = CredentialUses(db)
     activity = Activity(db, ActivityLimits(settings.activity_days, settings.activity_calls))
     forwarder = Forwarder()
     fleet = Fleet(data.run, _fleet_options(settings), contents.changed, forwarder.drop)
     sizes = BodySizes(settings.max_body_bytes, settings.max_push_bytes)
-    front = Front(address, db, Actors(db, sessions, credential_uses), sizes)
-    core = Core(settings, address, data, db, contents, sessions, credential_uses, activity, fleet, forwarder, front)
+    limits, networks = Limits.of_settings(settings), ClientNetworks(settings.trusted_proxies)
+    front = Front(address, db, Actors(db, sessions, credential_uses), sizes, Traffic(limits, networks))
+    core = Core(
+        settings=settings,
+        address=address,
+        data=data,
+        db=db,
+        contents=contents,
+        sessions=sessions,
+        credential_uses=credential_uses,
+        activity=activity,
+        fleet=fleet,
+        forwarder=forwarder,
+        limits=limits,
+        networks=networks,
+        troubles=troubles,
+        front=front,
+    )
     try:
         with _signals() as stop_signal:
             async with trio.open_nursery() as services:
@@ -204,23 +248,23 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
     await start("activity", core.activity.run)
     await start("fleet", core.fleet.run)
     doors = await trio.to_thread.run_sync(_load_doors, core)
-    await start("search", doors.search.run)
-    await start("imports", doors.imports.run)
-    await start("oauth clients", doors.registrations.run)
-    await start("mcp", doors.mcp.run, until_signal)
+    for name, part in doors.parts.items():
+        await start(name, part)
+    await start("mcp", doors.mcp, until_signal)
     upkeep = Upkeep(core.data)
-    core.fleet.answer_with(doors.for_people)
-    core.contents.subscribe(doors.search.notify)
-    core.contents.subscribe(upkeep.notify)
-    core.contents.subscribe(doors.listening.notify)
-    core.contents.subscribe(doors.page_cache.forget)
+    core.fleet.answer_with(doors.answer)
+    for listener in (*doors.listeners, upkeep.notify):
+        core.contents.subscribe(listener)
     for wiki_id in await finish_interrupted(core.db, core.data):
         log.warning("removed the remains of wiki %s, whose making or deleting was interrupted", wiki_id)
     await apply_quotas(core.db, core.data, default_quota(core.settings))
     await apply_freezing(core.db, core.data)
     await trio.to_thread.run_sync(sweep_transfers, core.data)
     await start("upkeep", upkeep.run)
+    await start("purging", Purger(core.db, core.data, core.let_go).run)
     await start("oauth tokens", Sweeper(core.db).run)
+    await start("departures", Departures(core.db).run)
+    await start("audit", AuditKeeper(core.db, core.settings.audit_days).run)
     core.front.open(doors.front)
     await announce(core)
     sdnotify.notify("READY=1")

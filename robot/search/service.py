@@ -110,6 +110,11 @@ class SearchService:
         """Whether the wiki's index is worked on, or waits for its turn; `status` says how far it is."""
         return self._nursery.is_working_on(wiki.id)
 
+    @property
+    def wikis_indexing(self) -> int:
+        """How many wikis `is_indexing` is true of."""
+        return self._nursery.wikis_at_work
+
     def start_reindex(self, wiki: Wiki) -> None:
         """Look through the index and mend it. Raises `ReindexRunning` while an earlier one has not finished."""
         if self._nursery.job(wiki.id).asked_for:

@@ -9,15 +9,14 @@ from datetime import UTC, datetime, timedelta
 from quart import Blueprint, request
 
 from robot.access import may
-from robot.address import PublicAddress
 from robot.db import Database
 from robot.model import Action, Connection, Health, Person, Role, Scope, Token, User, Wiki
 from robot.oauth.connections import list_connections, list_redirects
 from robot.oauth.proposals import Way, destination_of
-from robot.signin.sessions import Sessions
 from robot.tokens import InvalidToken, check_folder, check_token_name, create_token, list_tokens
 from robot.web.page import render
 from robot.web.setups import LOCAL_NOTE, PLACEHOLDER, agent_setups, is_local
+from robot.web.site import Site
 from robot.web.visitor import open_wiki, signed_in, whose_agents
 
 _SCOPES = {"write": ("Read and write", {Scope.READ, Scope.WRITE}), "read": ("Read only", {Scope.READ})}
@@ -73,16 +72,17 @@ class _Typed:
     folder: str = ""
 
 
-def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
+def agent_pages(site: Site) -> Blueprint:
     """`/app/wiki/{slug}/agents`, `/app/wiki/{slug}/tokens`"""
+    db, address, sessions = site
     pages = Blueprint("agents", __name__, url_prefix="/app/wiki/<slug>")
 
     def page(template: str, user: User, wiki: Wiki, role: Role, **context: object) -> str:
-        origin = address.wiki_origin(wiki.slug)
+        origin = address.origin_of(wiki)
         return render(template, user=user, here="wikis", wiki=wiki, role=role, origin=origin, **context)
 
     def overview(user: User, wiki: Wiki, role: Role, typed: _Typed, errors: dict[str, str]) -> str:
-        origin = address.wiki_origin(wiki.slug)
+        origin = address.origin_of(wiki)
         return page(
             "agents.html",
             user,
@@ -126,18 +126,17 @@ def agent_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> 
             expires=None if lifetime is None else datetime.now(UTC) + lifetime,
             prefix=typed.folder.strip() or None,
         )
-        setup_items = agent_setups(wiki.slug, address.wiki_origin(wiki.slug), secret)
+        setup_items = agent_setups(wiki.slug, address.origin_of(wiki), secret)
         return page("token_made.html", user, wiki, role, token=token, secret=secret, setup_items=setup_items)
 
     return pages
 
 
 def _token_rows(db: Database, user: User, wiki: Wiki, role: Role) -> list[_TokenRow]:
-    now, whose = datetime.now(UTC), whose_agents(user, wiki, role)
+    now = datetime.now(UTC)
     return [
         _TokenRow(token, person, Scope.WRITE in token.scopes, token.expires is not None and token.expires <= now)
-        for token, person in list_tokens(db, wiki)
-        if whose is None or person.id == whose.id
+        for token, person in list_tokens(db, wiki, whose_agents(user, wiki, role))
     ]
 
 

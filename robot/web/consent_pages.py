@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from proxy.hosts import OwnDomain, WikiHost
 from robot.access import role_of
 from robot.address import PublicAddress
 from robot.db import Database
@@ -25,11 +26,11 @@ from robot.oauth.finding import Clients
 from robot.oauth.proposals import Proposal, Way, destination_of, propose, proven_host
 from robot.oauth.requests import Requests, read_request, spell_request
 from robot.signin.returns import with_query
-from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
 from robot.web.page import OPENER_KEPT, render
-from robot.web.visitor import visitor
-from robot.wikis import find_wiki_by_slug
+from robot.web.site import Site
+from robot.web.visitor import refuse_barred, visitor
+from robot.wikis import find_wiki_at
 from wikihost.errors import InvalidPageName
 from wikihost.reach import parse_folder
 
@@ -47,10 +48,9 @@ class _Decision:
     folder: str
 
 
-def consent_pages(
-    *, db: Database, address: PublicAddress, sessions: Sessions, clients: Clients, requests: Requests
-) -> Blueprint:
+def consent_pages(site: Site, *, clients: Clients, requests: Requests) -> Blueprint:
     """`/oauth/authorize`, `/oauth/consent`"""
+    db, address, sessions = site
     pages = Blueprint("consent", __name__)
     desk = _Desk(db, address, clients)
 
@@ -60,6 +60,7 @@ def consent_pages(
         sent = request.args.to_dict(flat=False)
         user = visitor(sessions)
         if user is None:
+            refuse_barred(sessions)
             return _sign_in(sent)
         outcome = await requests.judge(sent)
         match outcome:
@@ -78,6 +79,7 @@ def consent_pages(
         sent = read_request(form.get("request", ""))
         user = visitor(sessions)
         if user is None:
+            refuse_barred(sessions)
             return _sign_in(sent)
         outcome = await requests.judge(sent)
         match outcome:
@@ -137,7 +139,7 @@ class _Desk:
             "domain": self._address.domain,
             "asked": asked,
             "host": proven_host(asked.client),
-            "wiki_host": urlsplit(self._address.wiki_origin(asked.slug)).netloc,
+            "wiki_host": self._host_of(asked.place),
             "request": spell_request(sent),
             "here": _path_of(sent),
         }
@@ -148,6 +150,8 @@ class _Desk:
             return Response(render("consent_none.html", **shown, denied=denied), 404)
         if folder is None:
             folder = (proposal.before.prefix if proposal.before else None) or ""
+        # Both addresses are the wiki's; the person knows it by this one.
+        shown["wiki_host"] = urlsplit(self._address.origin_of(proposal.wiki)).netloc
         page = render("consent.html", **shown, proposal=proposal, folder=folder, problem=problem)
         return Response(page, 200 if problem is None else 400)
 
@@ -178,9 +182,12 @@ class _Desk:
         await self._clients.note_use(asked.client)
         return _go_back(user, self._address, self.answer(_back(asked), code=code))
 
+    def _host_of(self, place: WikiHost | OwnDomain) -> str:
+        return urlsplit(self._address.origin_at(place)).netloc
+
     def _propose(self, user: User, asked: Asked) -> Proposal | None:
         """What to ask the person; None when there is no wiki in which they have a role."""
-        wiki = find_wiki_by_slug(self._db, asked.slug)
+        wiki = find_wiki_at(self._db, asked.place)
         role = None if wiki is None else role_of(self._db, user.id, wiki.id)
         if wiki is None or role is None:
             return None

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from quart import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from robot.address import PublicAddress
-from robot.db import Database
-from robot.hosting import TooManyWikis, create_hosted_wiki
+from robot.hosting import create_hosted_wiki
 from robot.model import User
-from robot.signin.sessions import Sessions
+from robot.ownership import TooManyWikis
 from robot.web.choices import VISIBILITIES
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.visitor import signed_in
 from robot.wikis import (
     InvalidWiki,
@@ -38,16 +37,9 @@ class _Typed:
     visibility: str = "private"
 
 
-def create_pages(
-    *,
-    db: Database,
-    data: DataDir,
-    address: PublicAddress,
-    sessions: Sessions,
-    max_wikis_per_user: int,
-    default_quota: Quota,
-) -> Blueprint:
+def create_pages(site: Site, *, data: DataDir, max_wikis_per_user: int, default_quota: Quota) -> Blueprint:
     """`/app/create`, `/app/create/check`"""
+    db, address, sessions = site
     pages = Blueprint("create", __name__, url_prefix="/app/create")
 
     def form(user: User, typed: _Typed, errors: dict[str, str]) -> str:
@@ -84,7 +76,7 @@ def create_pages(
                 visibility=check_visibility(typed.visibility),
                 domain=address.domain,
                 quota=default_quota,
-                limit=None if user.is_operator else max_wikis_per_user,
+                limit=max_wikis_per_user,
             )
         except InvalidWiki as error:
             return form(user, typed, {error.field: str(error)}), 409

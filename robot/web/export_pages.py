@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from quart import Blueprint
+from quart import Blueprint, redirect
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as WerkzeugResponse
 
-from robot.address import PublicAddress
-from robot.db import Database
 from robot.exports import Form
-from robot.signin.sessions import Sessions
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.visitor import open_wiki, signed_in
 
 _FORMS = (
@@ -30,15 +30,23 @@ _FORMS = (
 )
 
 
-def export_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
-    """`/app/wiki/{slug}/export`"""
+def export_pages(site: Site) -> Blueprint:
+    """`/app/wiki/{slug}/export`, and what `…/{form}` answers whom `downloads` gives nothing"""
+    db, address, sessions = site
     pages = Blueprint("export", __name__, url_prefix="/app/wiki/<slug>/export")
 
     @pages.get("")
     async def choose(slug: str) -> str:
         user = signed_in(sessions)
         wiki, role = open_wiki(db, user, slug)
-        origin = address.wiki_origin(wiki.slug)
+        origin = address.origin_of(wiki)
         return render("export.html", user=user, here="wikis", wiki=wiki, role=role, origin=origin, forms=_FORMS)
+
+    @pages.get("/<form>")
+    async def give(slug: str, form: str) -> WerkzeugResponse:
+        wiki, _ = open_wiki(db, signed_in(sessions), slug)
+        if form not in list(Form):
+            raise NotFound
+        return redirect(f"/app/wiki/{wiki.slug}/export", 303)
 
     return pages

@@ -13,7 +13,7 @@ from robot.model import Wiki
 from wikihost.content import Content
 from wikihost.errors import ContentError
 from wikihost.quota import Quota, Usage
-from wikihost.values import PageFilter
+from wikihost.values import Commit, PageFilter
 
 # A dashboard without a wiki's figures is better than one that waits until long git jobs have left a thread free. A read
 # that began is waited for.
@@ -22,12 +22,12 @@ FACTS_DEADLINE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WikiFacts:
-    """`usage` is what counts against `quota`; `changed_by` the author of the newest change, the agent's name in it."""
+    """`usage` is what counts against `quota`; `newest` the newest change, at the time `changed`."""
 
     usage: Usage
     quota: Quota
     changed: datetime | None
-    changed_by: str | None
+    newest: Commit | None
 
 
 async def gather_facts(contents: Contents, wikis: Sequence[Wiki]) -> dict[str, WikiFacts]:
@@ -54,11 +54,11 @@ def read_facts(content: Content) -> WikiFacts:
         usage=stats.usage,
         quota=stats.quota,
         changed=stats.updated,
-        changed_by=None if stats.updated is None else _author_at(content, stats.updated),
+        newest=None if stats.updated is None else _commit_at(content, stats.updated),
     )
 
 
-def _author_at(content: Content, updated: datetime) -> str | None:
+def _commit_at(content: Content, updated: datetime) -> Commit | None:
     newest = content.list_pages(PageFilter(updated_since=updated))
     commits = content.history(newest[0].path, 1) if newest else []
-    return commits[0].author if commits else None
+    return commits[0] if commits else None

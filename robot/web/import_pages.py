@@ -8,14 +8,14 @@ from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.access import may
-from robot.address import PublicAddress
+from robot.audit import AuditAction, Entry, doer_of, note
 from robot.db import Database
 from robot.imports.jobs import Imports, Job, Stage, TooManyImports
 from robot.imports.sources import LocalFile, Origin, RemoteRepository
 from robot.model import Action, Person, Role, User, Wiki
-from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.uploads import UPLOAD, Upload
 from robot.web.visitor import open_wiki, signed_in
 from robot.wikis import find_wiki_by_slug
@@ -38,14 +38,13 @@ _STYLES = (
 )
 
 
-def import_pages(
-    *, db: Database, address: PublicAddress, sessions: Sessions, imports: Imports, max_bytes: int
-) -> Blueprint:
+def import_pages(site: Site, *, imports: Imports, max_bytes: int) -> Blueprint:
     """`/app/wiki/{slug}/import`, `/app/wiki/{slug}/import/{id}`, and its `/confirm` and `/drop`"""
+    db, address, sessions = site
     pages = Blueprint("import", __name__, url_prefix="/app/wiki/<slug>/import")
 
     def show(template: str, user: User, wiki: Wiki, role: Role, **more: object) -> str:
-        origin = address.wiki_origin(wiki.slug)
+        origin = address.origin_of(wiki)
         return render(template, user=user, here="wikis", wiki=wiki, role=role, origin=origin, **more)
 
     def form(user: User, wiki: Wiki, role: Role, url: str = "", problem: str = "") -> str:
@@ -116,6 +115,7 @@ def import_pages(
         job = who and imports.find(who[0], who[1], job_id)
         if who is None or job is None:
             return _no_such_import() if who else _not_you(db, slug)
+        await note(db, Entry(AuditAction.IMPORTED, doer_of(who[0]), who[1].id, job.label))
         imports.confirm(job)
         return redirect(f"/app/wiki/{who[1].slug}/import/{job.id}", 303)
 

@@ -6,19 +6,19 @@ from quart import Blueprint, Response, jsonify, redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.access import may
-from robot.db import Database
 from robot.model import Action, Person, Wiki
 from robot.search.telling import tell
 from robot.search.values import ReindexRunning
-from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
 from robot.web.index_status import Indexer, read_status
+from robot.web.site import Site
 from robot.web.visitor import open_wiki, signed_in
 from wikihost.errors import FROZEN
 
 
-def index_pages(*, db: Database, sessions: Sessions, indexer: Indexer) -> Blueprint:
+def index_pages(site: Site, *, indexer: Indexer) -> Blueprint:
     """`/app/wiki/{slug}/index`, `/app/wiki/{slug}/reindex`, `/app/wiki/{slug}/reindex/cancel`"""
+    db, _, sessions = site
     pages = Blueprint("index", __name__, url_prefix="/app/wiki/<slug>")
 
     def writable(slug: str) -> Wiki | Response:

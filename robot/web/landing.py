@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from quart import Blueprint
+from quart import Blueprint, Response
 
-from robot.address import PublicAddress
-from robot.db import Database
-from robot.signin.sessions import Sessions
 from robot.web.page import render
 from robot.web.setups import PLACEHOLDER, claude_code_line, is_local
+from robot.web.site import Site
 from robot.web.visitor import visitor
 from robot.wikis import list_public_wikis
 
 _EXAMPLE_SLUG = "notes"
+# The front page is for everybody; what lies behind a sign-in is in no index (RFC 9309).
+_FOR_CRAWLERS = "User-agent: *\nDisallow: /app/\nDisallow: /auth/\nDisallow: /oauth/\n"
 
 
-def landing_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
-    """`/`"""
+def landing_pages(site: Site) -> Blueprint:
+    """`/` and `/robots.txt`"""
+    db, address, sessions = site
     pages = Blueprint("landing", __name__)
 
     @pages.get("/")
@@ -27,8 +28,13 @@ def landing_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -
             "landing.html",
             user=visitor(sessions),
             domain=address.domain,
-            wikis=[(wiki, address.wiki_origin(wiki.slug)) for wiki in wikis],
+            wikis=[(wiki, address.origin_of(wiki)) for wiki in wikis],
+            address=f"{example}/mcp",
             example=claude_code_line(_EXAMPLE_SLUG, example, PLACEHOLDER if is_local(example) else None),
         )
+
+    @pages.get("/robots.txt")
+    async def crawlers() -> Response:
+        return Response(_FOR_CRAWLERS, content_type="text/plain; charset=utf-8")
 
     return pages

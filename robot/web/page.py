@@ -65,6 +65,11 @@ def time_ago(then: datetime) -> str:
     raise AssertionError("a minute or more is at least one minute")
 
 
+def subject(message: str) -> str:
+    """What a commit says in its first line, without the mark of a door that robot puts before it: doors have words."""
+    return message.partition("\n")[0].removeprefix("[api] ").removeprefix("[mcp] ")
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("robot.web"),
@@ -77,6 +82,7 @@ def _environment() -> Environment:
     environment.globals["static"] = static_address
     environment.filters["file_size"] = file_size
     environment.filters["time_ago"] = time_ago
+    environment.filters["subject"] = subject
     return environment
 
 

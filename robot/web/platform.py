@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
-from quart import Response, redirect, request
+from quart import Blueprint, Response, redirect, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from robot.activity import Activity
+from robot.accounts import AccountSuspended
 from robot.address import PublicAddress
-from robot.contents import Contents
+from robot.answers import request_id_of
+from robot.client_address import ClientNetworks
 from robot.db import Database, DatabaseBusy, DatabaseFull
-from robot.imports.jobs import Imports
-from robot.oauth.finding import Clients
-from robot.oauth.old_clients import old_client_pages
-from robot.oauth.registration_page import RegistrationLimits, registration_page
-from robot.oauth.registrations import Registrations
-from robot.oauth.requests import Requests
-from robot.oauth.token_page import token_page
-from robot.oauth.tokens import Lives
-from robot.signin.sessions import Sessions
-from robot.web.activity_pages import activity_pages
-from robot.web.agent_pages import agent_pages
+from robot.limits import Limited, Limits
 from robot.web.answers import error_page
 from robot.web.ask import ASK_PATH, is_served, may_ask
-from robot.web.consent_pages import consent_pages
-from robot.web.create_pages import create_pages
-from robot.web.dashboard import dashboard_page
-from robot.web.export_pages import export_pages
-from robot.web.handoff_page import handoff_page
-from robot.web.import_pages import import_pages
-from robot.web.index_pages import index_pages
-from robot.web.index_status import Indexer
-from robot.web.landing import landing_pages
-from robot.web.link_pages import link_pages
-from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT, compile_templates
-from robot.web.revoke_pages import revoke_pages
-from robot.web.search_pages import Finder, search_pages
-from robot.web.settings_pages import settings_pages
-from robot.web.signin_pages import signin_pages
+from robot.web.limiting import limit_requests
+from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT, compile_templates, render
+from robot.web.site import Site
 from robot.web.statics import STATIC_FILES
-from robot.web.undo_pages import undo_pages
-from robot.web.visitor import NoSuchWiki, SignInNeeded
-from robot.web.wiki_pages import wiki_pages
+from robot.web.visitor import LEAVING_PATH, AccountLeaving, NoSuchWiki, OwnersOnly, SignInNeeded
 from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
-from wikihost.layout import DataDir
-from wikihost.quota import Quota
+
+log = logging.getLogger(__name__)
 
 # The forms are small: guidance for agents, 4,000 characters, is the longest field.
 MAX_FORM_BYTES = 64 * 1024
@@ -57,86 +35,55 @@ FORM_DEADLINE_S = 15
 
 _SENTENCES = {
     400: ("This request cannot be read", "The browser sent something that this page does not understand."),
+    403: ("You may not do this", "This account may not do it."),
     404: ("There is nothing here", "No page of this host has this address."),
     405: ("Not like this", "This address does not take that kind of request."),
     408: ("This took too long", "The form did not arrive in time."),
     413: ("This is too large", "The form holds more than this page takes."),
+    500: ("Something went wrong", "This host made a mistake. What was saved before is safe."),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSignIn:
-    """The parts of the authorization server (`robot.oauth`)."""
+def create_platform_app(site: Site, pages: Iterable[Blueprint], limits: Limits, networks: ClientNetworks) -> QuartTrio:
+    """Build the application of `pages`, as `robot.web.all_pages` makes them.
 
-    registrations: Registrations
-    registrations_per_hour: int
-    clients: Clients
-    lives: Lives
-
-
-def create_platform_app(
-    *,
-    db: Database,
-    data: DataDir,
-    address: PublicAddress,
-    sessions: Sessions,
-    contents: Contents,
-    activity: Activity,
-    max_wikis_per_user: int,
-    default_quota: Quota,
-    indexer: Indexer,
-    finder: Finder,
-    imports: Imports,
-    max_upload_bytes: int,
-    agents: AgentSignIn,
-) -> QuartTrio:
-    """Build the application. It needs no lifespan; the caller refuses cross-site requests before it is reached."""
+    It needs no lifespan; the caller refuses cross-site requests before it is reached.
+    """
     compile_templates()
-    app = new_app("robot.platform", address)
-    requests = Requests(agents.clients, address)
-    for pages in (
-        landing_pages(db=db, address=address, sessions=sessions),
-        signin_pages(db=db, address=address, sessions=sessions, requests=requests),
-        link_pages(db=db, address=address, sessions=sessions),
-        handoff_page(db=db, address=address, sessions=sessions),
-        dashboard_page(db=db, address=address, sessions=sessions, contents=contents, indexer=indexer),
-        search_pages(db=db, address=address, sessions=sessions, finder=finder),
-        create_pages(
-            db=db,
-            data=data,
-            address=address,
-            sessions=sessions,
-            max_wikis_per_user=max_wikis_per_user,
-            default_quota=default_quota,
-        ),
-        wiki_pages(db=db, address=address, sessions=sessions, contents=contents, indexer=indexer),
-        index_pages(db=db, sessions=sessions, indexer=indexer),
-        settings_pages(db=db, address=address, sessions=sessions, contents=contents),
-        agent_pages(db=db, address=address, sessions=sessions),
-        revoke_pages(db=db, address=address, sessions=sessions),
-        activity_pages(db=db, address=address, sessions=sessions, activity=activity),
-        undo_pages(db=db, address=address, sessions=sessions, contents=contents, activity=activity),
-        import_pages(db=db, address=address, sessions=sessions, imports=imports, max_bytes=max_upload_bytes),
-        export_pages(db=db, address=address, sessions=sessions),
-        consent_pages(db=db, address=address, sessions=sessions, clients=agents.clients, requests=requests),
-        token_page(db=db, address=address, clients=agents.clients, lives=agents.lives),
-        registration_page(agents.registrations, RegistrationLimits(agents.registrations_per_hour)),
-        old_client_pages(address),
-    ):
-        app.register_blueprint(pages)
+    app = new_app("robot.platform", site.address)
+    limit_requests(app, limits, networks, site.sessions)
+    _read_forms_first(app)
+    for each in pages:
+        app.register_blueprint(each)
+    _add_barred(app, site.address)
     _add_statics(app)
-    _add_ask(app, db, address)
+    _add_ask(app, site.db, site.address, limits)
     return app
+
+
+class _App(QuartTrio):
+    """An application whose failures are found in the log by what their page shows."""
+
+    def log_exception(self, exception_info: Any) -> None:
+        log.error("request %s failed", request_id_of(dict(request.scope)), exc_info=exception_info)
 
 
 def new_app(name: str, address: PublicAddress) -> QuartTrio:
     """An application with this host's limits, error pages and headers, and no pages."""
-    app = QuartTrio(name, static_folder=None, template_folder=None, root_path="/nonexistent")
+    app = _App(name, static_folder=None, template_folder=None, root_path="/nonexistent")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
     app.config["BODY_TIMEOUT"] = FORM_DEADLINE_S
     _add_headers(app, SECURITY_HEADERS | _transport_header(address))
     _add_error_pages(app)
     return app
+
+
+def _read_forms_first(app: QuartTrio) -> None:
+    @app.before_request
+    async def read_form() -> None:
+        # Pages ask who sent it before they read it, and it may be long on its way.
+        if request.method == "POST":
+            await request.form
 
 
 def _add_statics(app: QuartTrio) -> None:
@@ -151,13 +98,29 @@ def _add_statics(app: QuartTrio) -> None:
         return answer
 
 
-def _add_ask(app: QuartTrio, db: Database, address: PublicAddress) -> None:
+def _add_barred(app: QuartTrio, address: PublicAddress) -> None:
+    """What people see who have an account and get in nowhere."""
+
+    @app.errorhandler(AccountSuspended)
+    async def suspended(error: AccountSuspended) -> tuple[str, int]:
+        return render("suspended.html", user=None, domain=address.domain, why=str(error)), 403
+
+    @app.errorhandler(AccountLeaving)
+    async def leaving(_: AccountLeaving) -> WerkzeugResponse:
+        return redirect(LEAVING_PATH, 303)
+
+
+def _add_ask(app: QuartTrio, db: Database, address: PublicAddress, limits: Limits) -> None:
     @app.get(ASK_PATH)
     async def ask() -> tuple[str, int]:
         client = request.scope.get("client")
         if not may_ask(client[0] if client else None, request.scope["headers"]):
             return "", 404
-        return "", 200 if is_served(db, address, request.args.get("domain", "")) else 404
+        if is_served(db, address, request.args.get("domain", "")):
+            return "", 200
+        # Only these count: whoever has Caddy ask about made-up names stands in no wiki's way.
+        limits.demand(Limited.CERTIFICATE)
+        return "", 404
 
 
 def _add_headers(app: QuartTrio, headers: Mapping[str, str]) -> None:
@@ -166,6 +129,7 @@ def _add_headers(app: QuartTrio, headers: Mapping[str, str]) -> None:
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
         answer.headers.setdefault("Cache-Control", "no-store")
+        answer.headers["X-Request-Id"] = request_id_of(dict(request.scope))
         return answer
 
 
@@ -182,6 +146,10 @@ def _add_error_pages(app: QuartTrio) -> None:
     async def no_such_wiki(_: NoSuchWiki) -> Response:
         sentence = "Either it does not exist, or this account has no role in it."
         return error_page(404, "There is no such wiki for you", sentence, "Check the address, or ask its owner.")
+
+    @app.errorhandler(OwnersOnly)
+    async def owners_only(_: OwnersOnly) -> Response:
+        return error_page(403, "You may not do this", "Only an owner of a wiki does this.", "Ask one of its owners.")
 
     @app.errorhandler(DatabaseBusy)
     async def busy(_: DatabaseBusy) -> Response:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from quart import Blueprint, Response, redirect
+from quart import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from robot.address import PublicAddress
+from robot.audit import Doer, doer_of
 from robot.db import Database
 from robot.model import Credential, Role, User, Wiki
 from robot.oauth.connections import find_connection, revoke_connection
-from robot.signin.sessions import Sessions
 from robot.tokens import find_token, revoke_token
 from robot.web.answers import error_page
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.visitor import open_wiki, signed_in, whose_agents
+
+
+class Revoke(Protocol):
+    """Takes one back; whether there was one."""
+
+    def __call__(self, db: Database, wiki: Wiki, credential_id: str, /, *, by: Doer) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class _Kind:
     noun: str
     consequence: str
     find: Callable[[Database, Wiki, str], Credential | None]
-    revoke: Callable[[Database, Wiki, str], Awaitable[bool]]
+    revoke: Revoke
 
 
 _KINDS: Mapping[str, _Kind] = {
@@ -46,8 +53,9 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-def revoke_pages(*, db: Database, address: PublicAddress, sessions: Sessions) -> Blueprint:
+def revoke_pages(site: Site) -> Blueprint:
     """`/app/wiki/{slug}/tokens/{id}/revoke`, `/app/wiki/{slug}/connections/{id}/revoke`"""
+    db, address, sessions = site
     pages = Blueprint("revoke", __name__, url_prefix="/app/wiki/<slug>")
 
     @pages.get("/<any(tokens, connections):kind>/<credential_id>/revoke")
@@ -63,9 +71,10 @@ def revoke_pages(*, db: Database, address: PublicAddress, sessions: Sessions) ->
             here="wikis",
             wiki=wiki,
             role=role,
-            origin=address.wiki_origin(wiki.slug),
+            origin=address.origin_of(wiki),
             credential=credential,
             path=kind,
+            is_from_account=_is_from_account(),
             kind=_KINDS[kind],
         )
 
@@ -75,8 +84,10 @@ def revoke_pages(*, db: Database, address: PublicAddress, sessions: Sessions) ->
         wiki, role = open_wiki(db, user, slug)
         if _own(db, user, wiki, role, kind, credential_id) is None:
             return _no_such(kind)
-        await _KINDS[kind].revoke(db, wiki, credential_id)
-        return redirect(f"/app/wiki/{wiki.slug}/agents?revoked={_KINDS[kind].noun}", 303)
+        await _KINDS[kind].revoke(db, wiki, credential_id, by=doer_of(user))
+        noun = _KINDS[kind].noun
+        own = f"/app/account?done={noun}#agents"
+        return redirect(own if _is_from_account() else f"/app/wiki/{wiki.slug}/agents?revoked={noun}", 303)
 
     return pages
 
@@ -86,6 +97,11 @@ def _own(db: Database, user: User, wiki: Wiki, role: Role, kind: str, credential
     found = _KINDS[kind].find(db, wiki, credential_id)
     whose = whose_agents(user, wiki, role)
     return found if found is not None and (whose is None or found.user_id == whose.id) else None
+
+
+def _is_from_account() -> bool:
+    """Whether somebody came from the list of their agents in all wikis, to go back there."""
+    return request.args.get("back") == "account"
 
 
 def _no_such(kind: str) -> Response:

@@ -12,12 +12,11 @@ from urllib.parse import urlencode
 from quart import Blueprint, Response, request
 
 from robot.address import PublicAddress, page_address
-from robot.db import Database
 from robot.model import User, Wiki
 from robot.search.values import EverywhereAnswer, Finding
-from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.visitor import signed_in
 from robot.wikis import wikis_of
 from wikihost import keyword_syntax
@@ -54,8 +53,9 @@ class _TooManySearches(Exception):
     """The person's earlier searches are still running."""
 
 
-def search_pages(*, db: Database, address: PublicAddress, sessions: Sessions, finder: Finder) -> Blueprint:
+def search_pages(site: Site, *, finder: Finder) -> Blueprint:
     """`/app/search`"""
+    db, address, sessions = site
     pages = Blueprint("search", __name__, url_prefix="/app/search")
     running: Counter[str] = Counter()
 
@@ -108,7 +108,7 @@ def _row(wiki: Wiki, found: Finding, address: PublicAddress) -> _Row:
     hit = found.page
     return _Row(
         wiki,
-        page_address(address.wiki_origin(wiki.slug), hit.path, hit.anchor),
+        page_address(address.origin_of(wiki), hit.path, hit.anchor),
         hit.title,
         [*hit.path.split("/")[:-1], *found.headings],
         fragments(readable(Excerpt(hit.snippet, tuple(hit.highlights), None))),
@@ -117,7 +117,7 @@ def _row(wiki: Wiki, found: Finding, address: PublicAddress) -> _Row:
 
 def _own_search(wiki: Wiki, text: str, address: PublicAddress) -> str:
     """The wiki's own search page, for everything that it has."""
-    return f"{address.wiki_origin(wiki.slug)}/-/search?{urlencode({'query': text})}"
+    return f"{address.origin_of(wiki)}/-/search?{urlencode({'query': text})}"
 
 
 def _distinct(found: EverywhereAnswer | None) -> list[Wiki]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quart import Blueprint, Response, redirect, request
+from quart import Blueprint, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from robot.access import may
-from robot.address import PublicAddress
+from robot.audit import doer_of
 from robot.contents import Contents
-from robot.db import Database
-from robot.model import Action, Person, Role, User, Wiki
-from robot.signin.sessions import Sessions
-from robot.web.answers import error_page
+from robot.model import Role, User, Wiki
 from robot.web.choices import VISIBILITIES
 from robot.web.facts import gather_facts
 from robot.web.page import render
-from robot.web.visitor import open_wiki, signed_in
+from robot.web.site import Site
+from robot.web.visitor import open_own_wiki, signed_in
 from robot.wikis import (
     MAX_GUIDANCE_CHARS,
     change_wiki,
@@ -42,8 +39,9 @@ class _Typed:
     git: bool
 
 
-def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents) -> Blueprint:
+def settings_pages(site: Site, *, contents: Contents) -> Blueprint:
     """`/app/wiki/{slug}/settings`"""
+    db, address, sessions = site
     pages = Blueprint("settings", __name__, url_prefix="/app/wiki/<slug>/settings")
 
     async def form(user: User, wiki: Wiki, role: Role, typed: _Typed, errors: dict[str, str]) -> str:
@@ -54,7 +52,7 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
             here="wikis",
             wiki=wiki,
             role=role,
-            origin=address.wiki_origin(wiki.slug),
+            origin=address.origin_of(wiki),
             facts=facts.get(wiki.id),
             typed=typed,
             errors=errors,
@@ -64,20 +62,16 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
         )
 
     @pages.get("")
-    async def show(slug: str) -> str | Response:
+    async def show(slug: str) -> str:
         user = signed_in(sessions)
-        wiki, role = open_wiki(db, user, slug)
-        if not may(Person(user, role), Action.ADMINISTER, wiki):
-            return _owners_only()
+        wiki, role = open_own_wiki(db, user, slug)
         typed = _Typed(wiki.name, wiki.description, wiki.guidance, wiki.visibility.value, wiki.git_enabled)
         return await form(user, wiki, role, typed, {})
 
     @pages.post("")
-    async def save(slug: str) -> tuple[str, int] | Response | WerkzeugResponse:
+    async def save(slug: str) -> tuple[str, int] | WerkzeugResponse:
         user = signed_in(sessions)
-        wiki, role = open_wiki(db, user, slug)
-        if not may(Person(user, role), Action.ADMINISTER, wiki):
-            return _owners_only()
+        wiki, role = open_own_wiki(db, user, slug)
         sent = await request.form
         name, description, guidance, visibility = (
             sent.get(field, "") for field in ("name", "description", "guidance", "visibility")
@@ -99,11 +93,8 @@ def settings_pages(*, db: Database, address: PublicAddress, sessions: Sessions, 
             guidance=typed.guidance,
             visibility=check_visibility(typed.visibility),
             git_enabled=typed.git,
+            by=doer_of(user),
         )
         return redirect(f"/app/wiki/{wiki.slug}/settings?saved=1", 303)
 
     return pages
-
-
-def _owners_only() -> Response:
-    return error_page(403, "You may not do this", "Only the owner of a wiki changes its settings.")

@@ -10,15 +10,14 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.access import may
 from robot.activity import Activity
-from robot.address import PublicAddress
+from robot.audit import AuditAction, Entry, doer_of, note
 from robot.authorship import author_of
 from robot.contents import Contents
-from robot.db import Database
 from robot.model import Action, Person, Role, User, Wiki
-from robot.signin.sessions import Sessions
 from robot.web.answers import error_page
 from robot.web.diff_lines import DiffLine, diff_lines
 from robot.web.page import render
+from robot.web.site import Site
 from robot.web.undo_selection import Selection, find_selection
 from robot.web.visitor import open_wiki, signed_in
 from wikihost.content import Content
@@ -53,14 +52,13 @@ class _Review:
     shown: Sequence[_Shown] = ()
 
 
-def undo_pages(
-    *, db: Database, address: PublicAddress, sessions: Sessions, contents: Contents, activity: Activity
-) -> Blueprint:
+def undo_pages(site: Site, *, contents: Contents, activity: Activity) -> Blueprint:
     """`/app/wiki/{slug}/activity/undo`, `/app/wiki/{slug}/activity/undone/{revision}`"""
+    db, address, sessions = site
     pages = Blueprint("undo", __name__, url_prefix="/app/wiki/<slug>/activity")
 
     def page(template: str, user: User, wiki: Wiki, role: Role, **more: object) -> str:
-        origin = address.wiki_origin(wiki.slug)
+        origin = address.origin_of(wiki)
         return render(template, user=user, here="wikis", wiki=wiki, role=role, origin=origin, **more)
 
     async def review(user: User, wiki: Wiki, role: Role, selection: Selection, problem: str | None = None) -> str:
@@ -107,6 +105,8 @@ def undo_pages(
             )
         except UndoRefused as error:
             return await review(user, wiki, role, selection, str(error)), 409
+        undone = f"{selection.agent.person} with “{selection.agent.credential_name}”"
+        await note(db, Entry(AuditAction.CHANGES_UNDONE, doer_of(user), wiki.id, undone, done.revision))
         return redirect(f"/app/wiki/{wiki.slug}/activity/undone/{done.revision}", 303)
 
     @pages.get("/undone/<revision>")

@@ -21,7 +21,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from proxy.asgi import App, Headers, Message, Receive, Scope, Send, values_of
 from robot.access import may, role_of
-from robot.answers import answer_html
+from robot.answers import answer_html, request_id_of
 from robot.db import Database
 from robot.git.body import Body, BodyUnreadable, ClientLeft
 from robot.imports.jobs import Imports
@@ -79,9 +79,9 @@ class Uploads:
         except ClientLeft:
             pass
         except StorageFull:
-            await answer_html(send, 507, render_error(507, "The disk is full", "The file was not taken."))
+            await _failed(scope, send, 507, "The disk is full")
         except StorageFailed:
-            await answer_html(send, 500, render_error(500, "The disk failed", "The file was not taken."))
+            await _failed(scope, send, 500, "The disk failed")
         finally:
             if not upload.kept:
                 with trio.move_on_after(_REMOVE_S, shield=True):
@@ -181,3 +181,8 @@ def _as_small_form(scope: Scope, receive: Receive, form: _Form) -> tuple[Scope, 
         return {"type": "http.request", "body": body, "more_body": False}
 
     return small, receive_again
+
+
+async def _failed(scope: Scope, send: Send, status: int, title: str) -> None:
+    page = render_error(status, title, "The file was not taken.", request_id=request_id_of(scope))
+    await answer_html(send, status, page)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from quart import request
 
 from robot.access import may, role_of
+from robot.accounts import AccountSuspended
 from robot.db import Database
 from robot.model import Action, Person, Role, User, Wiki
 from robot.signin.returns import with_query
-from robot.signin.sessions import Sessions
+from robot.signin.sessions import Session, Sessions
 from robot.wikis import find_wiki_by_slug
+
+LEAVING_PATH = "/app/account/leaving"
+"""Where somebody who asked for their account to be deleted may still keep it."""
 
 
 class SignInNeeded(Exception):
@@ -26,17 +30,40 @@ class NoSuchWiki(Exception):
     """There is no wiki of that address in which the person has a role."""
 
 
+class AccountLeaving(Exception):
+    """The person has asked for their account to be deleted, and may still keep it."""
+
+
+class OwnersOnly(Exception):
+    """The person has a role in the wiki, but only an owner does this."""
+
+
 def visitor(sessions: Sessions) -> User | None:
     """The person whose browser this is, if signed in."""
     return sessions.platform_user(request.scope["headers"])
 
 
 def signed_in(sessions: Sessions) -> User:
-    """The person whose browser this is; raises `SignInNeeded`."""
-    user = visitor(sessions)
-    if user is None:
+    """The person whose browser this is; raises what `signed_in_session` raises."""
+    return signed_in_session(sessions).user
+
+
+def signed_in_session(sessions: Sessions) -> Session:
+    """The session of this browser; raises `SignInNeeded`, `AccountSuspended`, `AccountLeaving`."""
+    session = sessions.platform_session(request.scope["headers"])
+    if session is None:
+        refuse_barred(sessions)
         raise SignInNeeded
-    return user
+    return session
+
+
+def refuse_barred(sessions: Sessions) -> None:
+    """Raise `AccountSuspended` or `AccountLeaving` where that is why nobody is signed in: to sign in is no way out."""
+    barred = sessions.barred_user(request.scope["headers"])
+    if barred is not None and barred.suspended is not None:
+        raise AccountSuspended(barred.suspended_why)
+    if barred is not None:
+        raise AccountLeaving
 
 
 def open_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
@@ -45,6 +72,14 @@ def open_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
     role = None if wiki is None else role_of(db, user.id, wiki.id)
     if wiki is None or role is None:
         raise NoSuchWiki
+    return wiki, role
+
+
+def open_own_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
+    """As `open_wiki`, for what only owners do; raises `OwnersOnly` for others with a role."""
+    wiki, role = open_wiki(db, user, slug)
+    if not may(Person(user, role), Action.ADMINISTER, wiki):
+        raise OwnersOnly
     return wiki, role
 
 

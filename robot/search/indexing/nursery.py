@@ -98,6 +98,11 @@ class IndexNursery:
         job = self.job(wiki_id)
         return wiki_id == self._active or (wiki_id in self._agenda and (not job.cancelled or job.is_stale))
 
+    @property
+    def wikis_at_work(self) -> int:
+        """How many wikis `is_working_on` is true of."""
+        return sum(map(self.is_working_on, list(self._jobs)))
+
     def wake(self, wiki_id: str, *, after_write: bool = False) -> None:
         """The wiki may have changed: look at it in its turn. Never blocks; many calls make one look.
 

@@ -13,6 +13,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// Where tabs or the ways of the frame do not fit, the one that is open is in view.
+for (const open of document.querySelectorAll(".tabs [aria-current], .sidebar nav [aria-current]")) {
+  const row = open.parentElement, end = open.offsetLeft - row.offsetLeft + open.offsetWidth;
+  if (end > row.clientWidth) row.scrollLeft = end - row.clientWidth + 24;
+}
+
 // A page that lies on top of this one and goes away between the two clicks of a double click must not have the second
 // one decide here: for a moment after the window comes to the front, these buttons do nothing.
 const deliberate = document.querySelectorAll("[data-deliberate]");
@@ -35,11 +41,11 @@ if (deliberate.length) {
   wait();
 }
 
-// A new wiki's address follows its name until somebody types an address.
+// Whether a wiki's address, or a user name, is free. A new wiki's address follows its name until somebody types one.
 const slug = document.querySelector("[data-slug-check]");
 const source = document.querySelector("[data-slug-source]");
-if (slug && source) {
-  const verdict = document.getElementById("slug-live");
+if (slug) {
+  const verdict = document.getElementById(`${slug.id}-live`);
   let isOwn = slug.value !== "";
   let timer = 0;
 
@@ -49,7 +55,7 @@ if (slug && source) {
     if (slug.value.length < 3) return;
     timer = setTimeout(async () => {
       const asked = slug.value;
-      const answer = await fetch(`${slug.dataset.slugCheck}?slug=${encodeURIComponent(asked)}`);
+      const answer = await fetch(`${slug.dataset.slugCheck}?${slug.name}=${encodeURIComponent(asked)}`);
       if (!answer.ok || asked !== slug.value) return;
       const { free, sentence } = await answer.json();
       verdict.textContent = sentence;
@@ -58,7 +64,7 @@ if (slug && source) {
     }, 250);
   };
 
-  source.addEventListener("input", () => {
+  if (source) source.addEventListener("input", () => {
     if (isOwn) return;
     slug.value = source.value.toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 30).replace(/-+$/, "");
     check();

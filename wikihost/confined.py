@@ -112,8 +112,10 @@ class ConfinedContent(Content):
     def history(self, name: str, limit: int) -> list[Commit]:
         return super().history(self._shown(name), limit)
 
-    def changelog(self, limit: int, after: str | None = None) -> tuple[list[LoggedCommit], int]:
-        return super().changelog(limit, after)
+    def changelog(
+        self, limit: int, after: str | None = None, email: str | None = None
+    ) -> tuple[list[LoggedCommit], int]:
+        return super().changelog(limit, after, email)
 
     def changes_since(self, revision: str, limit: int) -> Changes:
         return self._look(timeline.changes_within, revision, limit, self._reach)
@@ -334,7 +336,7 @@ def refuse_undeclared(view: type[ConfinedContent], whole: type[Content]) -> None
 DECLARED = public_methods(ConfinedContent)
 """What of `Content` is thought through for one folder."""
 
-NEEDS_WHOLE = frozenset({"check_room", "close", "snapshot", "take_in", "undo_changes"})
+NEEDS_WHOLE = frozenset({"check_room", "close", "last_changes", "snapshot", "take_in", "undo_changes"})
 """What of `Content` has no meaning for one folder; anything else that is not declared has been forgotten."""
 
 refuse_undeclared(ConfinedContent, Content)

@@ -134,9 +134,19 @@ class Content:
 
         return self._look(look_up)
 
-    def changelog(self, limit: int, after: str | None = None) -> tuple[list[LoggedCommit], int]:
-        """The wiki's commits, newest first, those after the commit `after`; and how many there are in all."""
-        return self._ask(lambda connection: timeline.changelog(connection, min(max(limit, 0), MAX_HISTORY), after))
+    def changelog(
+        self, limit: int, after: str | None = None, email: str | None = None
+    ) -> tuple[list[LoggedCommit], int]:
+        """The wiki's commits, newest first, those after the commit `after`; and how many there are in all.
+
+        `email` is of the author whose commits are listed, None for everybody's.
+        """
+        most = min(max(limit, 0), MAX_HISTORY)
+        return self._ask(lambda connection: timeline.changelog(connection, most, after, email))
+
+    def last_changes(self) -> dict[str, datetime]:
+        """When each author made their last commit, by their address (`ada@users.example.org`)."""
+        return self._ask(timeline.last_changes)
 
     def changes_since(self, revision: str, limit: int) -> Changes:
         """What commits after `revision` did to pages, oldest first. Raises `RevisionNotFound`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal
 
@@ -61,22 +61,31 @@ def _was_free(snapshot: Snapshot, commit: str, file: str) -> bool:
     return blob is None or redirect_of(snapshot.repository.read_blob(blob)) is not None
 
 
-def changelog(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[list[LoggedCommit], int]:
+def changelog(
+    connection: sqlite3.Connection, limit: int, after: str | None, email: str | None = None
+) -> tuple[list[LoggedCommit], int]:
     """The commits of the wiki after `after` (None: from the newest) on, newest first; and how many there are.
 
+    `email` leaves only those of one author, but counts all.
     Raises `RevisionNotFound` when `after` is none of them.
     """
     if after and connection.execute("SELECT 1 FROM commits WHERE oid = ?", (after,)).fetchone() is None:
         raise RevisionNotFound(f"This wiki has no revision {after}.")
     rows = connection.execute(
         f"SELECT c.id, {query.COMMIT_COLUMNS} FROM commits AS c"  # noqa: S608  (constants)
-        " WHERE ?1 IS NULL OR (c.generation, c.time, c.oid) <"
-        " (SELECT generation, time, oid FROM commits WHERE oid = ?1)"
+        " WHERE (?1 IS NULL OR (c.generation, c.time, c.oid) <"
+        " (SELECT generation, time, oid FROM commits WHERE oid = ?1)) AND (?3 IS NULL OR c.email = ?3)"
         f" ORDER BY {NEWEST_FIRST} LIMIT ?2",
-        (after, limit),
+        (after, limit, email),
     ).fetchall()
     (total,) = connection.execute("SELECT count(*) FROM commits").fetchone()
     return [LoggedCommit(query.as_commit(row[1:]), _pages_of(connection, row[0])) for row in rows], total
+
+
+def last_changes(connection: sqlite3.Connection) -> dict[str, datetime]:
+    """When the authors of commits made their last one, by address; of pushed ones the author is anybody's claim."""
+    rows = connection.execute("SELECT email, max(time) FROM commits WHERE pushed_by IS NULL GROUP BY email")
+    return {email: datetime.fromtimestamp(when, UTC) for email, when in rows}
 
 
 def changes_by(connection: sqlite3.Connection, credential: str, since: datetime, limit: int) -> list[LoggedCommit]:

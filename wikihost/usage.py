@@ -74,6 +74,11 @@ class Ledger:
         self.note(commit, usage)
         return usage
 
+    def last(self) -> Usage | None:
+        """The last count that was kept, perhaps of a commit before the newest; counts nothing."""
+        last = self._last()
+        return None if last is None else last[1]
+
     def note(self, commit: str, usage: Usage) -> None:
         """Keep a count. Best effort: whoever does not find it counts again."""
         body = f"{commit} {usage.pages:020d} {usage.size_bytes:020d}"

@@ -43,6 +43,8 @@ PAGE_HEADER: Final = "x-robot-page"
 RECENT_HEADER: Final = "x-robot-recent"
 FROZEN_HEADER: Final = "x-robot-frozen"
 """Said of a wiki that may only be read, whoever asks."""
+ROLE_HEADER: Final = "x-robot-role"
+"""The role of who asks, of those who have one."""
 ELSEWHERE_HEADER: Final = "x-robot-elsewhere"
 """Said of what a page of another site, or another wiki, has the person's browser ask for."""
 # Otter Wiki's session. The prefix keeps a sibling subdomain from planting it (RFC 6265bis, section 4.1.3.2).

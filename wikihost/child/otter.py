@@ -105,7 +105,9 @@ def _extend(server: Any) -> None:
     from otterwiki.plugins import plugin_manager  # noqa: PLC0415
 
     from wikihost.child import (  # noqa: PLC0415
+        failing,
         identity,
+        menu,
         moves,
         naming,
         plugin,
@@ -120,6 +122,8 @@ def _extend(server: Any) -> None:
     plugin_manager.register(plugin.RobotPlugin(), "robot")
     repeatable.install(app, server.storage)  # first, so that it sees all that happens in a request
     plugin.install(app)
+    menu.install(app)
+    failing.install(app)
     naming.install(app, server.storage)
     redirecting.install(app, server.storage)
     searching.install(app, server.storage)

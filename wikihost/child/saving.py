@@ -28,6 +28,7 @@ from wikihost.child.conflict_page import (
     quota_page,
     sign_in_page,
 )
+from wikihost.child.failing import show_failure
 from wikihost.child.meanwhile import Meanwhile, find_page
 from wikihost.child.plain import SAVING, SIGN_IN, plain_page
 from wikihost.errors import QuotaExceeded, StorageFailed
@@ -228,5 +229,5 @@ def _address_to_save(path: str) -> str:
 def _unexpected(error: InternalServerError) -> Any:
     """Flask has logged it; what was typed is shown to whoever typed it."""
     if request.endpoint != SAVING:
-        return error
-    return plain_page(500, "Not saved", "The wiki made a mistake, which is in its log. Try again, or tell its owner.")
+        return show_failure(error)
+    return plain_page(500, "Not saved", "The wiki made a mistake, which is in its log. Try again.")

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import IO
 
 _PIECE_BYTES = 256 * 1024
 _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # the format knows no earlier year
@@ -31,6 +32,41 @@ def zip_pieces(files: Iterable[tuple[str, bytes]], when: datetime) -> Iterator[b
             if sink.waiting_bytes >= _PIECE_BYTES:
                 yield sink.take()
     yield sink.take()
+
+
+class ZipInPieces:
+    """A zip for which somebody else has the bytes, entry by entry; each method returns what can go out by now."""
+
+    def __init__(self, when: datetime) -> None:
+        self._date = max(when.astimezone(UTC), _EARLIEST).timetuple()[:6]
+        self._sink = _Sink()
+        self._archive = zipfile.ZipFile(self._sink, "w", allowZip64=True)
+        self._entry: IO[bytes] | None = None
+
+    def begin(self, path: str) -> bytes:
+        """Begin the next entry, kept as it is, and end the one before."""
+        self._end_entry()
+        info = zipfile.ZipInfo(path, self._date)
+        info.external_attr = 0o100644 << 16
+        self._entry = self._archive.open(info, "w", force_zip64=True)
+        return self._sink.take()
+
+    def write(self, piece: bytes) -> bytes:
+        """Add to the entry that was begun last."""
+        assert self._entry is not None  # noqa: S101  (`begin` comes first)
+        self._entry.write(piece)
+        return self._sink.take()
+
+    def end(self) -> bytes:
+        """The rest: nothing can be added any more."""
+        self._end_entry()
+        self._archive.close()
+        return self._sink.take()
+
+    def _end_entry(self) -> None:
+        if self._entry is not None:
+            self._entry.close()
+            self._entry = None
 
 
 class _Sink(io.RawIOBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,12 @@ def run_import(
     source: Source,
     order: Order,
     progress: Progress,
+    *,
+    last_look: Callable[[], None] = lambda: None,
 ) -> Report:
     """Import, in one commit, by way of the directory `root`. Planned anew when somebody else wrote meanwhile.
+
+    `last_look` is called when all is made and nothing is written yet; what it raises ends the import.
 
     Raises what `plan_import` does, `StorageFull`, `QuotaExceeded`, and the other `ContentError`s with which the wiki
     refuses the commit; nothing was written then.
@@ -90,6 +94,7 @@ def run_import(
                 if not plan.report(history=commits).changes_something:
                     return plan.report(revision=transfer.head)
                 _check(transfer, new, order.limits)
+                last_look()
                 content.take_in(transfer.objects, onto=transfer.head, new=new)
                 return plan.report(revision=new, history=commits)
         except HeadMoved:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -63,6 +64,15 @@ class Robot:
 
     def wiki_origin(self, slug: str) -> str:
         return f"http://{slug}.robot.localhost:{self.port}"
+
+    def put_in_force(self, domain: str, slug: str = "demo") -> None:
+        """Give a wiki a domain of its own, as if DNS had shown that it may have it."""
+        with contextlib.closing(sqlite3.connect(self.data / "robot.db")) as db, db:
+            db.execute(
+                "INSERT OR REPLACE INTO domains (wiki_id, domain, challenge, created_at, verified_at, checked_at)"
+                " SELECT id, ?1, 'c', ?2, ?2, ?2 FROM wikis WHERE slug = ?3",
+                (domain, int(time.time()), slug),
+            )
 
     def client(self, origin: str | None = None, *, cookies: Mapping[str, str] | None = None) -> httpx2.Client:
         """An HTTP client of one origin (the demo wiki's by default), as a script has it: no redirects followed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 MAKEFILE = (TESTS.parent / "Makefile").read_text("utf-8")
-MARKED = re.compile(r"pytest\.mark\.(flow|fault|browser|caddy|judge|alone)\b")
+MARKED = re.compile(r"pytest\.mark\.(flow|fault|browser|caddy|judge|pds|alone)\b")
 
 
 def named(variable: str) -> set[str]:

@@ -80,6 +80,7 @@ def test_every_package_is_in_the_map() -> None:
 @pytest.mark.parametrize(
     "package",
     [
+        "robot/domains",
         "robot/mcp",
         "robot/oauth",
         "robot/rest",
@@ -87,6 +88,7 @@ def test_every_package_is_in_the_map() -> None:
         "robot/search/finding",
         "robot/search/indexing",
         "robot/search/model",
+        "robot/signin/atproto",
     ],
 )
 def test_modules_import_only_the_layers_above_them(package: str) -> None:
@@ -113,3 +115,14 @@ def test_every_module_of_the_platforms_pages_is_in_their_table() -> None:
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
     listed = re.findall(r"`(\w+)`", docstring)
     assert sorted(listed) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("package", ["robot/imports", "robot/signin", "robot/signin/oidc", "robot/web"])
+def test_the_table_of_a_package_names_each_module(package: str) -> None:
+    folder = ROOT / package
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", docstring, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert sorted(named) == sorted(there - {"__init__"})

@@ -11,12 +11,13 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import trio
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from robot.accounts import create_user, find_user_by_name
 from robot.address import PublicAddress
@@ -35,7 +36,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 15_000
-DESKTOP = {"width": 1280, "height": 850}
+DESKTOP: ViewportSize = {"width": 1280, "height": 850}
 
 NewContext = Callable[..., BrowserContext]
 
@@ -51,6 +52,12 @@ class MadeWiki:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    with running_chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "no chromium: tests/require-system-packages installs Debian's"
     expect.set_options(timeout=PATIENCE_MS)  # as patient as with what it does itself
@@ -101,12 +108,16 @@ def keeper(new_context: NewContext, keeper_state: Any) -> Page:
 @pytest.fixture(scope="package")
 def make_wiki(robot: Robot) -> Callable[..., MadeWiki]:
     """Makes wikis of the operator's through the platform's forms, as fast as they go."""
+    return wiki_maker(robot)
+
+
+def wiki_maker(robot: Robot) -> Callable[..., MadeWiki]:
     client = robot.client(robot.platform, cookies=robot.sign_in())
     client.headers["Sec-Fetch-Site"] = "same-origin"
 
-    def make(visibility: str = "private") -> MadeWiki:
-        slug = new_slug()
-        form = {"name": f"Wiki {slug}", "slug": slug, "description": "", "visibility": visibility}
+    def make(visibility: str = "private", *, slug: str = "", name: str = "", description: str = "") -> MadeWiki:
+        slug = slug or new_slug()
+        form = {"name": name or f"Wiki {slug}", "slug": slug, "description": description, "visibility": visibility}
         made = client.post("/app/create", data=form)
         assert made.status_code == 303, made.text
         form = {"name": "test", "scope": "write", "expiry": "30"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -27,7 +28,10 @@ def test_an_agents_changes_are_undone_without_javascript(
     page.goto(link_for(robot))
     page.goto(f"{robot.platform}/app/wiki/{wiki.slug}")
     page.get_by_role("link", name="Activity", exact=True).click()
-    expect(page.get_by_role("row", name="write_page over REST")).to_have_count(2)
+    expect(page.get_by_role("link", name="Create: Plan")).to_be_visible()
+    page.get_by_label("Show", exact=True).select_option("Calls of agents")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("row", name=re.compile(r"write page in revision \w+ over REST"))).to_have_count(2)
     keeper.goto(activity)
     assert_good(keeper)
     page.get_by_label("When").select_option("in the last hour")

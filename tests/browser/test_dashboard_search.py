@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MadeWiki, NewContext, link_for, write_page
-from tests.browser.test_platform_accessible import LONG, assert_good
+from tests.browser.stage import LONG
+from tests.browser.test_platform_accessible import assert_good
 from tests.harness import Robot, robot_command
 
 pytestmark = pytest.mark.browser

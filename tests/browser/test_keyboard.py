@@ -26,6 +26,8 @@ HERE = """() => {
 }"""
 
 
+FRAME = ["Skip to content", "robot", "My wikis", "Create wiki", "Account", "Administration"]
+FRAME += ["Search my wikis", "Search", "Sign out"]
 MOST_STOPS = 400  # the dashboard has two for each wiki that other tests made
 
 
@@ -47,9 +49,8 @@ def test_the_dashboard_in_order(robot: Robot, keeper: Page, make_wiki: Callable[
     wiki = make_wiki()
     keeper.goto(f"{robot.platform}/app/")
     names = tab_through(keeper)
-    frame = ["Skip to content", "robot", "My wikis", "Create wiki", "Search my wikis", "Search", "Sign out"]
-    assert names[:8] == [*frame, "Create wiki"]
-    assert f"Wiki {wiki.slug}" in names[8:]
+    assert names[: len(FRAME) + 1] == [*FRAME, "Create wiki"]
+    assert f"Wiki {wiki.slug}" in names[len(FRAME) :]
 
 
 def test_the_skip_link_skips(robot: Robot, keeper: Page) -> None:
@@ -65,9 +66,9 @@ def test_a_wiki_is_made_without_a_mouse(robot: Robot, keeper: Page) -> None:
     slug = new_slug()
     keeper.goto(f"{robot.platform}/app/create")
     names = tab_through(keeper)
-    assert names[7:] == ["Name", "Address", "What it is about (optional)", "Private", "Create wiki", "Cancel"]
+    assert names[len(FRAME) :] == ["Name", "Address", "What it is about (optional)", "Private", "Create wiki", "Cancel"]
     keeper.goto(f"{robot.platform}/app/create")
-    for _ in range(8):
+    for _ in range(len(FRAME) + 1):
         keeper.keyboard.press("Tab")
     keeper.keyboard.type("By hand")
     keeper.keyboard.press("Tab")
@@ -90,3 +91,32 @@ def test_tokens_in_order(robot: Robot, keeper: Page, make_wiki: Callable[..., Ma
     order = [names.index(name) for name in ("Open wiki", "Agents", "the MCP address", "Claude Code", "Revoke test")]
     order += [names.index(name) for name in ("Name", "Only in the folder (optional)", "Make token")]
     assert order == sorted(order)
+
+
+def test_the_robot_menu_of_a_wiki(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    keeper.goto(f"{wiki.origin}/auth/start?next=/Home")
+    menu = keeper.locator(".robot-menu")
+    menu.locator("summary").focus()
+    keeper.keyboard.press("Enter")
+    expect(menu.get_by_text("Signed in as Keeper")).to_be_visible()
+    names = ["Signed in as Keeper", "My wikis", "Overview", "Agents", "People", "Activity", "Settings", "Sign out"]
+    for name in names:
+        keeper.keyboard.press("Tab")
+        expect(menu.get_by_text(name, exact=True)).to_be_focused()
+    keeper.keyboard.press("Escape")
+    expect(menu.get_by_text("Overview")).to_be_hidden()
+    expect(menu.locator("summary")).to_be_focused()
+    keeper.keyboard.press("Enter")
+    menu.get_by_text("Overview").click()
+    expect(keeper).to_have_url(f"{robot.platform}/app/wiki/{wiki.slug}")
+
+
+def test_on_paper_there_is_what_one_reads(robot: Robot, keeper: Page, make_wiki: Callable[..., MadeWiki]) -> None:
+    wiki = make_wiki()
+    keeper.goto(f"{robot.platform}/app/wiki/{wiki.slug}/agents")
+    keeper.emulate_media(media="print")
+    for ways in ("banner", "navigation", "button", "form"):
+        expect(keeper.get_by_role(ways)).to_have_count(0)
+    expect(keeper.get_by_role("heading", level=1)).to_be_visible()
+    expect(keeper.get_by_label("the MCP address")).to_be_visible()

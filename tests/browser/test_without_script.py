@@ -36,8 +36,8 @@ def test_the_whole_walk_without_javascript(robot: Robot, new_context: NewContext
 
     page.goto(f"{origin}/Plain")
     expect(page.locator(".page")).to_contain_text("No script needed.")
-    page.get_by_role("link", name="Wiki and agents").click()
-    page.get_by_role("link", name="Agents", exact=True).click()
+    page.locator(".robot-menu > summary").click()
+    page.locator(".robot-menu").get_by_role("link", name="Agents").click()
     page.get_by_role("link", name="Revoke Script").click()
     page.get_by_role("button", name="Revoke token").click()
     expect(page.get_by_role("status")).to_contain_text("The token is revoked")

@@ -20,9 +20,11 @@ pytestmark = pytest.mark.flow
 
 
 @asynccontextmanager
-async def mcp_client(robot: Robot, token: str | None = None, *, mode: str = "auto") -> AsyncIterator[Client]:
-    """The SDK's client on the demo wiki; Python resolves no *.localhost, so the host goes in a header."""
-    headers = {"Host": f"demo.robot.localhost:{robot.port}", "Authorization": f"Bearer {token or robot.token}"}
+async def mcp_client(
+    robot: Robot, token: str | None = None, *, slug: str = "demo", mode: str = "auto"
+) -> AsyncIterator[Client]:
+    """The SDK's client on a wiki, the demo by default; Python resolves no *.localhost, so the host goes in a header."""
+    headers = {"Host": f"{slug}.robot.localhost:{robot.port}", "Authorization": f"Bearer {token or robot.token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=30) as http,
         Client(streamable_http_client(f"http://127.0.0.1:{robot.port}/mcp", http_client=http), mode=mode) as client,
@@ -130,7 +132,7 @@ def test_token_of_another_wiki_is_refused_at_every_door(robot: Robot) -> None:
             assert "invalid_token" in answer.headers["www-authenticate"]
     with robot.agent(other, robot.wiki_origin("other")) as owner:
         assert owner.get("/api/v1/pages/Home").status_code == 200
-    robot_command("wiki", "delete", "other", "--yes", data=robot.data, port=robot.port)
+    robot_command("wiki", "delete", "other", "--yes", "--for-good", data=robot.data, port=robot.port)
 
 
 def test_a_revoked_token_dies_at_once(robot: Robot) -> None:

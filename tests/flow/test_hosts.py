@@ -12,7 +12,7 @@ from tests.raw import get, send_raw
 pytestmark = pytest.mark.flow
 
 DEMO_TEXT = b"robot handbook"
-RANDOM = re.compile(r"[0-9a-f]{64}|(?<=nonce=)[\w-]{43}")
+RANDOM = re.compile(r"[0-9a-f]{64}|(?<=nonce=)[\w-]{43}|(?<=x-request-id: )[0-9a-f]{16}")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,23 @@ def test_forwarded_host_is_not_believed(robot: Robot) -> None:
 def test_a_private_wiki_and_a_missing_one_look_the_same_to_strangers(robot: Robot) -> None:
     made = robot_command("wiki", "create", "hidden", "--name", "Hidden", data=robot.data, port=robot.port)
     assert made.returncode == 0, made.stderr
-    for path in ("/", "/Home", "/api/v1/pages", "/api/v1/pages/Home", "/mcp", "/auth/start", "/-/search?query=x"):
-        for accept in ("*/*", "text/html"):
-            seen = [seen_by_stranger(robot, slug, path, accept) for slug in ("hidden", "absent")]
-            assert seen[0] == seen[1], path
-    assert robot_command("wiki", "delete", "hidden", "--yes", data=robot.data, port=robot.port).returncode == 0
+    # Before and after it was deleted, while it can be had back; then for good.
+    for deletion in ((), ("--for-good",)):
+        for path in (
+            "/",
+            "/Home",
+            "/api/v1/pages",
+            "/api/v1/pages/Home",
+            "/mcp",
+            "/auth/start",
+            "/-/search?query=x",
+            "/robots.txt",
+        ):
+            for accept in ("*/*", "text/html"):
+                seen = [seen_by_stranger(robot, slug, path, accept) for slug in ("hidden", "absent")]
+                assert seen[0] == seen[1], path
+        deleted = robot_command("wiki", "delete", "hidden", "--yes", *deletion, data=robot.data, port=robot.port)
+        assert deleted.returncode == 0, deleted.stderr
 
 
 def seen_by_stranger(robot: Robot, slug: str, path: str, accept: str) -> tuple[int, list[str], bytes]:

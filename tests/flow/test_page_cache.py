@@ -15,7 +15,7 @@ import httpx2
 import pytest
 import trio
 
-from robot.access import grant_role, withdraw_role
+from robot.access import grant_role
 from robot.accounts import create_user, find_user_by_name, operator_of
 from robot.address import PublicAddress
 from robot.db import Database
@@ -28,6 +28,7 @@ from tests.git_door.client import Git, address
 from tests.harness import Robot, running_robot
 from tests.mcp_message import tool_call
 from tests.processes import wait_until, workers_of
+from tests.robot.small_host import withdraw_role
 from tests.wikihost.wikis import git
 from wikihost.layout import DataDir, WikiHome
 from wikihost.quota import Quota
@@ -336,9 +337,10 @@ def test_attachments_are_kept_with_their_policy(host: Host) -> None:
 
 
 def test_a_sleeping_wiki_is_read_without_waking_it(host: Host) -> None:
-    paths = ["/Home", "/Nope", "/robots.txt", "/-/changelog/feed.atom"]
+    paths = ["/Home", "/Nope", "/-/changelog/feed.atom"]
     with host.browser("nobody", "open") as stranger, host.browser("vera", "closed") as vera:
-        before = [(browser, path, browser.get(path)) for browser, path in product((stranger, vera), paths)]
+        asked = [*product((stranger, vera), paths), (stranger, "/robots.txt")]
+        before = [(browser, path, browser.get(path)) for browser, path in asked]
         assert workers_of(host.robot.pid)
         wait_until(lambda: not workers_of(host.robot.pid), 60, "all wikis sleep")
         for browser, path, answer in before:
@@ -349,4 +351,5 @@ def test_a_sleeping_wiki_is_read_without_waking_it(host: Host) -> None:
                 assert browser.get(path, headers=known).status_code == 304
                 head = browser.head(path)
                 assert (head.status_code, head.headers["content-length"]) == (200, str(len(answer.content)))
+        assert "Disallow: /" in vera.get("/robots.txt").text
         assert not workers_of(host.robot.pid)

@@ -212,25 +212,51 @@ def test_refused_pushes_leave_nothing(robot: Robot, git: Git) -> None:
     wait_until_put_away(robot)
 
 
+PUSHES = {"Content-Type": "application/x-git-receive-pack-request"}
+
+
+def push_of(copy: Git, old: str, new: str, objects: list[str]) -> bytes:
+    """The body of a push that brings these objects."""
+    packed = subprocess.run(
+        ["git", "pack-objects", "-q", "--stdout"],
+        cwd=copy.place,
+        env=environment(),
+        input="".join(f"{name}\n" for name in objects).encode(),
+        capture_output=True,
+        check=True,
+    )
+    return packet(f"{old} {new} refs/heads/main\0 report-status".encode()) + b"0000" + packed.stdout
+
+
+def test_a_push_under_way_ends_with_the_right_to_it(robot: Robot, git: Git) -> None:
+    token = new_wiki(robot, "ending")
+    copy = git.clone(address(robot, token, "ending"), "copy")
+    old, new = copy.head(), copy.write({"Late.md": "x"})
+    body = push_of(copy, old, new, copy("rev-list", "--objects", "--no-object-names", new, f"^{old}").split())
+
+    def pieces() -> Iterator[bytes]:
+        yield body[:-10]
+        # By now it has been let in: its head was answered with nothing, and most of it is there.
+        wait_until(lambda: any((robot.data / "transfers").glob("*/*")), 10, "the push is under way")
+        with sqlite3.connect(robot.data / "robot.db") as db:
+            db.execute("DELETE FROM tokens WHERE wiki_id = (SELECT id FROM wikis WHERE slug = 'ending')")
+        yield body[-10:]
+
+    with robot.agent(token, robot.wiki_origin("ending")) as script:
+        told = script.post("/.git/git-receive-pack", content=pieces(), headers=PUSHES)
+    assert b"ng refs/heads/main You may not write to this wiki any more" in told.content
+    assert git("ls-remote", address(robot, new_token(robot, "ending"), "ending"), "HEAD").split()[0] == old
+
+
 @pytest.mark.parametrize("missing", ["blob", "tree"])
 def test_a_pack_without_all_its_objects_is_refused(robot: Robot, git: Git, missing: str) -> None:
     copy = git.clone(address(robot, robot.token), "copy")
     old = copy.head()
     new = copy.write({"Incomplete.md": f"{missing} is missing"})
-    names = [new] if missing == "tree" else [new, copy("rev-parse", f"{new}^{{tree}}")]
-    packed = subprocess.run(
-        ["git", "pack-objects", "-q", "--stdout"],
-        cwd=copy.place,
-        env=environment(),
-        input="".join(f"{name}\n" for name in names).encode(),
-        capture_output=True,
-        check=True,
-    )
-    head = packet(f"{old} {new} refs/heads/main\0 report-status".encode()) + b"0000"
+    body = push_of(copy, old, new, [new] if missing == "tree" else [new, copy("rev-parse", f"{new}^{{tree}}")])
     with robot.agent() as script:
-        kind = {"Content-Type": "application/x-git-receive-pack-request"}
-        answer = script.post("/.git/git-receive-pack", content=head + packed.stdout, headers=kind)
-        cut = script.post("/.git/git-receive-pack", content=head + packed.stdout[:-30], headers=kind)
+        answer = script.post("/.git/git-receive-pack", content=body, headers=PUSHES)
+        cut = script.post("/.git/git-receive-pack", content=body[:-30], headers=PUSHES)
     for told in (answer, cut):
         assert told.status_code == 200
         assert b"ng refs/heads/main git found fault" in told.content

@@ -20,6 +20,7 @@ from quart_trio import QuartTrio
 from proxy.guard import shield_final_send
 from robot.activity import Deed
 from robot.contents import Contents
+from robot.limits import Limits
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import KEEP_ALIVE_S, Listening
@@ -193,7 +194,7 @@ def open_doors(
 
     listening = Listening(contents, judge_again, keep_alive_s=keep_alive_s)
     contents.subscribe(listening.notify)
-    server = create_server(Calls(contents, service, DOMAIN), listening, noted)
+    server = create_server(Calls(contents, service, DOMAIN), listening, noted, Limits())
     mcp = McpEndpoint(stateless(server, WRITING_TOOLS), listening)
     doors = Doors(
         wiki,

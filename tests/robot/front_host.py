@@ -13,6 +13,7 @@ import trio
 from proxy.asgi import App, Receive, Scope, Send
 from robot.actors import Actors
 from robot.answers import answer_text
+from robot.client_address import ClientNetworks
 from robot.credential_uses import CredentialUses
 from robot.front import BodySizes, Doors, Front
 from robot.mcp.call import Calls
@@ -22,6 +23,7 @@ from robot.mcp.server import create_server
 from robot.mcp.tools import WRITING_TOOLS
 from robot.rest.app import create_rest_app
 from robot.search.service import SearchService
+from robot.traffic import Traffic
 from tests.robot.agent_doors import StandInSearch
 from tests.robot.small_host import ADDRESS, SmallHost
 
@@ -44,19 +46,22 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
     rest = create_rest_app(
         contents=host.contents, search=search, domain=ADDRESS.domain, spool=host.data.root, witness=host.activity
     )
-    front = Front(ADDRESS, host.db, Actors(host.db, host.sessions, CredentialUses(host.db)), BodySizes(10**6, 10**6))
+    traffic = Traffic(host.limits, ClientNetworks())
+    front = Front(
+        ADDRESS, host.db, Actors(host.db, host.sessions, CredentialUses(host.db)), BodySizes(10**6, 10**6), traffic
+    )
     listening = Listening(host.contents, front.judge_again)
     calls = Calls(host.contents, search, ADDRESS.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity), WRITING_TOOLS), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, host.activity, host.limits), WRITING_TOOLS), listening)
     front.open(
         Doors(
             platform=cast(App, host.platform),
             wiki_auth=cast(App, host.wiki_auth),
             rest=cast(App, rest),
             mcp=mcp,
-            git=_elsewhere,
-            pages=_elsewhere,
-            static=_elsewhere,
+            git=_elsewhere("git"),
+            pages=_elsewhere("pages"),
+            static=_elsewhere("files"),
         )
     )
     async with trio.open_nursery() as nursery:
@@ -65,5 +70,8 @@ async def front_host(host: SmallHost) -> AsyncIterator[FrontHost]:
         nursery.cancel_scope.cancel()
 
 
-async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-    await answer_text(send, 200, "Another door.")
+def _elsewhere(name: str) -> App:
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_text(send, 200, f"The door to {name}.")
+
+    return door

@@ -15,6 +15,7 @@ import trio
 import trio.testing
 
 from proxy.asgi import App, Message
+from robot.account_export import AccountExports
 from robot.exports import Exports
 from robot.imports.jobs import Imports, Job
 from robot.imports.sources import LocalFile
@@ -60,10 +61,20 @@ class Site:
     app: App
 
     async def send(
-        self, user: Browser, method: str, path: str, body: bytes = b"", content_type: str = "", pieces: int = 1
+        self,
+        user: Browser,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "",
+        pieces: int = 1,
+        *,
+        fetch: Mapping[str, str] | None = None,
     ) -> Answer:
+        """`fetch` are what a browser says of where the request comes from (`Sec-Fetch-…`)."""
         cookies = "; ".join(f"{name}={value}" for name, value in user.jars.get(PLATFORM, {}).items())
         headers = [(b"host", b"wiki.test"), (b"cookie", cookies.encode())]
+        headers += [(f"sec-fetch-{name}".encode(), value.encode()) for name, value in (fetch or {}).items()]
         if body:
             headers += [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         scope: dict[str, Any] = {
@@ -126,7 +137,8 @@ async def open_site(host: SmallHost) -> AsyncIterator[Site]:
         cast(App, host.platform), db=host.db, sessions=host.sessions, imports=host.imports, max_bytes=UPLOAD_BYTES
     )
     exports = Exports(host.contents, host.data)
-    app = Downloads(uploads, db=host.db, sessions=host.sessions, exports=exports)
+    accounts = AccountExports(host.db, ADDRESS, exports)
+    app = Downloads(uploads, db=host.db, sessions=host.sessions, exports=exports, accounts=accounts, limits=host.limits)
     async with running(host.imports):
         yield Site(host, app)
 

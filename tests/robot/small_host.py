@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import RSAKey
-from quart import Response
+from quart import Blueprint, Response
 from quart_trio import QuartTrio
 
-from robot.access import role_of
+from proxy.hosts import Host, OwnDomain, WikiHost, split_host
+from robot.access import drop_role, role_of
 from robot.accounts import create_user
 from robot.activity import Activity, ActivityLimits
 from robot.address import PublicAddress
+from robot.audit import ROBOT
+from robot.client_address import ClientNetworks
+from robot.clock import Clock, wall_clock
 from robot.contents import Contents
 from robot.db import Database
+from robot.deletion import delete_wiki_for_now, purge_wiki
+from robot.domains.checking import Checks
+from robot.domains.claims import claim_domain, find_claim
+from robot.domains.names import Domain
 from robot.fetch import Door
 from robot.hosting import create_hosted_wiki
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
+from robot.limits import Limits
+from robot.machine import Machine
 from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
@@ -33,17 +43,21 @@ from robot.search.service import SearchService
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
-from robot.web.platform import AgentSignIn, create_platform_app
+from robot.troubles import Troubles
+from robot.web.all_pages import AgentSignIn, Allowance, PersonSignIn, Works, all_pages
+from robot.web.platform import create_platform_app
+from robot.web.site import Site
 from robot.web.wiki_auth import create_wiki_auth_app
-from robot.wikis import find_wiki, find_wiki_by_slug
+from robot.wikis import find_wiki, find_wiki_at
+from tests.robot.dns_zone import Zone
 from tests.robot.search_wiki import WatchedModel
+from wikihost.fleet import WorkerStatus
 from wikihost.imports.values import SourceLimits
 from wikihost.layout import DataDir
 from wikihost.quota import Quota
 
 ADDRESS = PublicAddress("https", "wiki.test", 443)
 UPLOAD_BYTES = 1024 * 1024
-REGISTRATIONS_PER_HOUR = 60
 
 
 class FakeClock:
@@ -69,10 +83,23 @@ class SmallHost:
     imports: Imports
     registrations: Registrations
     activity: Activity
-    platform: QuartTrio
-    wiki_auth: QuartTrio
+    limits: Limits
+    workers: list[WorkerStatus]
+    troubles: Troubles
+    dns: Zone
+    site: Site
+    pages: Callable[[], Iterable[Blueprint]]
     ada: User
     eve: User
+
+    @cached_property
+    def platform(self) -> QuartTrio:
+        """Made when it is looked at: two thirds of what a host costs are the rules of its addresses."""
+        return create_platform_app(self.site, self.pages(), self.limits, ClientNetworks())
+
+    @cached_property
+    def wiki_auth(self) -> QuartTrio:
+        return create_wiki_auth_app(db=self.db, address=ADDRESS, sessions=self.sessions)
 
     async def make_wiki(
         self, slug: str, owner: User | None = None, visibility: Visibility = Visibility.PRIVATE
@@ -89,6 +116,17 @@ class SmallHost:
             quota=Quota(),
         )
 
+    async def give_domain(self, wiki: Wiki, name: str) -> str:
+        """Have the wiki get a domain of its own; the origin that it is at then."""
+        domain = Domain(name)
+        await claim_domain(self.db, wiki, domain, ROBOT)
+        claim = find_claim(self.db, wiki)
+        assert claim is not None
+        self.dns.texts[domain.challenge_name] = [claim.challenge]
+        self.dns.cnames[name] = f"{wiki.slug}.{ADDRESS.domain}"
+        await Checks(self.db, self.dns, ADDRESS).check(wiki)
+        return ADDRESS.own_origin(name)
+
     async def signed_in(self, user: User) -> Browser:
         browser = Browser(self)
         answer = await browser.get(ADDRESS.platform_origin, f"/auth/link?token={await create_link(self.db, user)}")
@@ -104,8 +142,13 @@ def session_key() -> RSAKey:
 
 
 @asynccontextmanager
-async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[SmallHost]:
-    """A host that reaches others by `door`, the usual one by default."""
+async def small_host(
+    root: Path,
+    door: Door | None = None,
+    people: PersonSignIn | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[SmallHost]:
+    """A host that reaches others by `door`, the usual one by default, with links alone to sign in by."""
     door = door or Door()
     data = DataDir(root)
     db = Database.open(data.robot_db)
@@ -115,6 +158,7 @@ async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[Smal
         model = WatchedModel()
         search = SearchService(contents, partial(find_wiki, db), model)
         imports = Imports(
+            db=db,
             contents=contents,
             data=data,
             domain=ADDRESS.domain,
@@ -122,32 +166,50 @@ async def small_host(root: Path, door: Door | None = None) -> AsyncIterator[Smal
             repositories=Repositories(door, max_bytes=UPLOAD_BYTES),
         )
         registrations = Registrations(db)
+        workers: list[WorkerStatus] = []
+        troubles = Troubles()
+        limits = limits or Limits()
         activity = Activity(db, ActivityLimits(90, 1_000))
-        platform = create_platform_app(
-            db=db,
+        dns = Zone()
+
+        async def let_go(wiki_id: str) -> None:
+            contents.close(wiki_id)
+
+        works = Works(
             data=data,
-            address=ADDRESS,
-            sessions=sessions,
             contents=contents,
             activity=activity,
-            max_wikis_per_user=5,
-            default_quota=Quota(),
-            indexer=search,
-            finder=search,
+            search=search,
             imports=imports,
-            max_upload_bytes=UPLOAD_BYTES,
-            agents=AgentSignIn(
-                registrations=registrations,
-                registrations_per_hour=REGISTRATIONS_PER_HOUR,
-                clients=Clients(registrations, ClientDocuments(door)),
-                lives=Lives(),
+            domain_checks=Checks(db, dns, ADDRESS),
+            machine=Machine(
+                data, troubles, workers=lambda: workers, max_awake=50, indexing=lambda: search.wikis_indexing
             ),
+            let_go=let_go,
+            allowance=Allowance(5, Quota(), UPLOAD_BYTES),
         )
-        wiki_auth = create_wiki_auth_app(db=db, address=ADDRESS, sessions=sessions)
+        agents = AgentSignIn(registrations, Clients(registrations, ClientDocuments(door)), Lives())
+        site = Site(db, ADDRESS, sessions)
         ada = await create_user(db, "ada", "Ada Lovelace")
         eve = await create_user(db, "eve", "Eve")
         yield SmallHost(
-            data, db, sessions, contents, search, model, imports, registrations, activity, platform, wiki_auth, ada, eve
+            data=data,
+            db=db,
+            sessions=sessions,
+            contents=contents,
+            search=search,
+            model=model,
+            imports=imports,
+            registrations=registrations,
+            activity=activity,
+            limits=limits,
+            workers=workers,
+            troubles=troubles,
+            dns=dns,
+            site=site,
+            pages=partial(all_pages, site, works, people or PersonSignIn(), agents),
+            ada=ada,
+            eve=eve,
         )
     finally:
         contents.close_all()
@@ -194,7 +256,9 @@ class Browser:
         """What the front decides: which application, and on a wiki's host who is asking."""
         if origin == ADDRESS.platform_origin:
             return self._host.platform, {"client": ("127.0.0.1", 1)}
-        wiki = find_wiki_by_slug(self._host.db, origin.partition("://")[2].partition(".")[0])
+        place = split_host(Host(origin.partition("://")[2]), ADDRESS.domain)
+        assert isinstance(place, WikiHost | OwnDomain)
+        wiki = find_wiki_at(self._host.db, place)
         assert wiki is not None
         user = self._host.sessions.wiki_user(headers, wiki)
         actor = Anonymous() if user is None else Person(user, role_of(self._host.db, user.id, wiki.id))
@@ -211,6 +275,17 @@ class Browser:
             jar.pop(name, None)
         else:
             jar[name] = value
+
+
+async def withdraw_role(db: Database, user: User, wiki: Wiki) -> None:
+    """Take the role of `user` away, whatever the rules for members are."""
+    await db.write(lambda connection: drop_role(connection, user.id, wiki.id))
+
+
+async def end_for_good(host: SmallHost, wiki: Wiki, clock: Clock = wall_clock) -> None:
+    """Have the wiki deleted, and at once so that nobody can have it back."""
+    await delete_wiki_for_now(host.db, wiki, ROBOT, clock=clock)
+    await purge_wiki(host.db, host.data, wiki.id, ROBOT, clock=clock)
 
 
 async def text_of(answer: Response) -> str:

@@ -227,8 +227,8 @@ async def a_site(host: SmallHost) -> tuple[Site, Agent, Agent]:
 async def test_an_owner_sees_all_and_others_their_own(host: SmallHost) -> None:
     _, adas, eves = await a_site(host)
     ada, eve = await host.signed_in(host.ada), await host.signed_in(host.eve)
-    page = await (await ada.get(PLATFORM, "/app/wiki/notes/activity")).get_data(as_text=True)
-    assert all(word in page for word in ("Claude Code", "laptop", "Bot", "Eve&#39;s bot", "write_note", "/-/commit/"))
+    page = await (await ada.get(PLATFORM, "/app/wiki/notes/activity?sort=calls")).get_data(as_text=True)
+    assert all(word in page for word in ("Claude Code", "laptop", "Bot", "Eve&#39;s bot", "write note", "/-/commit/"))
     page = await (await eve.get(PLATFORM, "/app/wiki/notes/activity")).get_data(as_text=True)
     assert "Bot" in page
     assert "laptop" not in page

@@ -16,7 +16,8 @@ import trio
 
 from proxy.asgi import App, Receive, Scope, Send
 from robot import access
-from robot.access import grant_role, withdraw_role
+from robot.access import grant_role
+from robot.audit import OPERATOR
 from robot.clock import moment, wall_clock
 from robot.mcp.endpoint import calls_one_of
 from robot.mcp.tools import WRITING_TOOLS
@@ -30,7 +31,7 @@ from tests.mcp_message import tool_call
 from tests.robot.agent_doors import ADA, LONG_AGO, ORIGIN, Doors, a_wiki, an_agent, open_doors
 from tests.robot.front_host import FrontHost, front_host
 from tests.robot.oauth_client import a_program
-from tests.robot.small_host import ADDRESS, Browser, SmallHost
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, withdraw_role
 
 READ, WRITE = frozenset({Grant.READ}), frozenset({Grant.READ, Grant.WRITE})
 NOTES = ADDRESS.wiki_origin("notes")
@@ -89,7 +90,7 @@ async def scene(host: SmallHost) -> AsyncIterator[Scene]:
         "revoked": await create_token(host.db, host.ada, wiki, "t", WRITE),
         "of a removed collaborator": await create_token(host.db, host.eve, wiki, "t", WRITE),
     }
-    await revoke_token(host.db, wiki, made["revoked"][1].id)
+    await revoke_token(host.db, wiki, made["revoked"][1].id, by=OPERATOR)
     connections = await connect(host, wiki)
     await withdraw_role(host.db, host.eve, wiki)
     secrets = {who: secret for who, (secret, _) in made.items()} | connections
@@ -109,7 +110,7 @@ async def connect(host: SmallHost, wiki: Wiki) -> dict[str, str]:
     await host.db.write(lambda connection: connection.execute(expire, (hash_secret(expired),)).rowcount)
     ours = verify_access(host.db, revoked, wiki.id)
     assert ours is not None
-    assert await revoke_connection(host.db, wiki, ours[0].id)
+    assert await revoke_connection(host.db, wiki, ours[0].id, by=OPERATOR)
     return {
         "connected writer": await let_in(ada),
         "connected reader": await let_in(ada, access="read"),

@@ -115,8 +115,9 @@ async def test_contradictions_are_refused(db: Database) -> None:
     await db.write(lambda connection: add_user(connection, "ada"))
     with pytest.raises(ConstraintBroken):
         await db.write(lambda connection: add_user(connection, "ada"))
+    grant = "INSERT INTO grants (wiki_id, user_id, role) VALUES ('w_none', 'u_ada', 'owner')"
     with pytest.raises(ConstraintBroken):  # foreign keys are enforced
-        await db.write(lambda c: c.execute("INSERT INTO grants VALUES ('w_none', 'u_ada', 'owner')"))
+        await db.write(lambda connection: connection.execute(grant))
 
 
 async def test_a_database_that_another_process_holds_is_busy(db: Database) -> None:

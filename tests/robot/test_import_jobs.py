@@ -6,11 +6,15 @@ import pytest
 import trio
 import trio.testing
 
-from robot.hosting import delete_hosted_wiki
+from robot.access import grant_role
+from robot.audit import OPERATOR
+from robot.deletion import delete_wiki_for_now
 from robot.imports import jobs
 from robot.imports.jobs import Job, Stage, TooManyImports
+from robot.model import Role
+from robot.standing import suspend
 from tests.robot.import_site import Site, begin, running, settled, until, wiki_of
-from tests.robot.small_host import SmallHost
+from tests.robot.small_host import SmallHost, end_for_good, withdraw_role
 from wikihost.content import Content
 from wikihost.lifecycle import delete_wiki
 
@@ -107,7 +111,7 @@ async def test_a_wiki_that_is_deleted_meanwhile_does_not_come_back(
         job = await begin(host, wiki, host.ada)
         await settled(job)
         if when == "before":
-            await delete_hosted_wiki(host.db, host.data, wiki)
+            await end_for_good(host, wiki)
         else:
             monkeypatch.setattr(jobs, "_tell", lambda job, done, total: delete_wiki(home))
         host.imports.confirm(job)
@@ -116,3 +120,32 @@ async def test_a_wiki_that_is_deleted_meanwhile_does_not_come_back(
     assert "Something broke" not in job.problem
     assert not home.root.exists()
     assert not list(host.data.transfers.iterdir())
+
+
+@pytest.mark.parametrize("what", ["lowered", "removed", "suspended", "wiki deleted"])
+async def test_who_may_not_write_any_more_brings_nothing_in(
+    host: SmallHost, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    wiki = await host.make_wiki("notes")
+    await grant_role(host.db, host.eve, wiki, Role.EDITOR)
+
+    async def meanwhile() -> None:
+        match what:
+            case "lowered":
+                await grant_role(host.db, host.eve, wiki, Role.VIEWER)
+            case "removed":
+                await withdraw_role(host.db, host.eve, wiki)
+            case "suspended":
+                await suspend(host.db, host.eve, "", by=OPERATOR)
+            case _:
+                await delete_wiki_for_now(host.db, wiki, OPERATOR)
+
+    async with running(host.imports):
+        job = await begin(host, wiki, host.eve)
+        await settled(job)
+        before = await host.contents.run(wiki, lambda content: content.head())
+        monkeypatch.setattr(jobs, "_tell", lambda job, done, total: trio.from_thread.run(meanwhile))
+        host.imports.confirm(job)
+        await settled(job)
+    assert (job.stage, job.problem) == (Stage.FAILED, "You may not write to this wiki any more. Nothing was written.")
+    assert await host.contents.run(wiki, lambda content: content.head()) == before

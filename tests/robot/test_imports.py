@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from proxy.guard import BodyRefused, BodyTooLarge
-from robot.access import grant_role, withdraw_role
+from robot.access import grant_role
 from robot.imports.sources import LocalFile, RemoteRepository, label_of
 from robot.model import Role
 from tests.robot.import_site import VAULT, Site, multipart, pages_of, until, wiki_of
-from tests.robot.small_host import UPLOAD_BYTES, Browser
+from tests.robot.small_host import UPLOAD_BYTES, Browser, withdraw_role
 from wikihost.content import Content
 from wikihost.quota import Quota, write_quota
 

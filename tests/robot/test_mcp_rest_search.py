@@ -12,6 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from robot.contents import Contents
+from robot.limits import Limits
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
@@ -43,7 +44,7 @@ async def test_a_page_written_at_one_door_is_found_by_meaning_at_both(tmp_path: 
     contents = doors.contents = Contents(DataDir(tmp_path))
     search = SearchService(contents, {doors.wiki.id: doors.wiki}.get)
     listening = Listening(contents, doors.request_of)
-    server = create_server(Calls(contents, search, DOMAIN), listening, doors.noted)
+    server = create_server(Calls(contents, search, DOMAIN), listening, doors.noted, Limits())
     doors.mcp = McpEndpoint(stateless(server, WRITING_TOOLS), listening)
     doors.rest = create_rest_app(contents=contents, search=search, domain=DOMAIN, spool=tmp_path, witness=doors.noted)
     async with trio.open_nursery() as nursery:

@@ -168,3 +168,10 @@ def test_the_list_of_a_large_wiki_ends() -> None:
     text = index_of(WikiRequest(a_wiki(), NOBODY, ORIGIN, "r1"), pages)
     assert text.count("\n- [") == MAX_LISTED
     assert text.endswith("There are 1,500 more.\n")
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+async def test_crawlers_are_sent_away_unless_everybody_is_invited(tmp_path: Path, visibility: Visibility) -> None:
+    async with door(tmp_path, visibility) as shut:
+        said = await shut.get("/robots.txt")
+    assert said == (ELSEWHERE if visibility is Visibility.PUBLIC else (200, "User-agent: *\nDisallow: /\n"))

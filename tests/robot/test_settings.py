@@ -39,6 +39,16 @@ def test_tokens_live_for_a_time_that_can_be_stored(machines_own: Path, life: str
         load(default=machines_own)
 
 
+def test_trusted_proxies_are_addresses_and_networks(machines_own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines_own.write_text('trusted_proxies = ["10.0.0.5", "2001:db8::/32"]\n')
+    assert [str(one) for one in load(default=machines_own).settings.trusted_proxies] == ["10.0.0.5/32", "2001:db8::/32"]
+    monkeypatch.setenv("ROBOT_TRUSTED_PROXIES", "10.0.0.6, 10.1.0.0/16")
+    assert [str(one) for one in load(default=machines_own).settings.trusted_proxies] == ["10.0.0.6/32", "10.1.0.0/16"]
+    monkeypatch.setenv("ROBOT_TRUSTED_PROXIES", "10.0.0.6, caddy")
+    with pytest.raises(SettingsError, match="trusted_proxies"):
+        load(default=machines_own)
+
+
 def test_a_named_file_wins(machines_own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROBOT_CONFIG", str(tmp_path / "named.toml"))
     (tmp_path / "named.toml").write_text('log_level = "debug"\n')

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from robot.access import grant_role, may, role_of, withdraw_role
+from robot.access import grant_role, may, role_of
+from robot.audit import doer_of
 from robot.clock import moment
 from robot.credential_uses import LAST_USED_EVERY_S, CredentialUses
 from robot.model import Action, Actor, Agent, Anonymous, Person, Role, Scope, Token, User, Visibility, Wiki
@@ -20,7 +21,7 @@ from robot.tokens import (
     revoke_token,
     verify_token,
 )
-from tests.robot.small_host import FakeClock, SmallHost
+from tests.robot.small_host import FakeClock, SmallHost, withdraw_role
 
 
 async def test_a_token_opens_its_own_wiki_only(host: SmallHost) -> None:
@@ -33,7 +34,7 @@ async def test_a_token_opens_its_own_wiki_only(host: SmallHost) -> None:
     assert verify_token(host.db, secret, wiki.id) == (token, host.ada, Role.OWNER)
     assert verify_token(host.db, secret, other.id) is None
     assert find_token(host.db, other, token.id) is None
-    assert not await revoke_token(host.db, other, token.id)
+    assert not await revoke_token(host.db, other, token.id, by=doer_of(host.ada))
     for wrong in ("", "robot_", secret[:-1], secret + "x", secret.upper(), "robot_\udcff", "robot_" + "x" * 9999):
         assert verify_token(host.db, wrong, wiki.id) is None
 
@@ -54,7 +55,7 @@ async def test_a_revoked_token_is_refused_at_once(host: SmallHost) -> None:
     wiki = await host.make_wiki("one")
     secret, token = await create_token(host.db, host.ada, wiki, "t", [Scope.READ])
     assert list_tokens(host.db, wiki) == [(token, host.ada)]
-    assert await revoke_token(host.db, wiki, token.id)
+    assert await revoke_token(host.db, wiki, token.id, by=doer_of(host.ada))
     assert verify_token(host.db, secret, wiki.id) is None
     assert list_tokens(host.db, wiki) == []
 

@@ -11,6 +11,9 @@ from markupsafe import escape
 
 from proxy.guard import same_origin_ok
 from robot.access import grant_role
+from robot.audit import ROBOT, doer_of
+from robot.domains.claims import claim_domain
+from robot.domains.names import Domain
 from robot.model import Role, Scope, Visibility
 from robot.tokens import create_token, list_tokens, revoke_token, verify_token
 from robot.web.ask import is_served, may_ask
@@ -40,8 +43,14 @@ async def test_every_page_carries_the_headers_and_needs_nothing_from_elsewhere(h
         "/",
         "/auth/login",
         "/auth/logout",
+        "/auth/depart",
+        "/auth/callback",
+        "/auth/sign-up",
+        "/auth/connect",
         "/app/",
         "/app/create",
+        "/app/account",
+        "/app/account/delete",
         "/app/wiki/notes",
         "/app/wiki/notes/agents",
         "/app/wiki/notes/settings",
@@ -242,7 +251,7 @@ async def test_a_token_may_be_confined_to_a_folder(host: SmallHost) -> None:
         assert (f"<code>{prefix}</code>" in await text_of(made)) is (prefix is not None)
         ((token, _),) = list_tokens(host.db, wiki)
         assert token.prefix == prefix
-        await revoke_token(host.db, wiki, token.id)
+        await revoke_token(host.db, wiki, token.id, by=doer_of(host.ada))
     for typed in ("../x", "/x", " / ", "a//b", 'x" <b>/..', "x\x00", ".git"):
         answer = await ada.post(PLATFORM, "/app/wiki/notes/tokens", form=form | {"folder": typed})
         page = await text_of(answer)
@@ -264,6 +273,8 @@ async def test_roles_bound_what_a_person_can_give_see_and_revoke(host: SmallHost
     assert "Ada&#39;s own" not in page
     assert 'value="write"' not in page
     assert (await eve.post(PLATFORM, f"/app/wiki/notes/tokens/{adas.id}/revoke")).status_code == 404
+    assert "<dt>Your agents</dt><dd>0<" in await text_of(await eve.get(PLATFORM, "/app/wiki/notes"))
+    assert "connected<" not in await text_of(await eve.get(PLATFORM, "/app/"))
     form = {"name": "mine", "scope": "write", "expiry": "never"}
     assert (await eve.post(PLATFORM, "/app/wiki/notes/tokens", form=form)).status_code == 400
     assert (await eve.post(PLATFORM, "/app/wiki/notes/tokens", form={**form, "scope": "read"})).status_code == 200
@@ -289,6 +300,7 @@ async def test_strangers_reach_nothing_of_a_wiki(host: SmallHost) -> None:
     ):  # fmt: skip
         answer = await eve.visit(method, PLATFORM, f"/app/wiki/notes{path}", form=forms if method == "POST" else None)
         assert answer.status_code == 404, path
+        assert 'href="/app/"' in await text_of(answer), "the way back"
     assert [listed for listed, _ in list_tokens(host.db, wiki)] == [token]
     assert not host.search.is_indexing(wiki)
 
@@ -359,12 +371,14 @@ def test_the_waking_page_reloads_itself() -> None:
 
 
 async def test_only_this_machine_may_ask_for_certificates_and_only_for_names_that_exist(host: SmallHost) -> None:
-    await host.make_wiki("notes")
+    await host.give_domain(await host.make_wiki("notes"), "notes.example")
+    await claim_domain(host.db, await host.make_wiki("wants"), Domain("wanted.example"), ROBOT)
     browser = Browser(host)
     for domain, status in (
-        ("wiki.test", 200), ("WIKI.test.", 200), ("notes.wiki.test", 200), ("never.wiki.test", 404),
-        ("a.notes.wiki.test", 404), ("evil.test", 404), ("notes.wiki.test.evil.test", 404), ("", 404),
-        (".wiki.test", 404), ("notes", 404),
+        ("notes.example", 200), ("NOTES.Example.", 200), ("wanted.example", 404), ("www.notes.example", 404),
+        ("example", 404), ("notes.example:443", 404), ("127.0.0.1", 404), ("wiki.test", 200), ("WIKI.test.", 200),
+        ("notes.wiki.test", 200), ("never.wiki.test", 404), ("a.notes.wiki.test", 404), ("evil.test", 404),
+        ("notes.wiki.test.evil.test", 404), ("", 404), (".wiki.test", 404), ("notes", 404),
     ):  # fmt: skip
         answer = await browser.get(PLATFORM, "/api/internal/check-slug", query_string={"domain": domain})
         assert answer.status_code == status, domain

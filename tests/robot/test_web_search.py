@@ -8,13 +8,13 @@ from urllib.parse import quote_plus
 import pytest
 import trio
 
-from robot.access import grant_role, withdraw_role
+from robot.access import grant_role
 from robot.freezing import freeze
 from robot.model import Role, Visibility, Wiki
 from robot.search.values import EverywhereAnswer
 from robot.web.search_pages import MAX_AT_ONCE
 from tests.robot.search_wiki import running, settled
-from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of
+from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of, withdraw_role
 from wikihost.values import Author
 
 PLATFORM = ADDRESS.platform_origin

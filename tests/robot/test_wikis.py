@@ -7,8 +7,9 @@ import pytest
 import trio
 
 from robot.access import grant_role
-from robot.hosting import ABANDONED_AFTER_S, TooManyWikis, create_hosted_wiki, delete_hosted_wiki, finish_interrupted
+from robot.hosting import ABANDONED_AFTER_S, create_hosted_wiki, finish_interrupted
 from robot.model import Role, Scope, User, Visibility, Wiki
+from robot.ownership import TooManyWikis
 from robot.tokens import create_token, verify_token
 from robot.wikis import (
     FREED_SLUG_REST_S,
@@ -21,11 +22,11 @@ from robot.wikis import (
     list_wikis,
     wikis_of,
 )
-from tests.robot.small_host import ADDRESS, FakeClock, SmallHost
+from tests.robot.small_host import ADDRESS, FakeClock, SmallHost, end_for_good
 from wikihost.quota import Quota
 
 
-@pytest.mark.parametrize("slug", ["abc", "a1-b2", "0ab", "a" * 30, "xn-a"])
+@pytest.mark.parametrize("slug", ["abc", "a1-b2", "0ab", "a" * 30, "xn-a", "modern", "wikis", "helper", "my-admin"])
 def test_fit_addresses(slug: str) -> None:
     assert check_slug(slug) == slug
 
@@ -36,12 +37,30 @@ RESERVED = [
     "mcp", "ns1", "ns2", "null", "oauth", "pop", "smtp", "ssh", "static", "status", "support", "undefined", "user",
     "vpn", "wiki", "www",
 ]
+ALIKE = ["adm1n", "admln", "adrnin", "he1p", "0auth", "vvww", "w-w-w", "rnail", "wi-k1"]
 # fmt: on
 
 
 @pytest.mark.parametrize(
     "slug",
-    ["", "a", "ab", "a" * 31, "-ab", "ab-", "Abc", "a_c", "_abc", "a.c", "äbc", "abc\n", "xn--abc", "ns", *RESERVED],
+    [
+        "",
+        "a",
+        "ab",
+        "a" * 31,
+        "-ab",
+        "ab-",
+        "Abc",
+        "a_c",
+        "_abc",
+        "a.c",
+        "äbc",
+        "abc\n",
+        "xn--abc",
+        "ns",
+        *RESERVED,
+        *ALIKE,
+    ],
 )
 def test_unfit_addresses(slug: str) -> None:
     with pytest.raises(InvalidWiki) as caught:
@@ -77,6 +96,22 @@ async def test_a_taken_address_is_refused_and_nothing_is_left(host: SmallHost) -
     assert len(list(host.data.wikis.iterdir())) == 1
 
 
+async def test_of_two_who_want_an_address_at_once_one_has_it(host: SmallHost) -> None:
+    refused = []
+
+    async def make(owner: User) -> None:
+        try:
+            await host.make_wiki("notes", owner)
+        except InvalidWiki as error:
+            refused.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(make, host.ada)
+        nursery.start_soon(make, host.eve)
+    assert refused == ["The address notes is taken."]
+    assert len(await list_wikis(host.db)) == len(list(host.data.wikis.iterdir())) == 1
+
+
 async def test_the_limit_counts_owned_wikis_only(host: SmallHost) -> None:
     async def make(owner: User, slug: str) -> Wiki:
         return await create_hosted_wiki(
@@ -103,7 +138,7 @@ async def test_a_deleted_wiki_is_gone_with_its_tokens_and_its_address_rests(host
     old = await host.make_wiki("notes")
     secret, _ = await create_token(host.db, host.ada, old, "t", [Scope.WRITE])
     clock = FakeClock()
-    await delete_hosted_wiki(host.db, host.data, old, clock=clock)
+    await end_for_good(host, old, clock=clock)
     assert find_wiki_by_slug(host.db, "notes") is None
     assert find_wiki(host.db, old.id) is None
     assert verify_token(host.db, secret, old.id) is None
@@ -118,7 +153,7 @@ async def test_a_deleted_wiki_is_gone_with_its_tokens_and_its_address_rests(host
 async def test_an_address_given_again_shows_nothing_of_the_old_wiki(host: SmallHost) -> None:
     old = await host.make_wiki("notes")
     secret, _ = await create_token(host.db, host.ada, old, "t", [Scope.WRITE])
-    await delete_hosted_wiki(host.db, host.data, old)
+    await end_for_good(host, old)
     new = await host.make_wiki("notes")
     assert new.id != old.id
     assert verify_token(host.db, secret, new.id) is None
@@ -139,8 +174,9 @@ async def test_a_disk_that_refuses_leaves_no_trace(host: SmallHost) -> None:
 KILLED = """
     import os, signal, sys, trio
     from pathlib import Path
-    from robot import hosting
+    from robot import deletion, hosting
     from robot.accounts import find_user_by_name
+    from robot.audit import ROBOT
     from robot.db import Database
     from robot.model import Visibility
     from robot.wikis import find_wiki_by_slug
@@ -155,7 +191,9 @@ KILLED = """
         data = DataDir(root)
         db = Database.open(data.robot_db)
         if fatal == "_forget":
-            await hosting.delete_hosted_wiki(db, data, find_wiki_by_slug(db, "victim"))
+            victim = find_wiki_by_slug(db, "victim")
+            await deletion.delete_wiki_for_now(db, victim, ROBOT)
+            await deletion.purge_wiki(db, data, victim.id, ROBOT)
         await hosting.create_hosted_wiki(
             db, data, find_user_by_name(db, "ada"), slug="fresh", name="Fresh", description="",
             visibility=Visibility.PUBLIC, domain="wiki.test", quota=Quota(),

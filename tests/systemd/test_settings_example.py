@@ -7,7 +7,8 @@ from pathlib import Path
 from robot import settings
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "robot.toml.example"
-MACHINE_OWN = {"domain", "scheme", "public_port", "data", "embedding_model_dir"}
+MACHINE_OWN = {"domain", "scheme", "public_port", "data", "embedding_model_dir", "bluesky", "operators"}
+MACHINE_OWN |= {"oidc_issuer", "oidc_client_id", "oidc_client_secret_file"}
 """Settings whose example value is a deployment's, not the default."""
 
 

@@ -6,6 +6,7 @@ import html
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -239,33 +240,94 @@ async def test_no_page_is_saved_under_a_name_that_other_doors_refuse(fleet: Flee
     assert (await save(worker, "n" * 260, "x\n")).status == 400
 
 
-BLOCKED = [
-    "/-/admin/repository_management",
-    "/-/admin/mail_preferences",
-    "/-/admin/user_management",
-    "/-/admin/permissions_and_registration",
-    "/-/user/",
-    "/-/user/1",
-    "/-/register",
-    "/-/lost_password",
-    "/-/api/v1/pull/abc",
-    "/.git/info/refs?service=git-upload-pack",
-]
+# Where each of them is done now: below the wiki's page on the platform, or on the platform.
+REPLACED = {
+    "/-/admin/repository_management": "{wiki}/settings",
+    "/-/admin/mail_preferences": "{wiki}/people",
+    "/-/admin/user_management": "{wiki}/people",
+    "/-/admin/permissions_and_registration": "{wiki}/people",
+    "/-/user/": "{wiki}/people",
+    "/-/user/1": "{wiki}/people",
+    "/-/register": "{platform}/app/account",
+    "/-/lost_password": "{platform}/app/account",
+    "/-/api/v1/pull/abc": "{wiki}/settings",
+    "/.git/info/refs?service=git-upload-pack": "{wiki}/settings",
+}
 
 
-async def test_screens_that_the_platform_replaces_are_blocked(fleet: FleetInThread, tmp_path: Path) -> None:
+async def test_screens_that_the_platform_replaces_say_where_it_is_done(fleet: FleetInThread, tmp_path: Path) -> None:
     wiki = hosted(tmp_path)
     worker = await fleet.wake(wiki)
-    for path in BLOCKED:
+    platform = wiki.platform_url.partition("/app/")[0]
+    for path, place in REPLACED.items():
         for answer in (await ask(worker, path), await ask(worker, path, form={"x": "y"})):
             assert answer.status in (404, 405), path
-        assert wiki.platform_url in (await ask(worker, path)).text
+        address = place.format(wiki=wiki.platform_url, platform=platform)
+        assert f'href="{address}"' in (await ask(worker, path)).text, path
+    renamed = await ask(worker, "/-/settings", form={"name": "Somebody"})
+    assert (renamed.status, f'href="{platform}/app/account"' in renamed.text) == (403, True)
     signin = await ask(worker, "/-/login?next=/-/index", {})
     assert signin.headers["location"] == "/auth/start?next=%2F-%2Findex"
     evil = await ask(worker, "/-/login?next=//evil.example", {})
     assert evil.headers["location"] == "/auth/start?next=%2F"
     for panel in ("/-/admin", "/-/admin/sidebar_preferences", "/-/admin/content_and_editing", "/-/settings"):
         assert (await ask(worker, panel)).status == 200, panel
+
+
+MENU = {
+    "owner": {"", "/agents", "/people", "/activity", "/settings"},
+    "editor": {"", "/agents", "/people", "/activity"},
+    "viewer": {"", "/agents", "/people", "/activity"},
+    "": set(),
+}
+WITH_MENU = ("/Home", "/Home/history", "/-/changelog", "/-/search?query=x", "/-/index", "/-/settings", "/No%20page")
+
+
+async def test_the_menu_leads_where_the_role_reaches(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    for role, tabs in MENU.items():
+        for path in WITH_MENU:
+            menu = menu_of((await ask(worker, path, {**OWNER, "x-robot-role": role})).text)
+            found = set(re.findall(rf'href="{re.escape(wiki.platform_url)}([^"]*)"', menu))
+            assert (path, found) == (path, tabs)
+            assert 'action="/auth/logout"' in menu
+            assert "Ada" not in menu, "the page is the same for all who may do the same"
+    panel = menu_of((await ask(worker, "/-/admin", {**OWNER, "x-robot-role": "owner"})).text)
+    assert f'href="{wiki.platform_url}/people"' in panel
+    stranger = menu_of((await ask(worker, "/Home", READER)).text)
+    assert 'href="/auth/start?next=%2FHome"' in stranger
+    assert wiki.platform_url not in stranger
+
+
+def menu_of(page: str) -> str:
+    begin = page.index('<details class="robot-menu">')
+    return page[begin : page.index("</details>", begin)]
+
+
+async def test_a_hostile_name_of_a_wiki_is_text(fleet: FleetInThread, tmp_path: Path) -> None:
+    name = "\"'></title><script>h()</script><img src=x onerror=h()>"
+    worker = await fleet.wake(replace(hosted(tmp_path), site_name=name, description=name))
+    for path in (*WITH_MENU, "/-/admin", "/-/admin/user_management", "/Home?edit"):
+        page = (await ask(worker, path, {**OWNER, "x-otterwiki-name": name, "x-robot-role": "owner"})).text
+        assert "&lt;img src=x" in page, path
+        assert "<img src=x" not in page, path
+        assert "<script>h()" not in page, path
+
+
+async def test_what_goes_wrong_is_said_on_a_page_with_a_way_on(fleet: FleetInThread, tmp_path: Path) -> None:
+    worker = await fleet.wake(hosted(tmp_path))
+    viewer = {**OWNER, "x-otterwiki-permissions": "READ", "x-request-id": "abc123"}
+    for path, headers, status in (
+        ("/-/admin", viewer, 403),
+        ("/-/commit/zzzzzz", viewer, 404),
+        ("/sitemap.xml", {}, 403),
+    ):
+        answer = await ask(worker, path, headers)
+        assert (path, answer.status) == (path, status)
+        assert '<a class="button' in answer.text
+        assert "abc123" not in answer.text, "nobody need be told of what is the asker's own doing"
+    assert "/auth/start?next=%2Fsitemap.xml" in (await ask(worker, "/sitemap.xml", {})).text
 
 
 async def test_what_the_platform_decides_survives_the_owners_preferences(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from proxy.hosts import PlatformHost
 from robot.address import PublicAddress
 from robot.mcp.endpoint import MAX_BODY_BYTES
 from robot.mcp.failures import NEXT_STEPS
@@ -162,7 +163,7 @@ def _connect(setups: Sequence[Setup]) -> str:
 
 
 def _endpoints() -> str:
-    server = document_at("/.well-known/oauth-authorization-server", ADDRESS, None) or {}
+    server = document_at("/.well-known/oauth-authorization-server", ADDRESS, PlatformHost()) or {}
     rows = [(name.replace("_", " "), value) for name, value in server.items() if name.endswith("_endpoint")]
     places = [
         ("resource metadata (RFC 9728)", resource_metadata_address(ORIGIN)),
@@ -174,7 +175,7 @@ def _endpoints() -> str:
 
 
 def _facts() -> str:
-    server = document_at("/.well-known/oauth-authorization-server", ADDRESS, None) or {}
+    server = document_at("/.well-known/oauth-authorization-server", ADDRESS, PlatformHost()) or {}
     lives = [
         (_cell(str(field.description)), f"`{name}`: {_duration(field.default)}")
         for name, field in Settings.model_fields.items()

@@ -30,6 +30,7 @@ async def test_no_template_is_compiled_while_somebody_waits(tmp_path: Path, monk
     assert _ENVIRONMENT.cache is not None
     _ENVIRONMENT.cache.clear()  # of tests before
     async with small_host(tmp_path) as host:
+        assert host.platform.url_map, "it is made when it is looked at"
         monkeypatch.setattr(_ENVIRONMENT, "compile", None)
         assert (await Browser(host).get(PLATFORM, "/")).status_code == 200
         browser = await host.signed_in(host.ada)

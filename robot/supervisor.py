@@ -36,7 +36,7 @@ from robot.db import Database
 from robot.descriptors import allow_many_descriptors
 from robot.freezing import apply_freezing
 from robot.front import BodySizes, Front
-from robot.garbage import keep_what_is_loaded
+from robot.garbage import loading
 from robot.hosting import finish_interrupted
 from robot.leaving import Departures
 from robot.limits import Limits
@@ -272,11 +272,10 @@ async def _open_doors(core: Core, services: trio.Nursery, until_signal: trio.Nur
 
 def _load_doors(core: Core) -> LoadedDoors:
     """Import and build what answers behind the front: about a second, so in a thread."""
-    from robot.doors import load_doors  # noqa: PLC0415  (the import is the work)
+    with loading():
+        from robot.doors import load_doors  # noqa: PLC0415  (the import is the work)
 
-    loaded = load_doors(core)
-    keep_what_is_loaded()
-    return loaded
+        return load_doors(core)
 
 
 def _fleet_options(settings: Settings) -> FleetOptions:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import pytest
 import trio
 
+from robot.garbage import loading
 from robot.loop_watch import LIMIT_S, LoopWatch
 
 
@@ -39,3 +41,22 @@ def test_a_full_collection_does_not_walk_through_the_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert int(done.stdout) < 5_000
+
+
+def test_no_full_collection_holds_anybody_while_a_library_is_loaded() -> None:
+    """It takes as long as there are objects, in whichever thread happens to make one more."""
+    collected: list[int] = []
+
+    def told(_phase: str, info: dict[str, int]) -> None:
+        collected.append(info["generation"])
+
+    gc.callbacks.append(told)
+    try:
+        with loading():
+            kept: list[list[int]] = [[] for _ in range(100_000)]
+        assert collected == []
+        assert len(gc.get_objects()) < len(kept), "what was loaded is looked through again and again"
+        assert gc.isenabled()
+    finally:
+        gc.callbacks.remove(told)
+        gc.unfreeze()

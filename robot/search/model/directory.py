@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from robot.garbage import keep_what_is_loaded
+from robot.garbage import loading
 from robot.search.model import engine
 from robot.search.model.embed import UNKNOWN, Embedder, identity
 from robot.search.model.engine import MAX_TOKENS, Pooling, Recipe
@@ -77,6 +77,7 @@ class ModelDirectory:
     def check(self) -> None:
         self._read_settings()
 
+    @loading()
     def open(self) -> Embedder:
         settings = self._read_settings()
         recipe = Recipe(**settings.model_dump(exclude={"dimension"}))
@@ -90,7 +91,6 @@ class ModelDirectory:
                 "model.onnx or tokenizer.json is of a kind that onnxruntime or tokenizers cannot read."
             ) from error
         self._try_out(opened, settings)
-        keep_what_is_loaded()
         return opened
 
     def _read_settings(self) -> _Settings:

@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 
 import trio
 
-from robot.garbage import keep_what_is_loaded
+from robot.garbage import loading
 from robot.search.model import engine
 from robot.search.model.download import NOT_LISTED, find_listed, note_file
 from robot.search.model.embed import UNKNOWN, Embedder, identity
@@ -65,6 +65,7 @@ class HubModel:
             note = f"{self._cache.name}/{note_file(self._cache, self.name).name}"
             raise ModelUnavailable(f"{note} in the data directory is damaged; remove it.") from error
 
+    @loading()
     def open(self) -> Embedder:
         if find_listed(self.name) is None:
             raise self._not_listed()
@@ -77,7 +78,6 @@ class HubModel:
                 f"The embedding model {self.name} does not load ({type(error).__name__}); remove {self._cache.name}/ "
                 "in the data directory, and restart robot to download it again."
             ) from error
-        keep_what_is_loaded()
         return opened
 
     async def download(self) -> None:

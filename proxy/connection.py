@@ -1,10 +1,11 @@
 """One client's connection: Hypercorn's HTTP/1.1 protocol, with a deadline on everything that a client can hold up.
 
-Five things differ from Hypercorn's TCP server. It switches to HTTP/2 when a client asks; here nothing is spoken but
+Six things differ from Hypercorn's TCP server. It switches to HTTP/2 when a client asks; here nothing is spoken but
 HTTP/1.1. It shields each send without a deadline; one stalled reader would keep the server from ever stopping. It
 closes at once on a client that still sends, whereupon TCP discards the answer too, and the answer does not say that it
 closes. And its messages to the application pass through a bounded queue that the end of the response waits for as
-well: an application that answers a large upload without reading it would wait for itself.
+well: an application that answers a large upload without reading it would wait for itself. And it keeps a client for
+ever that goes in the middle of an answer with further requests sent: they wait for the end of that answer.
 """
 
 from __future__ import annotations
@@ -124,8 +125,8 @@ class ClientConnection(TCPServer):
         self._sending: trio.CancelScope | None = None
         self._closing = False
         self._client_ended = trio.Event()
-        # Cancelled while no request is open, never within one.
-        self._idle = trio.CancelScope(deadline=trio.current_time() + self.config.keep_alive_timeout)
+        # Cancelled while no request is open, or when nobody is there any more to be answered.
+        self._reading = trio.CancelScope(deadline=trio.current_time() + self.config.keep_alive_timeout)
 
     async def run(self) -> None:
         """Serve the connection to its end. Without TLS, that is Caddy's."""
@@ -148,8 +149,8 @@ class ClientConnection(TCPServer):
                     ),
                 )
                 if self.context.terminated.is_set():
-                    self._idle.cancel()
-                with self._idle:
+                    self._reading.cancel()
+                with self._reading:
                     await self._read_data()
                 self._client_ended.set()
                 await self.protocol.handle(Closed())
@@ -181,12 +182,12 @@ class ClientConnection(TCPServer):
             await self._send(event.data)
         elif isinstance(event, Updated):
             patience_s = self.config.keep_alive_timeout if event.idle else math.inf
-            self._idle.deadline = trio.current_time() + patience_s
+            self._reading.deadline = trio.current_time() + patience_s
 
     def end_idle(self) -> None:
         """Close the connection if it waits for a request."""
-        if self._idle.deadline < math.inf:
-            self._idle.cancel()
+        if self._reading.deadline < math.inf:
+            self._reading.cancel()
 
     def cut(self) -> None:
         """Give up a send in progress, so that the connection can be cancelled."""
@@ -204,15 +205,20 @@ class ClientConnection(TCPServer):
                 try:
                     await self.stream.send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self.protocol.handle(Closed())
+                    await self._end()
             if self._sending.cancelled_caught:
                 # Reset, so that the kernel does not go on keeping what nobody takes (socket(7), SO_LINGER).
                 self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 await self.stream.aclose()
-                await self.protocol.handle(Closed())
+                await self._end()
         finally:
             self._sending = None
             self.send_lock.release()
+
+    async def _end(self) -> None:
+        """Tell the application that its client is gone, and wait no longer for what was sent after its request."""
+        await self.protocol.handle(Closed())
+        self._reading.cancel()
 
     async def _close_gently(self) -> None:
         """End our side after what is being sent; the client's side goes on being read, and ignored, for a moment."""
@@ -229,3 +235,4 @@ class ClientConnection(TCPServer):
         with trio.move_on_after(LINGER_S):
             await self._client_ended.wait()
         await self.stream.aclose()
+        self._reading.cancel()

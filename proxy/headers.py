@@ -122,7 +122,6 @@ def to_client(headers: Headers, edge: Edge) -> Headers:
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"same-origin"),
         (b"content-security-policy", WIKI_CSP),
-        (b"x-request-id", edge.request_id.encode("ascii")),
     ]
     if edge.scheme == "https":
         kept.append((b"strict-transport-security", _HSTS))

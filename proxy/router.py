@@ -28,6 +28,7 @@ class Route(enum.Enum):
 _EXACT = {
     b"/healthz": Route.HEALTH,
     b"/readyz": Route.HEALTH,
+    b"/metrics": Route.HEALTH,
     b"/mcp": Route.MCP,
     b"/mcp/": Route.MCP,
 }

@@ -6,12 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.asgi import Headers, Send, values_of
-from robot.web.errors import STANDALONE_CSP
+from proxy.asgi import Headers, Scope, Send, values_of
+from robot.web.errors import STANDALONE_CSP, render_error
 from robot.web.page import SECURITY_HEADERS
 
 REQUEST_ID = "robot.request_id"
 """Where the front puts into the scope what names the request in logs, in `X-Request-Id` and on pages about failures."""
+
+_TITLES = {
+    400: "This request cannot be read",
+    403: "Refused",
+    404: "There is no wiki here",
+    421: "This is another host",
+    503: "Back in a moment",
+}
 
 NO_STORE = (b"cache-control", b"no-store")
 _PAGE_SECURITY = [
@@ -59,3 +67,30 @@ async def answer_html(send: Send, status: int, page: bytes, *headers: tuple[byte
 async def redirect(send: Send, location: str) -> None:
     """Send the client elsewhere, with GET (RFC 9110 15.4.4)."""
     await answer(send, 303, [(b"location", location.encode("latin-1")), NO_STORE], b"")
+
+
+async def answer_failure(scope: Scope, send: Send, status: int, code: str, title: str, sentence: str) -> None:
+    """A failure as the client reads it: a page for browsers, JSON for programs and under the API."""
+    if wants_html(scope["headers"]) and not _is_of_api(scope):
+        await answer_html(send, status, render_error(status, title, sentence, request_id=request_id_of(scope)))
+    else:
+        await answer_json(send, status, {"error": sentence, "code": code})
+
+
+async def answer_sentence(
+    scope: Scope, send: Send, status: int, code: str, sentence: str, *headers: tuple[bytes, bytes]
+) -> None:
+    """A sentence for clients that are mostly no browsers: JSON under the API, text elsewhere, a page for browsers."""
+    if _is_of_api(scope):
+        await answer_json(send, status, {"error": sentence, "code": code}, *headers)
+    elif wants_html(scope["headers"]):
+        page = render_error(status, _TITLES[status], sentence, request_id=request_id_of(scope))
+        await answer_html(send, status, page, *headers)
+    else:
+        await answer_text(send, status, sentence, *headers)
+
+
+def _is_of_api(scope: Scope) -> bool:
+    """Whether the API is meant, whose every answer is JSON; also by an address that is refused."""
+    raw_path: bytes = scope["raw_path"]
+    return raw_path == b"/api/v1" or raw_path.startswith(b"/api/v1/")

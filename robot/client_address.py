@@ -1,4 +1,4 @@
-"""Which network a request comes from, for limits: the client's own, whoever passed the request on."""
+"""Who sends a request: the network of the client, whoever passed it on, for limits; or a program of the operator's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _MAX_KNOWN = 4_096
 # A longer header was made up, and is read each time in place of being kept.
 _MAX_KEPT_BYTES = 200
 
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
+
 
 class ClientNetworks:
     """Finds the client's IPv4 address, or the /56 of its IPv6 address.
@@ -27,6 +29,10 @@ class ClientNetworks:
     """
 
     def __init__(self, trusted: Sequence[Network] = LOOPBACK) -> None:
+        self.trust(trusted)
+
+    def trust(self, trusted: Sequence[Network]) -> None:
+        """Believe these peers from now on, and no others."""
         self._trusted = trusted
         self._find_known = lru_cache(_MAX_KNOWN)(self._find)
 
@@ -36,6 +42,12 @@ class ClientNetworks:
         forwarded = b",".join(values_of(scope["headers"], b"x-forwarded-for"))
         find = self._find_known if len(forwarded) <= _MAX_KEPT_BYTES else self._find
         return find(client[0] if client else "", forwarded)
+
+    def trusts_sender(self, scope: Scope) -> bool:
+        """Whether the peer is one that is believed about what it says of a request."""
+        client = scope.get("client")
+        peer = _address(client[0]) if client else None
+        return peer is not None and self._is_trusted(peer)
 
     def _find(self, peer: str, forwarded: bytes) -> str:
         """By the peer's address; "" for one without, which is a program on this machine."""
@@ -52,6 +64,19 @@ class ClientNetworks:
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def asks_directly(scope: Scope, networks: Sequence[Network]) -> bool:
+    """Whether a program in one of these networks asks, and not on behalf of anybody behind it."""
+    client = scope.get("client")
+    peer = _address(client[0]) if client else None
+    is_passed_on = any(name.lower() in _FORWARDED for name, _ in scope["headers"])
+    return peer is not None and not is_passed_on and any(peer in network for network in networks)
+
+
+def is_address(host: str) -> bool:
+    """Whether a request's host is this machine by its address, as programs name it that know nothing of domains."""
+    return host == "localhost" or _address(host.strip("[]")) is not None
 
 
 def _address(text: str) -> Address | None:

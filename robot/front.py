@@ -6,8 +6,9 @@ The order is the security of the whole: head, drain, Host, same origin, then the
 from __future__ import annotations
 
 import logging
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,16 +16,19 @@ from datetime import UTC, datetime
 import trio
 
 from proxy import guard
-from proxy.asgi import App, Headers, Message, Receive, Scope, Send, values_of
+from proxy.asgi import App, Headers, Receive, Scope, Send, values_of
 from proxy.hosts import Host, OwnDomain, Place, PlatformHost, UnknownHost, WikiHost, parse_host, split_host
 from proxy.router import Route, classify
 from robot.access import may
 from robot.actors import Actors, BadCredential
 from robot.address import PublicAddress
-from robot.answers import REQUEST_ID, answer, answer_html, answer_json, answer_text, request_id_of, wants_html
+from robot.answers import REQUEST_ID, answer, answer_failure, answer_json, answer_sentence, request_id_of
 from robot.canonical import leads_home, redirect_for_good
 from robot.challenge import unauthorized
+from robot.client_address import ClientNetworks, is_address
 from robot.db import Database, DatabaseError
+from robot.exchange import Exchange
+from robot.finished import Face, Observer, Phase
 from robot.git.challenge import refuse_credentials
 from robot.model import Action, Actor, Visibility, Wiki, WikiRequest
 from robot.oauth.cross_origin import OPEN_PATHS, serve_any_origin
@@ -33,8 +37,8 @@ from robot.oauth.well_known import answer_document
 from robot.second_look import judged_at_its_end
 from robot.too_often import answer_too_often
 from robot.traffic import Traffic
+from robot.underway import Underway, begin, measured, note_actor, note_face, note_wiki
 from robot.web.ask import ASK_PATH
-from robot.web.errors import render_error
 from robot.wikis import find_wiki, find_wiki_at
 
 log = logging.getLogger(__name__)
@@ -43,15 +47,8 @@ LOADING_PATIENCE_S = 10.0
 """How long a request waits for the doors of a core that has just started."""
 
 _CODES = {403: "forbidden", 408: "request_timeout", 413: "body_too_large"}
-_TITLES = {
-    400: "This request cannot be read",
-    403: "Refused",
-    404: "There is no wiki here",
-    421: "This is another host",
-    503: "Back in a moment",
-}
+_GIVEN_NAME = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _SHORTLY = (b"retry-after", b"2")
-_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +62,23 @@ class Doors:
     git: App
     pages: App
     static: App
+    health: App
 
-    def of_wiki(self, route: Route, path: str) -> App:
-        """The door on a wiki's host to what is at `path`."""
+    def of_wiki(self, route: Route, path: str) -> tuple[Face, App]:
+        """The door on a wiki's host to what is at `path`, and what it is called."""
         match route:
             case Route.MCP:
-                return self.mcp
+                return Face.MCP, self.mcp
             case Route.API:
-                return self.rest
+                return Face.REST, self.rest
             case Route.AUTH:
-                return self.wiki_auth
+                return Face.AUTH, self.wiki_auth
             case Route.GIT:
-                return self.git
+                return Face.GIT, self.git
+            case _ if path.startswith("/static/"):
+                return Face.STATIC, self.static
             case _:
-                return self.static if path.startswith("/static/") else self.pages
+                return Face.PAGES, self.pages
 
 
 _OurPlace = PlatformHost | WikiHost | OwnDomain
@@ -108,13 +108,22 @@ class Front:
     """Joins the doors. It answers from the first moment; doors are added once they are loaded."""
 
     def __init__(
-        self, address: PublicAddress, db: Database, actors: Actors, sizes: BodySizes, traffic: Traffic
+        self,
+        address: PublicAddress,
+        db: Database,
+        actors: Actors,
+        sizes: BodySizes,
+        traffic: Traffic,
+        networks: ClientNetworks,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._address = address
         self._db = db
         self._actors = actors
         self._sizes = sizes
         self._traffic = traffic
+        self._networks = networks
+        self._observers = observers
         self._doors: Doors | None = None
         self._loaded = trio.Event()
         self._draining = False
@@ -150,29 +159,46 @@ class Front:
                 await send({"type": "websocket.close", "code": 1002})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = _Started(send)
-        scope[REQUEST_ID] = secrets.token_hex(8)
+        request = Underway(self._name(scope))
+        scope[REQUEST_ID] = request.request_id
+        exchange = Exchange(request, receive, send)
+        with begin(request):
+            try:
+                await self._answer(scope, exchange)
+            finally:
+                exchange.tell(self._observers, scope, self._networks.of(scope))
+
+    def _name(self, scope: Scope) -> str:
+        """What the request is called in the log: as the proxy before us calls it, if that is one of ours."""
+        given = values_of(scope["headers"], b"x-request-id")
+        if len(given) == 1 and _GIVEN_NAME.fullmatch(given[0]) and self._networks.trusts_sender(scope):
+            return given[0].decode("ascii")
+        return secrets.token_hex(8)
+
+    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer in any case; what goes wrong after the answer began ends the connection."""
         route = classify(scope["raw_path"])
+        send = exchange.send
         try:
-            paced = guard.PacedReceive(receive, max_bytes=self._sizes.of(route))
+            paced = guard.PacedReceive(exchange.receive, max_bytes=self._sizes.of(route))
             with _ungrouped():
-                await self._route(scope, paced, started, route)
+                await self._route(scope, paced, send, route)
         except guard.BodyRefused as error:
-            if started.yes:
+            if exchange.has_begun:
                 raise
             code = _CODES.get(error.status, "bad_request")
-            await self._page(scope, started, error.status, code, "The request was not taken", f"{error}.")
+            await answer_failure(scope, send, error.status, code, "The request was not taken", f"{error}.")
         except DatabaseError as error:
-            log.warning("request %s: database: %s", scope[REQUEST_ID], error)
-            if started.yes:
+            log.warning("the database failed: %s", error)
+            if exchange.has_begun:
                 raise
-            await self._page(scope, started, 503, "unavailable", "Not available for a moment", "Please try again.")
+            await answer_failure(scope, send, 503, "unavailable", "Not available for a moment", "Please try again.")
         except Exception:
-            log.exception("request %s failed", scope[REQUEST_ID])
-            if started.yes:
+            log.exception("the request failed")
+            if exchange.has_begun:
                 raise
             sentence = "This host made a mistake. What was saved before is safe."
-            await self._page(scope, started, 500, "internal_error", "Something went wrong", sentence)
+            await answer_failure(scope, send, 500, "internal_error", "Something went wrong", sentence)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         headers: Headers = scope["headers"]
@@ -180,20 +206,24 @@ class Front:
         host = parse_host(headers)
         if problem is not None or host is None:
             sentence = problem or "the Host header is missing, repeated or malformed"
-            await _say(scope, send, 400, "bad_request", f"Bad request: {sentence}.", (b"connection", b"close"))
+            await answer_sentence(
+                scope, send, 400, "bad_request", f"Bad request: {sentence}.", (b"connection", b"close")
+            )
             return
         place = self._place_of(host, scope)
-        if route is Route.HEALTH and (isinstance(place, PlatformHost) or host.name in _LOOPBACK):
-            await self._health(scope, send)
+        if route is Route.HEALTH and (isinstance(place, PlatformHost) or is_address(host.name)):
+            note_face(Face.HEALTH)
+            await self._health(scope, receive, send)
         elif self._draining:
             closing = (b"connection", b"close")
-            await _say(scope, send, 503, "unavailable", "Restarting; try again.", _SHORTLY, closing)
+            await answer_sentence(scope, send, 503, "unavailable", "Restarting; try again.", _SHORTLY, closing)
         elif isinstance(place, UnknownHost):
             await self._unknown_host(scope, host, send)
         elif route is Route.REFUSED:
             sentence = "The address is spelled in an ambiguous way."
-            await self._page(scope, send, 400, "bad_request", "This address cannot be read", sentence)
+            await answer_failure(scope, send, 400, "bad_request", "This address cannot be read", sentence)
         elif route is Route.WELL_KNOWN and (document := self._document(scope, place)) is not None:
+            note_face(Face.DOCUMENTS)
             await answer_document(scope, send, document)
         else:
             guard.check_declared_length(headers, self._sizes.of(route))
@@ -201,27 +231,34 @@ class Front:
 
     async def _inside(self, scope: Scope, receive: Receive, send: Send, place: _OurPlace, route: Route) -> None:
         """A well-formed request to one of our hosts."""
-        doors = await self._wait_for_doors()
+        with measured(Phase.DOORS):
+            doors = await self._wait_for_doors()
         if doors is None:
-            await _say(scope, send, 503, "unavailable", "Starting; try again.", _SHORTLY)
+            await answer_sentence(scope, send, 503, "unavailable", "Starting; try again.", _SHORTLY)
             return
+        if isinstance(place, PlatformHost):
+            note_face(Face.PLATFORM)
         origin = self._address.origin_at(place)
         if isinstance(place, PlatformHost) and scope["path"] in OPEN_PATHS:
             await serve_any_origin(doors.platform, scope, receive, send)
         elif not guard.same_origin_ok(scope["method"], scope["headers"], origin):
             sentence = "A form or script of another site sent this request, so nothing was done."
-            await self._page(scope, send, 403, "cross_site", "Refused", sentence)
+            await answer_failure(scope, send, 403, "cross_site", "Refused", sentence)
         elif isinstance(place, PlatformHost):
             await doors.platform(scope, receive, send)
         else:
-            wiki = find_wiki_at(self._db, place) or missing_wiki(place)
+            found = find_wiki_at(self._db, place)
+            note_wiki(found)
+            wiki = found or missing_wiki(place)
             await self._wiki(scope, receive, send, doors, _Addressed(wiki, origin, route))
 
     async def _wiki(self, scope: Scope, receive: Receive, send: Send, doors: Doors, addressed: _Addressed) -> None:
         wiki, origin, route = addressed.wiki, addressed.origin, addressed.route
         headers: Headers = scope["headers"]
+        face, door = doors.of_wiki(route, scope["path"])
+        note_face(face)
         if is_service_worker(headers):
-            await _say(scope, send, 403, "forbidden", "Wikis have no service workers.")
+            await answer_sentence(scope, send, 403, "forbidden", "Wikis have no service workers.")
             return
         is_call = route in (Route.MCP, Route.API, Route.GIT)
         actor = self._actor(headers, wiki, route)
@@ -233,6 +270,7 @@ class Front:
             else:
                 await _refuse(send, origin, route)
             return
+        note_actor(actor)
         request = scope["robot.request"] = WikiRequest(wiki, actor, origin, request_id_of(scope))
         wait_s = self._traffic.wait(scope, route, request)
         if wait_s:
@@ -241,7 +279,6 @@ class Front:
         if route is Route.WELL_KNOWN:
             await answer_json(send, 404, {"error": "There is nothing at this address.", "code": "not_found"})
             return
-        door = doors.of_wiki(route, scope["path"])
         if door is doors.pages and leads_home(scope, request):
             await redirect_for_good(send, request.home, scope)
         else:
@@ -275,7 +312,7 @@ class Front:
     def _place_of(self, host: Host, scope: Scope) -> Place:
         """What the host is to us at this moment: a foreign domain is one of ours only while it is a wiki's own."""
         place = split_host(host, self._address.domain)
-        if host.name in _LOOPBACK and scope["path"] == ASK_PATH:
+        if is_address(host.name) and scope["path"] == ASK_PATH:
             return PlatformHost()  # Caddy asks by address: it may not be able to resolve our name
         if isinstance(place, OwnDomain) and find_wiki_at(self._db, place) is None:
             return UnknownHost()
@@ -287,35 +324,17 @@ class Front:
                 await self._loaded.wait()
         return self._doors
 
-    async def _health(self, scope: Scope, send: Send) -> None:
-        ready = self._loaded.is_set() and not self._draining
-        if scope["path"] == "/healthz" or ready:
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/healthz":
             await answer_json(send, 200, {"status": "ok"})
-        else:
+        elif self._draining or self._doors is None:
             await answer_json(send, 503, {"status": "stopping" if self._draining else "starting"})
+        else:
+            await self._doors.health(scope, receive, send)
 
     async def _unknown_host(self, scope: Scope, host: Host, send: Send) -> None:
         inside = host.name.endswith(f".{self._address.domain}")
-        await _say(scope, send, 404 if inside else 421, "not_found", f"There is no wiki at {host.name}.")
-
-    async def _page(self, scope: Scope, send: Send, status: int, code: str, title: str, sentence: str) -> None:
-        """An error as the client reads it: a page for browsers, JSON for programs and under the API."""
-        if wants_html(scope["headers"]) and not _is_of_api(scope):
-            await answer_html(send, status, render_error(status, title, sentence, request_id=request_id_of(scope)))
-        else:
-            await answer_json(send, status, {"error": sentence, "code": code})
-
-
-class _Started:
-    """A `send` that remembers whether the response has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.yes = False
-
-    async def __call__(self, message: Message) -> None:
-        self.yes = True
-        await self._send(message)
+        await answer_sentence(scope, send, 404 if inside else 421, "not_found", f"There is no wiki at {host.name}.")
 
 
 @contextmanager
@@ -330,23 +349,6 @@ def _ungrouped() -> Iterator[None]:
         if error is group:
             raise
         raise error from group
-
-
-def _is_of_api(scope: Scope) -> bool:
-    """Whether the API is meant, whose every answer is JSON; also by an address that is refused."""
-    raw_path: bytes = scope["raw_path"]
-    return raw_path == b"/api/v1" or raw_path.startswith(b"/api/v1/")
-
-
-async def _say(scope: Scope, send: Send, status: int, code: str, sentence: str, *headers: tuple[bytes, bytes]) -> None:
-    """A sentence for clients that are mostly no browsers: JSON under the API, text elsewhere, a page for browsers."""
-    if _is_of_api(scope):
-        await answer_json(send, status, {"error": sentence, "code": code}, *headers)
-    elif wants_html(scope["headers"]):
-        page = render_error(status, _TITLES[status], sentence, request_id=request_id_of(scope))
-        await answer_html(send, status, page, *headers)
-    else:
-        await answer_text(send, status, sentence, *headers)
 
 
 def missing_wiki(place: WikiHost | OwnDomain) -> Wiki:

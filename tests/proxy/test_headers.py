@@ -169,7 +169,6 @@ def test_what_a_worker_says_about_the_origin_is_dropped_and_ours_is_added() -> N
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"same-origin"),
         (b"content-security-policy", b"object-src 'none'; base-uri 'none'; form-action 'self'"),
-        (b"x-request-id", b"r-1"),
         (b"strict-transport-security", b"max-age=31536000"),
     ]
 

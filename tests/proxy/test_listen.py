@@ -148,6 +148,21 @@ async def test_a_stalled_reader_is_dropped_and_its_request_ends(monkeypatch: pyt
                     pass
 
 
+async def test_a_client_that_left_more_requests_than_it_took_is_let_go() -> None:
+    """What it sent after the request that is being answered waits for the end of an answer that never ends."""
+    endless = Endless()
+    async with listening(endless, head_s=60.0) as port:
+        before = len(os.listdir("/proc/self/fd"))
+        client = await trio.open_tcp_stream("127.0.0.1", port)
+        await client.send_all(HELLO * 100)
+        assert (await client.receive_some(10)).startswith(b"HTTP/1.1 2")
+        client.socket.close()
+        with trio.fail_after(PATIENCE_S):
+            await endless.idle.wait()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
 async def test_stopping_does_not_wait_for_stalled_readers_idle_connections_or_half_heads() -> None:
     app = Endless()
 

@@ -22,6 +22,7 @@ WORKER = Map(
     [
         Rule("/healthz", endpoint=Route.HEALTH),
         Rule("/readyz", endpoint=Route.HEALTH),
+        Rule("/metrics", endpoint=Route.HEALTH),
         Rule("/mcp", endpoint=Route.MCP),
         Rule("/mcp/", endpoint=Route.MCP),
         *(
@@ -65,6 +66,8 @@ def route_at_worker(raw_path: bytes) -> object:
         ("/", Route.OTHER),
         ("/healthz", Route.HEALTH),
         ("/readyz", Route.HEALTH),
+        ("/metrics", Route.HEALTH),
+        ("/metrics/january", Route.OTHER),
         ("/healthz/x", Route.OTHER),
         ("/mcp", Route.MCP),
         ("/mcp/", Route.MCP),

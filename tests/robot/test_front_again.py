@@ -36,6 +36,7 @@ def front(host: SmallHost) -> Front:
         Actors(host.db, host.sessions, CredentialUses(host.db)),
         BodySizes(1, 1),
         Traffic(host.limits, ClientNetworks()),
+        ClientNetworks(),
     )
 
 

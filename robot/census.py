@@ -16,7 +16,7 @@ from robot.accounts import USER_COLUMNS, user_of_row
 from robot.clock import moment
 from robot.db import Database, Row
 from robot.model import User, Wiki
-from robot.wikis import WIKI_COLUMNS, wiki_of_row
+from robot.wikis import IN_SERVICE, KEPT, WIKI_COLUMNS, wiki_of_row
 from wikihost.layout import DataDir
 from wikihost.quota import Usage
 from wikihost.usage import Ledger
@@ -33,19 +33,17 @@ PEOPLE_FILTERS: Mapping[str, str] = {
 }
 WIKI_FILTERS: Mapping[str, str] = {
     "": "1",
-    "public": "wikis.visibility = 'public' AND wikis.state = 'ready'",
+    "public": f"wikis.visibility = 'public' AND {IN_SERVICE}",
     "frozen": "wikis.frozen_at IS NOT NULL",
+    "taken-down": "wikis.taken_down_at IS NOT NULL",
     "deleted": "wikis.purge_at IS NOT NULL",
 }
-
-# What a wiki that is made or removed just now looks like is nobody's business.
-_SHOWN = "(wikis.state = 'ready' OR wikis.purge_at IS NOT NULL)"
 
 _PERSON = (
     f"SELECT {USER_COLUMNS}, (SELECT handle FROM identities WHERE user_id = users.id AND handle IS NOT NULL"
     " ORDER BY last_used_at DESC LIMIT 1) AS handle,"
     " (SELECT count(*) FROM grants JOIN wikis ON wikis.id = grants.wiki_id"
-    f" WHERE grants.user_id = users.id AND grants.role = 'owner' AND {_SHOWN}) AS owned,"
+    f" WHERE grants.user_id = users.id AND grants.role = 'owner' AND {KEPT}) AS owned,"
     " (SELECT max(coalesce(last_seen_at, created_at)) FROM sessions WHERE user_id = users.id) AS seen_at,"
     " (SELECT max(at) FROM (SELECT max(last_used_at) AS at FROM tokens WHERE user_id = users.id"
     " UNION ALL SELECT max(last_used_at) FROM connections WHERE user_id = users.id)) AS agents_seen_at"
@@ -106,6 +104,7 @@ class Counts:
     leaving: int
     wikis: int
     frozen: int
+    taken_down: int
     deleted: int
 
 
@@ -131,7 +130,7 @@ async def list_hosted(
 ) -> Slice[WikiRow]:
     """Wikis by address, those after `after`, of whose address or name `search` is a part, or that it owns."""
     rows = await db.scan(
-        f"{_WIKI} WHERE wikis.slug > ?2 AND {_SHOWN} AND {WIKI_FILTERS[only]} AND {_WIKI_MATCHES}"
+        f"{_WIKI} WHERE wikis.slug > ?2 AND {KEPT} AND {WIKI_FILTERS[only]} AND {_WIKI_MATCHES}"
         f" ORDER BY wikis.slug LIMIT {PAGE_ROWS + 1}",
         (_needle(search), after),
     )
@@ -141,7 +140,7 @@ async def list_hosted(
 
 async def find_hosted(db: Database, data: DataDir, wiki_id: str) -> WikiRow | None:
     """The wiki of that id, also a deleted one that can be had back."""
-    rows = await db.scan(f"{_WIKI} WHERE wikis.id = ? AND {_SHOWN}", (wiki_id,))
+    rows = await db.scan(f"{_WIKI} WHERE wikis.id = ? AND {KEPT}", (wiki_id,))
     return await trio.to_thread.run_sync(_wiki_of, data, rows[0]) if rows else None
 
 
@@ -152,6 +151,7 @@ async def count_all(db: Database) -> Counts:
         " (SELECT count(*) FROM users WHERE leaving_at IS NOT NULL),"
         " (SELECT count(*) FROM wikis WHERE state = 'ready'),"
         " (SELECT count(*) FROM wikis WHERE state = 'ready' AND frozen_at IS NOT NULL),"
+        " (SELECT count(*) FROM wikis WHERE taken_down_at IS NOT NULL),"
         " (SELECT count(*) FROM wikis WHERE purge_at IS NOT NULL)"
     )
     return Counts(*rows[0])

@@ -1,12 +1,11 @@
 """Wikis that may only be read: the operator's decision, and telling the writers.
 
 The platform database says what was decided, and each request is answered by it; a file beside the wiki stops whoever
-writes, in any process, also what had begun. It is put right at start.
+writes, in any process, also what had begun. It is put right at start (`in_force`).
 """
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 
 import trio
@@ -15,38 +14,29 @@ from robot.audit import OPERATOR, AuditAction, Doer, Entry, record
 from robot.clock import Clock, wall_clock
 from robot.db import Database
 from robot.model import Wiki
-from robot.wikis import list_wikis
-from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import DataDir, WikiHome
 from wikihost.writer import storage_errors
-
-log = logging.getLogger(__name__)
 
 
 async def freeze(db: Database, data: DataDir, wiki: Wiki, *, by: Doer = OPERATOR, clock: Clock = wall_clock) -> None:
     """Let a wiki be read only from now on. Raises `DatabaseError`, `StorageFull`, `StorageFailed`."""
     await _decide(db, wiki, int(clock()), Entry(AuditAction.FROZEN, by, wiki.id))
-    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), True)
+    await trio.to_thread.run_sync(put_in_force, data.wiki(wiki.id), True)
 
 
 async def unfreeze(db: Database, data: DataDir, wiki: Wiki, *, by: Doer = OPERATOR) -> None:
     """Let a wiki be written again. Raises as `freeze`."""
-    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), False)
+    await trio.to_thread.run_sync(put_in_force, data.wiki(wiki.id), False)
     await _decide(db, wiki, None, Entry(AuditAction.UNFROZEN, by, wiki.id))
 
 
-async def apply_freezing(db: Database, data: DataDir) -> None:
-    """Put in force for all wikis what was decided; for the start, which no wiki's broken directory may prevent."""
-    wikis = await list_wikis(db)
-
-    def apply() -> None:
-        for wiki in wikis:
-            try:
-                _put_in_force(data.wiki(wiki.id), wiki.is_frozen)
-            except (StorageFailed, StorageFull) as error:
-                log.warning("whether wiki %s is read-only is not in force for its writers: %s", wiki.id, error)
-
-    await trio.to_thread.run_sync(apply)
+def put_in_force(home: WikiHome, is_frozen: bool) -> None:
+    """Have the wiki's writers obey it. Raises `StorageFull`, `StorageFailed`."""
+    with storage_errors():
+        if is_frozen:
+            home.frozen.touch()
+        else:
+            home.frozen.unlink(missing_ok=True)
 
 
 async def _decide(db: Database, wiki: Wiki, frozen_at: int | None, entry: Entry) -> None:
@@ -55,11 +45,3 @@ async def _decide(db: Database, wiki: Wiki, frozen_at: int | None, entry: Entry)
         record(connection, entry)
 
     await db.write(update)
-
-
-def _put_in_force(home: WikiHome, is_frozen: bool) -> None:
-    with storage_errors():
-        if is_frozen:
-            home.frozen.touch()
-        else:
-            home.frozen.unlink(missing_ok=True)

@@ -1,12 +1,12 @@
 """How much each wiki may hold: the host's defaults, what the operator granted one wiki, and telling the writers.
 
 The platform database says what was decided; a wiki's own `quota.json` says what is in force, since workers must not
-read that database. The file is written after each decision and once more at start, when the defaults may have changed.
+read that database. The file is written after each decision and once more at start (`in_force`), when the defaults may
+have changed.
 """
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from dataclasses import replace
 
@@ -14,16 +14,11 @@ import trio
 
 from robot.audit import OPERATOR, AuditAction, Doer, Entry, record
 from robot.db import Database
-from robot.deletion import list_deleted_wikis
 from robot.model import Wiki
 from robot.settings import Settings
-from robot.wikis import list_wikis
-from wikihost.errors import StorageFailed, StorageFull
 from wikihost.layout import DataDir, WikiHome
-from wikihost.quota import MIB, Quota, read_quota, write_quota
+from wikihost.quota import MIB, Quota, says, write_quota
 from wikihost.writer import storage_errors
-
-log = logging.getLogger(__name__)
 
 
 def default_quota(settings: Settings) -> Quota:
@@ -64,30 +59,12 @@ async def set_quota(
         record(connection, Entry(AuditAction.QUOTA_CHANGED, by, wiki.id, shown))
 
     await db.write(update)
-    await trio.to_thread.run_sync(_put_in_force, data.wiki(wiki.id), granted)
+    await trio.to_thread.run_sync(put_in_force, data.wiki(wiki.id), granted)
     return changed
 
 
-async def apply_quotas(db: Database, data: DataDir, default: Quota) -> None:
-    """Put the quotas of all wikis in force; for the start, which no wiki's broken directory may keep from going on."""
-    # Also of those that may come back.
-    wikis = [*await list_wikis(db), *(deleted.wiki for deleted in await list_deleted_wikis(db))]
-
-    def apply() -> None:
-        for wiki in wikis:
-            try:
-                _put_in_force(data.wiki(wiki.id), quota_of(wiki, default))
-            except (StorageFailed, StorageFull) as error:
-                log.warning("the quota of wiki %s is not in force: %s", wiki.id, error)
-
-    await trio.to_thread.run_sync(apply)
-
-
-def _put_in_force(home: WikiHome, quota: Quota) -> None:
-    try:
-        is_in_force = home.quota.exists() and read_quota(home.quota) == quota
-    except StorageFailed:
-        is_in_force = False
-    if not is_in_force:
+def put_in_force(home: WikiHome, quota: Quota) -> None:
+    """Have the wiki's writers obey it. Raises `StorageFull`, `StorageFailed`."""
+    if not says(home.quota, quota):
         with storage_errors():
             write_quota(home.quota, quota)

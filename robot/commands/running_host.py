@@ -1,4 +1,4 @@
-"""The running host, called over REST as a wiki's owner; for verbs that only it can carry out."""
+"""The running host, on the port where it listens: called over REST as a wiki's owner, or asked for its figures."""
 
 from __future__ import annotations
 
@@ -65,6 +65,25 @@ class HostDoor:
         if not isinstance(found, dict):
             raise click.ClickException(f"What answers on port {self.port} is not robot; check `port` in the settings.")
         return found
+
+
+def read_figures(port: int) -> str | None:
+    """The text of `/metrics`; None where nobody listens. Raises `click.ClickException` where it is not given."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=ANSWER_S) as answer:
+            text: str = answer.read().decode("utf-8", "replace")
+            return text
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise click.ClickException(
+                f"What answers on port {port} gives its figures to others only; add 127.0.0.0/8 to `metrics_from`."
+            ) from error
+        raise click.ClickException(f"The host is starting or stopping ({error.code}); try again.") from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ConnectionRefusedError):
+            return None
+        raise click.ClickException(f"The host on port {port} does not answer: {reason}.") from error
 
 
 @contextmanager

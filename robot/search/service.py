@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from robot.contents import Contents, WikiContents
+from robot.finished import Phase
 from robot.model import Wiki
 from robot.search.finding import ranking
 from robot.search.finding.everywhere import FROM_EACH_WIKI, Everywhere
@@ -19,11 +20,13 @@ from robot.search.finding.questions import Questions
 from robot.search.finding.ranking import Asked
 from robot.search.finding.shelf import Shelf
 from robot.search.finding.showing import Meaning
-from robot.search.indexing.nursery import FindWiki, IndexNursery, Job
+from robot.search.indexing.job import Job
+from robot.search.indexing.nursery import FindWiki, IndexNursery
 from robot.search.model.directory import bundled_model
 from robot.search.model.embed import EmbedderSource
 from robot.search.model.host import ModelHost
 from robot.search.values import (
+    Backlog,
     EmbeddingFailed,
     EverywhereAnswer,
     FindAnswer,
@@ -35,6 +38,7 @@ from robot.search.values import (
     SemanticAnswer,
     SimilarAnswer,
 )
+from robot.underway import measured
 from wikihost import keyword_syntax, passages
 from wikihost.content import Content
 from wikihost.keyword_syntax import KeywordQuery
@@ -110,10 +114,9 @@ class SearchService:
         """Whether the wiki's index is worked on, or waits for its turn; `status` says how far it is."""
         return self._nursery.is_working_on(wiki.id)
 
-    @property
-    def wikis_indexing(self) -> int:
-        """How many wikis `is_indexing` is true of."""
-        return self._nursery.wikis_at_work
+    def backlog(self) -> Backlog:
+        """What there is to index in all wikis."""
+        return self._nursery.backlog()
 
     def start_reindex(self, wiki: Wiki) -> None:
         """Look through the index and mend it. Raises `ReindexRunning` while an earlier one has not finished."""
@@ -278,9 +281,10 @@ class SearchService:
         such pages takes some milliseconds, so that is done only where there may be one.
         """
         before = self._version_at_rest(wiki)
-        found = await ask(before is None)
-        if before is not None and before != self._version_at_rest(wiki):
-            found = await ask(True)
+        with measured(Phase.SEARCH):
+            found = await ask(before is None)
+            if before is not None and before != self._version_at_rest(wiki):
+                found = await ask(True)
         fresh = found.freshness
         if fresh.indexed_head == fresh.head:
             return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robot.amounts import counted
 from robot.search.values import ReindexStatus
 
 
@@ -35,8 +36,8 @@ def _progress(status: ReindexStatus) -> str:
     if status.pages_indexed >= status.pages_total:
         done = f"Looking through {_all(status.pages_total)}" if status.pages_total else "Looking for pages"
     else:
-        done = f"{status.pages_indexed:,} of {_count(status.pages_total, 'page')} done"
-    known = f"; {_count(status.chunks_indexed, 'passage')} known" if status.chunks_indexed else ""
+        done = f"{status.pages_indexed:,} of {counted(status.pages_total, 'page')} done"
+    known = f"; {counted(status.chunks_indexed, 'passage')} known" if status.chunks_indexed else ""
     left = "" if status.eta_s is None else f" {_time_left(status.eta_s)}"
     return f"{done}{known}.{left}"
 
@@ -45,11 +46,11 @@ def _rest(status: ReindexStatus) -> str:
     if not status.pages_total:
         return "There is no page yet."
     if status.pages_indexed >= status.pages_total:
-        passages = _count(status.chunks_indexed, "passage")
+        passages = counted(status.chunks_indexed, "passage")
         return f"Search by meaning knows {_all(status.pages_total)}, in {passages}."
     if not status.pages_indexed:
         return f"Search by meaning knows no page yet; by words {_all(status.pages_total)} can be found.{_when(status)}"
-    known = f"{status.pages_indexed:,} of {_count(status.pages_total, 'page')}"
+    known = f"{status.pages_indexed:,} of {counted(status.pages_total, 'page')}"
     return f"Search by meaning knows {known}; by words all can be found.{_when(status)}"
 
 
@@ -72,7 +73,7 @@ def _time_left(seconds: float) -> str:
     if seconds < 60:
         return "Less than a minute left."
     count, unit = (seconds / 60, "minute") if seconds < 5_400 else (seconds / 3_600, "hour")
-    return f"About {_count(round(count), unit)} left."
+    return f"About {counted(round(count), unit)} left."
 
 
 def _sentence(text: str) -> str:
@@ -81,7 +82,3 @@ def _sentence(text: str) -> str:
 
 def _all(pages: int) -> str:
     return f"all {pages:,} pages" if pages > 1 else "the only page"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

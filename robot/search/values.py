@@ -178,6 +178,20 @@ class ReindexStatus:
     asked_for: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the indexing of all wikis has to do.
+
+    `wikis` have work under way or waiting; the oldest of it waits for `oldest_s`. Nothing was done of it for `still_s`,
+    which is short however much there is. `failing` wikis could not be indexed as a whole and are tried again.
+    """
+
+    wikis: int = 0
+    oldest_s: float = 0.0
+    still_s: float = 0.0
+    failing: int = 0
+
+
 class SearchError(Exception):
     """Base of what can go wrong in search; the message is a sentence for people."""
 

@@ -7,5 +7,6 @@ Layers, each importing only those above it:
     run_record  what a restart must know of a wiki's index
     steps       one page at a time: survey, cut, store; called in threads
     page_work   a page on its way, some passages at a time
+    job         what is known of one wiki meanwhile
     nursery     the owner of all indexing: wakes, turns, failures
 """

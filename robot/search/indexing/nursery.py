@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import trio
@@ -13,11 +12,12 @@ from robot.contents import Contents
 from robot.model import Wiki
 from robot.search.indexing import run_record, steps
 from robot.search.indexing.agenda import Agenda
-from robot.search.indexing.page_work import PageWork, start_page
+from robot.search.indexing.job import Job
+from robot.search.indexing.page_work import start_page
 from robot.search.indexing.run_record import RunRecord
-from robot.search.indexing.workload import Workload
 from robot.search.model.host import ModelHost
-from robot.search.values import EmbeddingFailed, ModelUnavailable
+from robot.search.values import Backlog, EmbeddingFailed, ModelUnavailable
+from robot.underway import Underway, begin, name_of_request, note_wiki
 from wikihost.errors import ContentError
 from wikihost.passages import PendingPage
 
@@ -32,36 +32,6 @@ PAGES_PER_SWEEP = 200
 FindWiki = Callable[[str], Wiki | None]
 
 
-@dataclass(slots=True)
-class Job:
-    """What the nursery knows of one wiki.
-
-    `is_stale` says that the wiki may have changed since its last survey, `is_doubted` that what is stored is to be
-    looked through first. `version` counts the changes to its stored passages; `swept_at` is what it was at the last
-    sweep since the start. `kept` is what is on the disk of it. `refused` are pages that failed, with the reason, until
-    they are tried again; `waits_for_retry` says that all else is done.
-    """
-
-    model_id: str
-    asked_for: bool = False
-    is_stale: bool = False
-    is_doubted: bool = False
-    cancelled: bool = False
-    kept: RunRecord | None = None
-    started_at: datetime | None = None
-    started_s: float = 0.0
-    completed_at: datetime | None = None
-    error: str | None = None
-    pages_done: int = 0
-    version: int = 0
-    swept_at: int | None = None
-    indexed_head: str | None = None
-    work: Workload = field(default_factory=Workload)
-    under_way: dict[PendingPage, PageWork] = field(default_factory=dict)
-    refused: dict[tuple[int, str], str] = field(default_factory=dict)
-    waits_for_retry: bool = False
-
-
 class IndexNursery:
     """Brings the passages of wikis to their heads, after `wake` or `reindex`, until `run` is cancelled.
 
@@ -74,21 +44,32 @@ class IndexNursery:
         self._model = model
         self._agenda = Agenda()
         self._jobs: dict[str, Job] = {}
+        # Of wikis that rest since before the start: a host may have thousands, and a job takes ten times as much.
+        self._records: dict[str, RunRecord] = {}
         self._knows_records = False
         self._active: str | None = None
         self._news = trio.Event()
         self._woken_s = float("-inf")
+        self._moved_s = float("-inf")
         self._to_note: list[str] = []
         self._noting = trio.Event()
         self._keeping = trio.Lock()
 
     def job(self, wiki_id: str) -> Job:
-        return self._jobs.setdefault(wiki_id, Job(self._model.model_id))
+        job = self._jobs.get(wiki_id)
+        if job is None:
+            job = self._jobs[wiki_id] = Job(self._model.model_id)
+            if (record := self._records.pop(wiki_id, None)) is not None:
+                job.recall(record)
+        return job
 
     @property
     def knows_an_index(self) -> bool:
         """Whether any wiki was indexed with the model in use, as far as is known without opening catalogs."""
-        return any(job.indexed_head is not None for job in self._jobs.values())
+        model_id = self._model.model_id
+        return any(job.indexed_head is not None for job in self._jobs.values()) or any(
+            record.indexed_head is not None and record.model == model_id for record in self._records.values()
+        )
 
     def is_working_on(self, wiki_id: str) -> bool:
         """True while there is work under way, or waiting for its turn (not: for a retry).
@@ -98,10 +79,16 @@ class IndexNursery:
         job = self.job(wiki_id)
         return wiki_id == self._active or (wiki_id in self._agenda and (not job.cancelled or job.is_stale))
 
-    @property
-    def wikis_at_work(self) -> int:
-        """How many wikis `is_working_on` is true of."""
-        return sum(map(self.is_working_on, list(self._jobs)))
+    def backlog(self) -> Backlog:
+        """What there is to do in all wikis."""
+        now = trio.current_time()
+        at_work = [job for wiki_id, job in self._jobs.items() if self.is_working_on(wiki_id)]
+        return Backlog(
+            wikis=len(at_work),
+            oldest_s=max((now - job.waits_s for job in at_work), default=0.0),
+            still_s=now - max(self._moved_s, min(job.started_s for job in at_work)) if at_work else 0.0,
+            failing=sum(job.error is not None for job in self._jobs.values()),
+        )
 
     def wake(self, wiki_id: str, *, after_write: bool = False) -> None:
         """The wiki may have changed: look at it in its turn. Never blocks; many calls make one look.
@@ -110,9 +97,10 @@ class IndexNursery:
         """
         job = self.job(wiki_id)
         self._begin(job, wiki_id)
-        job.is_stale = True
+        job.grow_stale()
         if after_write:
             self._woken_s = trio.current_time()
+            job.asked_by = name_of_request()
         self._agenda.add_edit(wiki_id)
         self._news.set()
 
@@ -133,6 +121,7 @@ class IndexNursery:
         job = self.job(wiki_id)
         self._begin(job, wiki_id)
         job.asked_for = job.is_doubted = True
+        job.asked_by = name_of_request()
         job.cancelled = False
         job.refused.clear()
         job.error = None
@@ -171,12 +160,14 @@ class IndexNursery:
             job = self.job(wiki_id)
             self._active = None if job.cancelled and not job.is_stale else wiki_id
             try:
-                await self._take_turn(wiki_id)
+                with begin(Underway(job.asked_by)):
+                    await self._take_turn(wiki_id)
             except BaseException:
                 self._agenda.add_backfill(wiki_id)  # cancelled or broken in the middle: its turn was not had
                 raise
             finally:
                 self._active = None
+            self._moved_s = trio.current_time()
 
     async def note_what_is_asked(self) -> None:
         """Keep on disk what `reindex` was asked, before its turn comes, until cancelled; a crash forgets none then."""
@@ -191,15 +182,14 @@ class IndexNursery:
 
     def _take_up(self, records: dict[str, RunRecord]) -> None:
         """Know what was before the start, and go on with what was not finished."""
-        for wiki_id, record in records.items():
+        self._records = records
+        for wiki_id in [wiki_id for wiki_id, record in records.items() if record.unfinished or wiki_id in self._jobs]:
+            record = records.pop(wiki_id)
             job = self.job(wiki_id)
-            job.started_at, job.completed_at, job.error = record.started_at, record.completed_at, record.error
-            if record.model == job.model_id:
-                job.indexed_head = record.indexed_head
-            job.kept = record
+            job.recall(record)
             if record.unfinished:
                 job.asked_for = job.is_doubted = record.asked_for
-                job.started_s = trio.current_time()
+                job.started_s = job.waits_s = trio.current_time()
                 self._agenda.add_backfill(wiki_id)
 
     async def _wait(self) -> None:
@@ -220,6 +210,7 @@ class IndexNursery:
             self._agenda.drop(wiki_id)
             self._jobs.pop(wiki_id, None)
             return
+        note_wiki(wiki)
         job = self.job(wiki_id)
         try:
             more = not job.cancelled and await self._step(wiki, job)
@@ -228,7 +219,7 @@ class IndexNursery:
             return
         except Exception as error:
             # A fault of ours that one wiki's pages brought out must not keep the others from being indexed.
-            log.exception("wiki %s cannot be indexed", wiki_id)
+            log.exception("the wiki cannot be indexed")
             message = f"Something broke here ({type(error).__name__}); it has been recorded."
             await self._fail(wiki, job, message, hold=True)
             return
@@ -250,9 +241,11 @@ class IndexNursery:
             model_id = job.model_id
             await self._contents.run(wiki, lambda content: steps.look_through(content, model_id, embedder))
             job.is_doubted = False
-            job.is_stale = True
+            job.grow_stale()
             job.version += 1
         if job.is_stale or not job.work:
+            if job.is_stale and not job.work:
+                job.waits_s = job.stale_s  # what waited before is done
             head = await self._survey(wiki, job)
             if not job.work:
                 await self._finish(wiki, job, head)
@@ -288,6 +281,7 @@ class IndexNursery:
                     return
                 job.pages_done += 1
                 job.version += 1
+                log.debug("page %d is indexed", page.id)
         except EmbeddingFailed as error:
             job.refused[page.id, page.blob] = str(error)
         job.under_way.pop(page, None)
@@ -313,7 +307,7 @@ class IndexNursery:
         if hold or not self._agenda.has_retry(wiki.id):
             self._agenda.retry(wiki.id, trio.current_time(), hold=hold)
         job.error = message
-        job.is_stale = True
+        job.grow_stale()
         job.asked_for = False
         job.completed_at = datetime.now(UTC)
         await self._keep_record(wiki.id, job, unfinished=True)
@@ -353,7 +347,7 @@ class IndexNursery:
         """Note the start of a pass, unless one is under way."""
         if not self.is_working_on(wiki_id):
             job.started_at = datetime.now(UTC)
-            job.started_s = trio.current_time()
+            job.started_s = job.waits_s = trio.current_time()
             job.pages_done = 0
 
 

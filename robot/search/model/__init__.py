@@ -13,3 +13,9 @@ Layers, each importing only those above it:
 
 Only `low_thread`, `hub` and `host` know Trio.
 """
+
+import os
+
+# onnxruntime tells its maker about each session and keeps what it could not send. It looks when it is loaded, which
+# only modules of this package do.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -8,10 +8,11 @@ row. `finish_interrupted` clears what a crash left of either. Deleting so that i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
+from robot import visit_files
 from robot.access import put_role
 from robot.audit import AuditAction, Doer, Entry, doer_of, record
 from robot.authorship import author_of
@@ -69,16 +70,39 @@ async def create_hosted_wiki(
         home = data.wiki(wiki.id)
         create_wiki(home, name=wiki.name, description=wiki.description, author=author, pages=pages, quota=quota)
 
+    def settle(connection: sqlite3.Connection) -> None:
+        record(connection, Entry(AuditAction.WIKI_CREATED, by or doer_of(owner), wiki.id, wiki.name), clock=clock)
+
+    await make_hosted(db, data, wiki, owner, build, settle, limit=limit)
+    return wiki
+
+
+async def make_hosted(
+    db: Database,
+    data: DataDir,
+    wiki: Wiki,
+    owner: User,
+    build: Callable[[], None],
+    settle: Callable[[sqlite3.Connection], None],
+    *,
+    limit: int | None = None,
+    build_s: float = BUILD_DEADLINE_S,
+) -> None:
+    """Host a wiki whose directory `build` makes, in a thread; `settle` writes what else is to be seen with it at once.
+
+    `wiki.created` is now: older ones in the making are taken for abandoned, so `build_s` is less. Raises as
+    `create_hosted_wiki`, and what both raise; then nothing remains.
+    """
     await db.write(lambda connection: _reserve(connection, wiki, owner, limit))
+
     try:
         # Not left before the row is `ready` or gone, whatever becomes of the caller.
-        with trio.fail_after(BUILD_DEADLINE_S, shield=True):
+        with trio.fail_after(build_s, shield=True):
             await trio.to_thread.run_sync(build)
-            await db.write(lambda connection: _set_ready(connection, wiki, by or doer_of(owner), clock))
+            await db.write(lambda connection: _set_ready(connection, wiki, settle))
     except BaseException:
         await remove_hidden(db, data, wiki.id)
         raise
-    return wiki
 
 
 async def remove_hidden(db: Database, data: DataDir, wiki_id: str) -> None:
@@ -107,6 +131,7 @@ async def _remove(db: Database, data: DataDir, wiki_id: str) -> None:
         # Where nothing was made, a disk that fails cannot keep the row alive.
         if home.root.exists():
             delete_wiki(home)
+        visit_files.remove(data.visits_to(wiki_id))
 
     await trio.to_thread.run_sync(delete)
     await db.write(lambda connection: _forget(connection, wiki_id))
@@ -133,9 +158,9 @@ def _reserve(connection: sqlite3.Connection, wiki: Wiki, owner: User, limit: int
     put_role(connection, owner.id, wiki.id, Role.OWNER, wiki.created.timestamp())
 
 
-def _set_ready(connection: sqlite3.Connection, wiki: Wiki, by: Doer, clock: Clock) -> None:
+def _set_ready(connection: sqlite3.Connection, wiki: Wiki, settle: Callable[[sqlite3.Connection], None]) -> None:
     connection.execute("UPDATE wikis SET state = 'ready' WHERE id = ?", (wiki.id,))
-    record(connection, Entry(AuditAction.WIKI_CREATED, by, wiki.id, wiki.name), clock=clock)
+    settle(connection)
 
 
 def hide_for_good(connection: sqlite3.Connection, wiki: Wiki, now: float) -> None:

@@ -65,6 +65,11 @@ class WikiHome:
         return self.root / "indexing.json"
 
     @property
+    def scratch(self) -> Path:
+        """Temporary files of the wiki's worker, which can reach no others; empty when it wakes."""
+        return self.root / "scratch"
+
+    @property
     def session_key(self) -> Path:
         """Signs Otter Wiki's sessions of this wiki; made by its first worker, 0600."""
         return self.root / "session.key"
@@ -86,6 +91,21 @@ class DataDir:
         return self.root / "robot.lock"
 
     @property
+    def restoring(self) -> Path:
+        """While it is there a backup is being restored into this directory, or that was interrupted."""
+        return self.root / "restoring"
+
+    @property
+    def backup_lock(self) -> Path:
+        """flock target: one backup at a time."""
+        return self.root / "backup.lock"
+
+    @property
+    def release(self) -> Path:
+        """Which robot ran here last; may be removed at any time."""
+        return self.root / "release.json"
+
+    @property
     def demo_token(self) -> Path:
         """The demo's token, kept for the next start."""
         return self.root / "demo.token"
@@ -105,6 +125,11 @@ class DataDir:
         return self.root / "transfers"
 
     @property
+    def sealed(self) -> Path:
+        """Copies of wikis that were taken down, which the operator's passphrase opens; they stay until removed."""
+        return self.root / "sealed"
+
+    @property
     def models(self) -> Path:
         """Embedding models of the hub; what is there may be removed while nobody runs."""
         return self.root / "models"
@@ -113,8 +138,21 @@ class DataDir:
     def wikis(self) -> Path:
         return self.root / "wikis"
 
+    @property
+    def visits(self) -> Path:
+        """Who visited wikis, a directory for each; what is there may be removed at any time."""
+        return self.root / "visits"
+
     def wiki(self, wiki_id: str) -> WikiHome:
         """The home of the wiki with this immutable id; ValueError for what can be no id."""
-        if _WIKI_ID.fullmatch(wiki_id) is None:
-            raise ValueError(f"not a wiki id: {wiki_id!r}")
-        return WikiHome(self.wikis / wiki_id)
+        return WikiHome(self.wikis / _checked(wiki_id))
+
+    def visits_to(self, wiki_id: str) -> Path:
+        """Who visited the wiki with this id, a file for each day; out of reach of the wiki's worker."""
+        return self.visits / _checked(wiki_id)
+
+
+def _checked(wiki_id: str) -> str:
+    if _WIKI_ID.fullmatch(wiki_id) is None:
+        raise ValueError(f"not a wiki id: {wiki_id!r}")
+    return wiki_id

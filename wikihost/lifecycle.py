@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pygit2
@@ -70,25 +71,36 @@ def create_wiki(
 
     Raises `WikiExists`, `InvalidPageName`, `QuotaExceeded`, `StorageFull`, `StorageFailed`; then there is no wiki.
     """
-    if home.root.exists():
-        raise WikiExists("There is a wiki in this place already.")
     pages = default_pages(name, description) if pages is None else pages
     texts = {file_of(parse_page_name(page)): text.encode() for page, text in pages.items()}
     usage = Usage(len(texts), sum(map(len, texts.values())))
     check_fit(Usage(0, 0), usage, quota or Quota())
+    with being_made(home) as draft:
+        write_quota(draft.quota, quota or Quota())
+        commit = _make(draft, texts, author, f"Create {name}")
+        Ledger(draft.usage).note(commit, usage)
+    return commit
+
+
+@contextmanager
+def being_made(home: WikiHome) -> Iterator[WikiHome]:
+    """A directory to make a wiki in, which is at `home` once the block has ended; after a failure there is none.
+
+    Raises `WikiExists`, and failures of the disk, git and SQLite as `StorageFull` or `StorageFailed`.
+    """
+    if home.root.exists():
+        raise WikiExists("There is a wiki in this place already.")
     with storage_errors():
         home.root.parent.mkdir(parents=True, exist_ok=True)
         draft = WikiHome(home.root.with_name(f"{_BEING_MADE}{home.root.name}-{secrets.token_hex(4)}"))
         draft.root.mkdir(mode=0o700)
         try:
-            write_quota(draft.quota, quota or Quota())
-            commit = _make(draft, texts, author, f"Create {name}")
-            Ledger(draft.usage).note(commit, usage)
+            yield draft
+            draft.write_lock.touch(0o600)
             _put_in_place(draft.root, home.root)
         except BaseException:
             shutil.rmtree(draft.root, ignore_errors=True)
             raise
-    return commit
 
 
 def delete_wiki(home: WikiHome) -> None:
@@ -129,7 +141,6 @@ def _make(home: WikiHome, texts: Mapping[str, bytes], author: Author, message: s
     catalog.sync(repository)
     catalog.close()
     repository.git.free()
-    home.write_lock.touch(0o600)
     return head
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from wikihost.layout import DataDir, WikiHome
-from wikihost.repo import Repository
+from wikihost.repo import own_repository
 from wikihost.writer import storage_errors
 
 # Known content only; see git-config(1). Large blobs are streamed instead of compared, and
@@ -90,19 +90,29 @@ def show_wiki(home: WikiHome, root: Path) -> Transfer:
     Raises `StorageFull`, `StorageFailed`.
     """
     with storage_errors():
-        repository = Repository(home.repo)
+        repository = own_repository(home.repo)
         try:
             transfer = Transfer(root, repository.branch(), repository.head())
         finally:
             repository.git.free()
-        files = {
-            "HEAD": f"ref: {transfer.branch}\n",
-            "packed-refs": f"# pack-refs with: sorted\n{transfer.head} {transfer.branch}\n",
-            "objects/info/alternates": f"{home.git_dir.absolute() / 'objects'}\n",
-        }
-        for name, text in files.items():
-            (transfer.git_dir / name).write_text(text, "utf-8")
+    show_references(home, transfer.git_dir, transfer.branch, {transfer.branch: transfer.head})
     return transfer
+
+
+def show_references(home: WikiHome, git_dir: Path, branch: str, references: Mapping[str, str]) -> None:
+    """Let the repository `git_dir` borrow the wiki's objects and have these references (full name to object id).
+
+    Raises `StorageFull`, `StorageFailed`.
+    """
+    lines = [f"{references[name]} {name}\n" for name in sorted(references, key=os.fsencode)]
+    files = {
+        "HEAD": f"ref: {branch}\n",
+        "packed-refs": "".join(["# pack-refs with: sorted\n", *lines]),
+        "objects/info/alternates": f"{home.git_dir.absolute() / 'objects'}\n",
+    }
+    with storage_errors():
+        for name, text in files.items():
+            (git_dir / name).write_bytes(os.fsencode(text))
 
 
 def close_transfer(root: Path) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,21 +262,44 @@ class Writer:
             raise _too_busy() from None
 
     def _take_lock(self, deadline: float) -> int:
-        with storage_errors():
-            # Each holder opens the file anew, so flock excludes threads of this process as well.
-            lock_file = os.open(self._home.write_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            while True:
-                try:
-                    fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    self._check_patience(deadline)
-                    time.sleep(_LOCK_POLL_S)
-                else:
-                    return lock_file
-        except BaseException:
-            os.close(lock_file)
-            raise
+        return _take_lock(self._home, fcntl.LOCK_EX, lambda: self._check_patience(deadline))
+
+
+@contextmanager
+def nobody_writes(home: WikiHome, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Keep all writers of a wiki waiting, without becoming one: for who reads several things as of one moment.
+
+    Raises `StorageFailed` when writers keep the lock for too long.
+    """
+    deadline = time.monotonic() + wait_s
+
+    def check_patience() -> None:
+        if time.monotonic() > deadline:
+            raise _too_busy() from None
+
+    lock_file = _take_lock(home, fcntl.LOCK_SH, check_patience)
+    try:
+        yield
+    finally:
+        os.close(lock_file)
+
+
+def _take_lock(home: WikiHome, how: int, check_patience: Callable[[], None]) -> int:
+    with storage_errors():
+        # Each holder opens the file anew, so flock excludes threads of this process as well.
+        lock_file = os.open(home.write_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock_file, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                check_patience()
+                time.sleep(_LOCK_POLL_S)
+            else:
+                return lock_file
+    except BaseException:
+        os.close(lock_file)
+        raise
 
 
 @contextmanager

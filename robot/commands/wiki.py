@@ -1,4 +1,4 @@
-"""`robot wiki create | list | quota | freeze | unfreeze | delete | undelete`"""
+"""`robot wiki create | clone | list | quota | freeze | unfreeze | take-down | put-up | delete | undelete`"""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import trio
 
 from robot.accounts import operator_of
 from robot.audit import OPERATOR
+from robot.backup.cloning import clone_wiki
+from robot.backup.report import of_taken_in
 from robot.commands.opened import Opened, open_platform, person_named, wiki_at
+from robot.db import Database
 from robot.deletion import (
     delete_wiki_for_now,
     find_deleted_wiki_at,
@@ -23,6 +26,8 @@ from robot.freezing import freeze, unfreeze
 from robot.hosting import create_hosted_wiki
 from robot.model import Visibility, Wiki
 from robot.quotas import default_quota, set_quota
+from robot.sealed_copies import SealedCopies
+from robot.takedown import find_taken_down_at, list_taken_down, put_up, take_down
 from robot.wikis import list_wikis
 from wikihost.content import Content
 from wikihost.errors import ContentError
@@ -32,7 +37,7 @@ from wikihost.quota import MIB, Quota, Usage, how_full
 
 @click.group("wiki")
 def command() -> None:
-    """Create, list, delete and undelete wikis, and say how much each may hold, and whether it may be written."""
+    """Create, list, delete and undelete wikis, and say how much each may hold, who writes, and whether it is up."""
 
 
 @command.command("create")
@@ -69,6 +74,23 @@ def create(
         click.echo(opened.address.wiki_origin(slug))
 
 
+@command.command("clone")
+@click.argument("slug")
+@click.argument("new_slug")
+@click.option("--owner", metavar="NAME", help="Who owns the copy; the owners of the original by default.")
+@click.pass_obj
+def clone(config: Path | None, slug: str, new_slug: str, owner: str | None) -> None:
+    """Make a wiki at NEW_SLUG with all pages, files and history that the one at SLUG has now; private at first."""
+    with open_platform(config) as opened:
+        wiki = wiki_at(opened.db, slug)
+        person = None if owner is None else person_named(opened.db, owner)
+        usual = default_quota(opened.settings)
+        made = trio.run(
+            partial(clone_wiki, opened.db, opened.data, wiki, new_slug, owner=person, usual=usual),
+        )
+        click.echo(of_taken_in(made, opened.address))
+
+
 @command.command("list")
 @click.pass_obj
 def list_(config: Path | None) -> None:
@@ -78,7 +100,12 @@ def list_(config: Path | None) -> None:
             figures = "\t".join(_figures(opened.data, wiki))
             frozen = "\tread-only" if wiki.is_frozen else ""
             click.echo(f"{opened.address.origin_of(wiki)}\t{wiki.visibility}\t{wiki.name}\t{figures}{frozen}")
+        for wiki in trio.run(list_taken_down, opened.db):
+            since = f"taken down {wiki.taken_down:%Y-%m-%d}: {wiki.taken_down_why}"
+            click.echo(f"{opened.address.wiki_origin(wiki.slug)}\t{since}\t{wiki.name}")
         for deleted in trio.run(list_deleted_wikis, opened.db):
+            if deleted.wiki.taken_down is not None:
+                continue  # listed above, and has no end
             until = f"deleted, can be had back until {deleted.purge:%Y-%m-%d}"
             click.echo(f"{opened.address.origin_of(deleted.wiki)}\t{until}\t{deleted.wiki.name}")
 
@@ -143,6 +170,39 @@ def unfreeze_(config: Path | None, slug: str) -> None:
         click.echo(f"{wiki.name} can be written again.")
 
 
+@command.command("take-down")
+@click.argument("slug")
+@click.option("--why", required=True, metavar="REASON", help="Whoever has a role in the wiki reads it.")
+@click.pass_obj
+def take_down_(config: Path | None, slug: str, why: str) -> None:
+    """Keep everybody out of the wiki at SLUG, from the next request on, and keep a sealed copy; nothing is deleted."""
+    with open_platform(config) as opened:
+        trio.run(take_down, opened.db, _kept_wiki_at(opened.db, slug), why)
+        click.echo(f"Nobody reaches {slug} any more. `robot wiki put-up {slug}` ends that.")
+        copies = SealedCopies(opened.db, opened.data, opened.settings.backup_passphrase_file)
+        taken_down = _kept_wiki_at(opened.db, slug)
+        click.echo(f"A sealed copy is kept: {trio.run(copies.keep, taken_down)}")
+
+
+@command.command("put-up")
+@click.argument("slug")
+@click.pass_obj
+def put_up_(config: Path | None, slug: str) -> None:
+    """Let people and agents into the wiki at SLUG again, as before it was taken down."""
+    with open_platform(config) as opened:
+        wiki = find_taken_down_at(opened.db, slug)
+        if wiki is None:
+            raise click.ClickException(f"No wiki {slug} was taken down; `robot wiki list` names those that were.")
+        trio.run(put_up, opened.db, wiki)
+        click.echo(f"{wiki.name} is there again.")
+
+
+def _kept_wiki_at(db: Database, slug: str) -> Wiki:
+    """The wiki at `slug`, whether somebody reaches it or not."""
+    deleted = find_deleted_wiki_at(db, slug)
+    return find_taken_down_at(db, slug) or (wiki_at(db, slug) if deleted is None else deleted.wiki)
+
+
 @command.command("delete")
 @click.argument("slug")
 @click.option("--for-good", is_flag=True, help="With all pages and history, at once; nobody can undo this.")
@@ -151,15 +211,13 @@ def unfreeze_(config: Path | None, slug: str) -> None:
 def delete(config: Path | None, slug: str, for_good: bool, yes: bool) -> None:
     """Delete the wiki at SLUG; for 30 days it can be had back with `robot wiki undelete`."""
     with open_platform(config) as opened:
-        deleted = find_deleted_wiki_at(opened.db, slug) if for_good else None
-        wiki = wiki_at(opened.db, slug) if deleted is None else deleted.wiki
+        wiki = _kept_wiki_at(opened.db, slug) if for_good else wiki_at(opened.db, slug)
         how = f"deletes {wiki.name} {'for good' if for_good else 'for everybody'}"
         if not yes and click.prompt(f"This {how}. Type its address ({slug}) to go on") != slug:
             raise click.ClickException("Nothing was deleted.")
         trio.run(_delete, opened, wiki, for_good)
-        click.echo(
-            f"Deleted {wiki.name}." if for_good else f"Deleted {wiki.name}. `robot wiki undelete {slug}` undoes it."
-        )
+        after = "Backups that have it keep it until their time is over."
+        click.echo(f"Deleted {wiki.name}. {after if for_good else f'`robot wiki undelete {slug}` undoes it.'}")
 
 
 async def _delete(opened: Opened, wiki: Wiki, for_good: bool) -> None:

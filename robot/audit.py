@@ -15,8 +15,9 @@ from typing import Literal
 
 import trio
 
-from robot.clock import Clock, moment, wall_clock
+from robot.clock import Clock, moment, steady_clock, wall_clock
 from robot.db import Database, Row
+from robot.due import DueClock
 from robot.model import Actor, Agent, Anonymous, Person, User, Wiki
 from robot.rounds import go_round
 
@@ -45,12 +46,17 @@ class AuditAction(StrEnum):
     IDENTITY_REMOVED = "identity_removed", "removed {target} to sign in with"
     SIGNED_OUT = "signed_out", "signed out"
     WIKI_CREATED = "wiki_created", "created the wiki {target}"
+    WIKI_RESTORED = "wiki_restored", "restored the wiki {target} from a backup"
+    WIKI_CLONED = "wiki_cloned", "made the wiki as a copy of {target}"
     WIKI_DELETED = "wiki_deleted", "deleted the wiki {target}"
     SETTINGS_CHANGED = "settings_changed", "changed the settings: {target}"
     VISIBILITY_CHANGED = "visibility_changed", "made the wiki {target}"
     GIT_SWITCHED = "git_switched", "switched git {target}"
     FROZEN = "frozen", "made the wiki read-only"
     UNFROZEN = "unfrozen", "let the wiki be written again"
+    WIKI_TAKEN_DOWN = "wiki_taken_down", "took the wiki {target} down"
+    WIKI_PUT_UP = "wiki_put_up", "put the wiki {target} up again"
+    WIKI_SEALED = "wiki_sealed", "kept a sealed copy: {target}"
     DOMAIN_ASKED_FOR = "domain_asked_for", "asked for the domain {target}"
     DOMAIN_IN_FORCE = "domain_in_force", "put the domain {target} in force"
     DOMAIN_SWITCHED_OFF = "domain_switched_off", "switched the domain {target} off"
@@ -190,20 +196,23 @@ async def list_deeds(db: Database, user: User) -> Sequence[Recorded]:
 
 
 class AuditKeeper:
-    """The task that forgets what is older than so many days."""
+    """The task that forgets what is older than so many days, when that is sure (`due`)."""
 
-    def __init__(self, db: Database, days: int, *, clock: Clock = wall_clock) -> None:
+    def __init__(self, db: Database, days: int, *, clock: Clock = wall_clock, steady: Clock = steady_clock) -> None:
         self._db = db
         self._kept_s = days * DAY_S
-        self._clock = clock
+        self._due = DueClock(clock, steady)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Forget now and then until cancelled; what could not be forgotten is, the next time."""
         await go_round(self.forget, SWEEP_EVERY_S, task_status, left_undone="the audit forgot nothing")
 
     async def forget(self) -> None:
-        """Forget what is too old now."""
-        oldest = int(self._clock()) - self._kept_s
+        """Forget what is surely too old."""
+        due = self._due.look()
+        if due is None:
+            return
+        oldest = int(due) - self._kept_s
         await self._db.write(lambda connection: connection.execute("DELETE FROM audit WHERE at < ?", (oldest,)))
 
 

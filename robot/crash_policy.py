@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -13,6 +14,9 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 30.0
+LOOP_FAILURES = 3
+LOOP_S = 600.0
+"""So many failures within so long are a loop, not bad luck."""
 CALM_S = 60.0  # a part that ran so long starts with a clean record
 
 
@@ -58,6 +62,29 @@ class Part(Protocol):
     async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
 
 
+class Crashes:
+    """What failed of late, by the names of the parts, for whoever is to be told."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, deque[float]] = {}
+        self._missing: set[str] = set()
+
+    def note(self, name: str, *, goes_on: bool) -> None:
+        """The part failed just now; unless it `goes_on`, it is not run any more."""
+        self._failures.setdefault(name, deque(maxlen=LOOP_FAILURES)).append(trio.current_time())
+        if not goes_on:
+            self._missing.add(name)
+
+    def looping(self) -> list[str]:
+        """The parts that fail again and again."""
+        since = trio.current_time() - LOOP_S
+        return sorted(name for name, at in self._failures.items() if len(at) == LOOP_FAILURES and at[0] >= since)
+
+    def missing(self) -> list[str]:
+        """The parts that do not run any more."""
+        return sorted(self._missing)
+
+
 class _FirstStart:
     """Hands the first report of a start on; a part that is run anew reports to nobody."""
 
@@ -71,7 +98,12 @@ class _FirstStart:
 
 
 async def run_under(
-    policy: Policy, name: str, part: Part, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    policy: Policy,
+    name: str,
+    part: Part,
+    crashes: Crashes,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run `part` for as long as its policy says; only an essential part's failure comes out of here."""
     failures = 0
@@ -86,9 +118,11 @@ async def run_under(
                 case Raise():
                     raise
                 case RestartAfter(seconds):
+                    crashes.note(name, goes_on=True)
                     log.exception("%s failed and starts anew in %.1f s", name, seconds, exc_info=error)
                     await trio.sleep(seconds)
                 case Record():
+                    crashes.note(name, goes_on=False)
                     log.exception("%s failed; going on without it", name, exc_info=error)
                     return
         else:

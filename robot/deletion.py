@@ -28,6 +28,8 @@ UNDELETE_S = 30 * 24 * 3600
 """How long a deleted wiki can be had back."""
 
 _OWNERS = "SELECT 1 FROM grants WHERE wiki_id = ? AND role = 'owner'"
+# What was taken down is the operator's to decide about.
+_OWNS = f"{_OWNERS} AND user_id = ? AND EXISTS (SELECT 1 FROM wikis WHERE id = wiki_id AND taken_down_at IS NULL)"
 _DELETED = f"SELECT {WIKI_COLUMNS}, wikis.purge_at FROM wikis WHERE wikis.purge_at IS NOT NULL"
 
 
@@ -96,15 +98,15 @@ async def purge_wiki(
 ) -> Wiki | None:
     """Delete for good a wiki that was deleted before; whoever has it open lets go of it first.
 
-    None, and nothing happens, when it is no deleted wiki (any more), `owner` is none of its owners, or it can be had
-    back beyond the moment `due`.
+    None, and nothing happens, when it is no deleted wiki (any more), `owner` is none of its owners, or it is not `due`
+    at that moment: it can be had back still, or was taken down, so that it goes only when the operator says so.
     """
 
     def hide(connection: sqlite3.Connection) -> Wiki | None:
         found = _deleted(connection, wiki_id)
         if found is None or (owner is not None and not _owns(connection, owner, wiki_id)):
             return None
-        if due is not None and found.purge.timestamp() > due:
+        if due is not None and (found.purge.timestamp() > due or found.wiki.taken_down is not None):
             return None
         hide_for_good(connection, found.wiki, clock())
         record(connection, Entry(AuditAction.WIKI_PURGED, by, wiki_id, found.wiki.name), clock=clock)
@@ -119,7 +121,8 @@ async def purge_wiki(
 def deleted_wikis_of(db: Database, owner: User) -> list[DeletedWiki]:
     """The deleted wikis that `owner` can have back, those that go first first."""
     rows = db.all(
-        f"{_DELETED} AND wikis.id IN (SELECT wiki_id FROM grants WHERE user_id = ? AND role = 'owner')"
+        f"{_DELETED} AND wikis.taken_down_at IS NULL"
+        " AND wikis.id IN (SELECT wiki_id FROM grants WHERE user_id = ? AND role = 'owner')"
         " ORDER BY wikis.purge_at, wikis.slug",
         (owner.id,),
     )
@@ -138,8 +141,9 @@ def find_deleted_wiki_at(db: Database, slug: str) -> DeletedWiki | None:
 
 
 async def list_deleted_wikis(db: Database, *, due: float | None = None) -> list[DeletedWiki]:
-    """All deleted wikis, or those that can be had back until `due` at most; those that go first first."""
-    rows = await db.scan(f"{_DELETED} AND (?1 IS NULL OR wikis.purge_at <= ?1) ORDER BY wikis.purge_at", (due,))
+    """All deleted wikis, or those that are `due` at that moment (`purge_wiki`); those that go first first."""
+    is_due = "(wikis.purge_at <= ?1 AND wikis.taken_down_at IS NULL)"
+    rows = await db.scan(f"{_DELETED} AND (?1 IS NULL OR {is_due}) ORDER BY wikis.purge_at", (due,))
     return [_of_row(row) for row in rows]
 
 
@@ -149,7 +153,7 @@ def _deleted(connection: sqlite3.Connection, wiki_id: str) -> DeletedWiki | None
 
 
 def _owns(connection: sqlite3.Connection, user: User, wiki_id: str) -> bool:
-    return connection.execute(f"{_OWNERS} AND user_id = ?", (wiki_id, user.id)).fetchone() is not None
+    return connection.execute(_OWNS, (wiki_id, user.id)).fetchone() is not None
 
 
 def _of_row(row: Row) -> DeletedWiki:

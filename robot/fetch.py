@@ -110,6 +110,15 @@ def is_public(address: IpAddress) -> bool:
     )
 
 
+def is_host(address: IpAddress) -> bool:
+    """Whether an address can be that of a host, also of one in a private network; of link-local ones none is.
+
+    Those are how clouds tell machines their own secrets.
+    """
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return not (inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner.is_reserved)
+
+
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The network addresses of a host, as the machine's resolver has them. Raises OSError."""
     found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -66,7 +66,8 @@ class Wiki:
     """A hosted wiki. `id` never changes and names its directory; `slug` is its first label and may be renamed.
 
     A quota of None is the host's default. `guidance` is what the owner tells agents; a frozen wiki can only be read.
-    `domain` is its own, in the form that DNS has it, while people are sent to that.
+    `domain` is its own, in the form that DNS has it, while people are sent to that. `taken_down` is since when the
+    operator keeps everybody out of it, and why.
     """
 
     id: str
@@ -81,6 +82,8 @@ class Wiki:
     guidance: str = ""
     is_frozen: bool = False
     domain: str | None = None
+    taken_down: datetime | None = None
+    taken_down_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

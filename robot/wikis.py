@@ -26,8 +26,14 @@ _DOMAIN_FOR_PEOPLE = f"({_DOMAIN} AND failing_since IS NULL)"
 WIKI_COLUMNS = (
     "wikis.id, wikis.slug, wikis.name, wikis.description, wikis.visibility, wikis.created_at, wikis.git_enabled,"
     " wikis.quota_pages, wikis.quota_bytes, wikis.guidance, wikis.frozen_at,"
-    f" {_DOMAIN_FOR_PEOPLE}"
+    f" {_DOMAIN_FOR_PEOPLE}, wikis.taken_down_at, wikis.taken_down_why"
 )
+
+IN_SERVICE = "wikis.state = 'ready' AND wikis.taken_down_at IS NULL"
+"""A condition of every query by which somebody reaches a wiki: it is neither deleted nor taken down."""
+
+KEPT = "(wikis.state = 'ready' OR wikis.purge_at IS NOT NULL)"
+"""A condition of queries about all wikis that there is something of: also those that nobody reaches now."""
 
 FREED_SLUG_REST_S = 30 * 24 * 3600
 
@@ -152,7 +158,7 @@ def find_slug_objection(db: Database, slug: str, user: User, *, clock: Clock = w
 
 def find_wiki_by_slug(db: Database, slug: str) -> Wiki | None:
     """The wiki at that address, in place."""
-    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE slug = ? AND state = 'ready'", (slug,))
+    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE slug = ? AND {IN_SERVICE}", (slug,))
     return None if row is None else wiki_of_row(row)
 
 
@@ -161,7 +167,7 @@ def find_wiki_by_domain(db: Database, domain: str) -> Wiki | None:
     row = db.one(
         f"SELECT {WIKI_COLUMNS} FROM domains JOIN wikis ON wikis.id = domains.wiki_id"
         " WHERE domains.domain = ? AND domains.verified_at IS NOT NULL"
-        " AND wikis.state = 'ready'",
+        f" AND {IN_SERVICE}",
         (domain,),
     )
     return None if row is None else wiki_of_row(row)
@@ -183,20 +189,26 @@ def find_wiki_at(db: Database, place: WikiHost | OwnDomain) -> Wiki | None:
 
 def find_wiki(db: Database, wiki_id: str) -> Wiki | None:
     """The wiki of that id, in place."""
-    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE id = ? AND state = 'ready'", (wiki_id,))
+    row = db.one(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE id = ? AND {IN_SERVICE}", (wiki_id,))
     return None if row is None else wiki_of_row(row)
 
 
 async def list_wikis(db: Database) -> list[Wiki]:
-    """All wikis of this host, by address."""
-    rows = await db.scan(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE state = 'ready' ORDER BY slug")
+    """All wikis that somebody reaches, by address."""
+    rows = await db.scan(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE {IN_SERVICE} ORDER BY slug")
+    return [wiki_of_row(row) for row in rows]
+
+
+async def list_kept_wikis(db: Database) -> list[Wiki]:
+    """All wikis that there is something of, also those that are deleted for now or taken down, by address."""
+    rows = await db.scan(f"SELECT {WIKI_COLUMNS} FROM wikis WHERE {KEPT} ORDER BY slug")
     return [wiki_of_row(row) for row in rows]
 
 
 async def list_public_wikis(db: Database) -> list[Wiki]:
     """The wikis that anyone may read, by name."""
     rows = await db.scan(
-        f"SELECT {WIKI_COLUMNS} FROM wikis WHERE state = 'ready' AND visibility = 'public' ORDER BY name, slug"
+        f"SELECT {WIKI_COLUMNS} FROM wikis WHERE {IN_SERVICE} AND visibility = 'public' ORDER BY name, slug"
     )
     return [wiki_of_row(row) for row in rows]
 
@@ -205,7 +217,7 @@ def wikis_of(db: Database, user: User) -> list[tuple[Wiki, Role]]:
     """The wikis in which `user` has a role, with the role, by name."""
     rows = db.all(
         f"SELECT {WIKI_COLUMNS}, grants.role FROM grants JOIN wikis ON wikis.id = grants.wiki_id"
-        " WHERE grants.user_id = ? AND wikis.state = 'ready' ORDER BY wikis.name, wikis.slug",
+        f" WHERE grants.user_id = ? AND {IN_SERVICE} ORDER BY wikis.name, wikis.slug",
         (user.id,),
     )
     return [(wiki_of_row(row), Role(row["role"])) for row in rows]
@@ -258,8 +270,8 @@ def changes_between(before: Wiki, after: Wiki) -> Iterator[tuple[AuditAction, st
 
 def wiki_of_row(row: Row) -> Wiki:
     """A `Wiki` from a row that begins with `WIKI_COLUMNS`."""
-    wiki_id, slug, name, description, visibility, created_at, git_enabled, *settled = row[:12]
-    pages, size_bytes, guidance, frozen_at, domain = settled
+    wiki_id, slug, name, description, visibility, created_at, git_enabled, *settled = row[:14]
+    pages, size_bytes, guidance, frozen_at, domain, taken_down_at, taken_down_why = settled
     return Wiki(
         id=wiki_id,
         slug=slug,
@@ -273,4 +285,6 @@ def wiki_of_row(row: Row) -> Wiki:
         guidance=guidance,
         is_frozen=frozen_at is not None,
         domain=domain,
+        taken_down=None if taken_down_at is None else moment(taken_down_at),
+        taken_down_why=taken_down_why,
     )

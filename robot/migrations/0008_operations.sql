@@ -14,12 +14,34 @@ CREATE TABLE backups (
 );
 CREATE INDEX backups_by_start ON backups (started_at);
 
--- What is wrong now, as far as it was told: a restart does not tell it again. A row goes when the trouble is over.
+-- What is wrong now and was told, and when last: a restart does not tell it again. A row goes when the trouble is over.
 CREATE TABLE alerts (
     name     TEXT PRIMARY KEY,
     since_at BIGINT NOT NULL,
-    told_at  BIGINT,
-    sentence TEXT NOT NULL
+    told_at  BIGINT NOT NULL,
+    sentence TEXT NOT NULL,
+    remedy   TEXT NOT NULL
+);
+
+-- Messages about alerts that are yet to be sent, one for each way (webhook, mail), in the order of `id`.
+CREATE TABLE alert_messages (
+    id       INTEGER PRIMARY KEY,
+    way      TEXT NOT NULL,
+    made_at  BIGINT NOT NULL,
+    kind     TEXT NOT NULL,
+    alert    TEXT NOT NULL,
+    sentence TEXT NOT NULL,
+    remedy   TEXT NOT NULL,
+    tries    INTEGER NOT NULL DEFAULT 0,
+    next_at  BIGINT NOT NULL,
+    problem  TEXT NOT NULL DEFAULT ''
+);
+
+-- When the host ran; `ended_at` stays NULL where it did not end in order.
+CREATE TABLE runs (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    began_at BIGINT NOT NULL,
+    ended_at BIGINT
 );
 
 -- Since when the operator keeps everybody out of a wiki, and why.

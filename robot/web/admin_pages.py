@@ -1,4 +1,4 @@
-"""The operator's page about the machine: room, workers, indexing, troubles."""
+"""The operator's page about the machine: room, workers, indexing, troubles, backups."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from quart import Blueprint
 
+from robot.alerts.book import list_standing, list_undelivered
+from robot.amounts import duration
+from robot.backup.journal import last_begun, last_good
 from robot.census import count_all
 from robot.db import Database
 from robot.machine import Machine
@@ -41,9 +44,13 @@ def admin_pages(site: Site, *, machine: Machine) -> Blueprint:
             here="admin",
             tabs=TABS,
             facts=facts,
-            up=_duration(facts.up_s),
+            up=duration(facts.up_s),
             counts=await count_all(db),
             ailing=_ailing(db, facts.workers),
+            alerts=list_standing(db),
+            undelivered=list_undelivered(db),
+            good=last_good(db),
+            tried=last_begun(db),
         )
 
     return pages
@@ -52,16 +59,3 @@ def admin_pages(site: Site, *, machine: Machine) -> Blueprint:
 def _ailing(db: Database, workers: Sequence[WorkerStatus]) -> list[_Ailing]:
     found = [(find_wiki(db, worker.wiki_id), worker) for worker in workers if worker.reason is not None]
     return [_Ailing(wiki, worker) for wiki, worker in found if wiki is not None]
-
-
-def _duration(seconds: float) -> str:
-    """How long, for people: `3 days, 4 hours`, `12 minutes`."""
-    minutes = int(seconds // 60)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days:
-        return f"{_counted(days, 'day')}, {_counted(hours, 'hour')}"
-    return f"{_counted(hours, 'hour')}, {_counted(minutes % 60, 'minute')}" if hours else _counted(minutes, "minute")
-
-
-def _counted(count: int, unit: str) -> str:
-    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -2,94 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from quart import Blueprint, request
 
-from quart import Blueprint, redirect, request
-from werkzeug.exceptions import NotFound
-
-from robot.address import PublicAddress
 from robot.audit import operating
-from robot.census import WIKI_FILTERS, WikiRow, find_hosted, list_hosted
-from robot.db import Database
+from robot.census import WIKI_FILTERS, list_hosted
 from robot.deletion import undelete_wiki
 from robot.freezing import freeze, unfreeze
-from robot.machine import Machine
-from robot.model import User
 from robot.quotas import quota_of, set_quota
-from robot.signin.sessions import Sessions
 from robot.web.admin_door import TABS, operator_here
+from robot.web.admin_wiki_desk import LOOK_BELOW, WIKIS, Typed, WikiDesk, told
 from robot.web.answers import Answer
 from robot.web.page import render
-from robot.web.site import Site
-from wikihost.layout import DataDir
-from wikihost.quota import MIB, Quota, how_full
+from wikihost.quota import MIB
 
-_WIKIS = "/app/admin/wikis"
-_FILTERS = (("", "all"), ("public", "public"), ("frozen", "read-only"), ("deleted", "deleted"))
+_FILTERS = (
+    ("", "all"),
+    ("public", "public"),
+    ("frozen", "read-only"),
+    ("taken-down", "taken down"),
+    ("deleted", "deleted"),
+)
 _MOST = 10**9
 
-# What a redirect may ask the page to say.
-_DONE = {
-    "frozen": "Read-only from the next write on, whoever writes. Reading and exports go on.",
-    "unfrozen": "It can be written again.",
-    "quota": "The quota is set, and in force for the next write.",
-    "undeleted": "The wiki is back as it was.",
-}
+# What a redirect may ask the page to say of a wiki that has no page any more.
+_DONE = {"purged": "The wiki is deleted for good. Backups that have it keep it until their time is over."}
 
 
 class _BadQuota(ValueError):
     """What was typed is no quota; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """What the pages are made with."""
-
-    db: Database
-    data: DataDir
-    address: PublicAddress
-    sessions: Sessions
-    machine: Machine
-    default_quota: Quota
-
-    async def find(self, wiki_id: str) -> WikiRow:
-        """Raises `NotFound`."""
-        row = await find_hosted(self.db, self.data, wiki_id)
-        if row is None:
-            raise NotFound
-        return row
-
-    def page(self, user: User, row: WikiRow, *, error: str | None = None, typed: tuple[str, str] | None = None) -> str:
-        quota = quota_of(row.wiki, self.default_quota)
-        return render(
-            "admin_wiki.html",
-            user=user,
-            here="admin",
-            tabs=TABS,
-            row=row,
-            origin=self.address.origin_of(row.wiki),
-            quota=quota,
-            fullness="" if row.usage is None else how_full(row.usage, quota),
-            worker=self.machine.worker_of(row.wiki.id),
-            default=self.default_quota,
-            default_mebibytes=_mebibytes(self.default_quota.size_bytes),
-            typed=typed or (_shown(row.wiki.quota_pages), _mebibytes(row.wiki.quota_bytes)),
-            error=error,
-            notice=_DONE.get(request.args.get("done", "")),
-        )
-
-
-def admin_wikis_pages(site: Site, *, data: DataDir, machine: Machine, default_quota: Quota) -> Blueprint:
+def admin_wikis_pages(desk: WikiDesk) -> Blueprint:
     """`/app/admin/wikis`"""
-    db, address, sessions = site
-    pages = Blueprint("admin_wikis", __name__, url_prefix=_WIKIS)
-    desk = _Desk(db, data, address, sessions, machine, default_quota)
+    pages = Blueprint("admin_wikis", __name__, url_prefix=WIKIS)
     _add_views(pages, desk)
     _add_deeds(pages, desk)
     return pages
 
 
-def _add_views(pages: Blueprint, desk: _Desk) -> None:
+def _add_views(pages: Blueprint, desk: WikiDesk) -> None:
     @pages.get("")
     async def show() -> str:
         user = operator_here(desk.sessions)
@@ -109,26 +60,27 @@ def _add_views(pages: Blueprint, desk: _Desk) -> None:
             only=only,
             after=after,
             filters=_FILTERS,
+            notice=_DONE.get(request.args.get("done", "")),
         )
 
     @pages.get("/<wiki_id>")
     async def wiki(wiki_id: str) -> str:
         user = operator_here(desk.sessions)
-        return desk.page(user, await desk.find(wiki_id))
+        return await desk.page(user, await desk.find(wiki_id))
 
 
-def _add_deeds(pages: Blueprint, desk: _Desk) -> None:
+def _add_deeds(pages: Blueprint, desk: WikiDesk) -> None:
     @pages.post("/<wiki_id>/freeze")
     async def make_read_only(wiki_id: str) -> Answer:
         user, row = operator_here(desk.sessions), await desk.find(wiki_id)
         await freeze(desk.db, desk.data, row.wiki, by=operating(user))
-        return _told(row, "frozen")
+        return told(row, "frozen")
 
     @pages.post("/<wiki_id>/unfreeze")
     async def let_write(wiki_id: str) -> Answer:
         user, row = operator_here(desk.sessions), await desk.find(wiki_id)
         await unfreeze(desk.db, desk.data, row.wiki, by=operating(user))
-        return _told(row, "unfrozen")
+        return told(row, "unfrozen")
 
     @pages.post("/<wiki_id>/quota")
     async def grant(wiki_id: str) -> Answer:
@@ -138,30 +90,17 @@ def _add_deeds(pages: Blueprint, desk: _Desk) -> None:
         try:
             most_pages, mebibytes = map(_count, typed)
         except _BadQuota as error:
-            return desk.page(user, row, error=str(error), typed=typed), 400
+            return await desk.page(user, row, Typed(LOOK_BELOW, quota=typed, problems={"quota": str(error)})), 400
         size_bytes = None if mebibytes is None else mebibytes * MIB
         default, by = desk.default_quota, operating(user)
         await set_quota(desk.db, desk.data, row.wiki, default, pages=most_pages, size_bytes=size_bytes, by=by)
-        return _told(row, "quota")
+        return told(row, "quota")
 
     @pages.post("/<wiki_id>/undelete")
     async def have_back(wiki_id: str) -> Answer:
         user, row = operator_here(desk.sessions), await desk.find(wiki_id)
         await undelete_wiki(desk.db, wiki_id, operating(user))
-        return _told(row, "undeleted")
-
-
-def _told(row: WikiRow, done: str) -> Answer:
-    """Go to the wiki's page, where it says what was done."""
-    return redirect(f"{_WIKIS}/{row.wiki.id}?done={done}", 303)
-
-
-def _shown(count: int | None) -> str:
-    return "" if count is None else str(count)
-
-
-def _mebibytes(size_bytes: int | None) -> str:
-    return "" if size_bytes is None else f"{size_bytes / MIB:.10g}"
+        return told(row, "undeleted")
 
 
 def _count(typed: str) -> int | None:

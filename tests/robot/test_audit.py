@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from robot.audit import OPERATOR, AuditAction, AuditKeeper, Entry, doer_of, list_entries, record
+from robot.audit import OPERATOR, SWEEP_EVERY_S, AuditAction, AuditKeeper, Entry, doer_of, list_entries, record
 from tests.robot.small_host import FakeClock, SmallHost
 
 DAY_S = 86_400
@@ -46,18 +46,25 @@ async def test_a_deed_that_fails_leaves_no_entry(host: SmallHost) -> None:
     assert await list_entries(host.db, wiki, limit=10) == before
 
 
-async def test_what_is_too_old_is_forgotten(host: SmallHost) -> None:
-    wiki, clock = await host.make_wiki("notes"), FakeClock()
+async def test_what_is_surely_too_old_is_forgotten(host: SmallHost) -> None:
+    wiki, clock, steady = await host.make_wiki("notes"), FakeClock(), FakeClock()
     await host.db.write(
         lambda connection: record(connection, Entry(AuditAction.FROZEN, OPERATOR, wiki.id), clock=clock)
     )
-    keeper = AuditKeeper(host.db, 400, clock=clock)
-    clock.now += 400 * DAY_S
-    await keeper.forget()
-    assert AuditAction.FROZEN in {one.entry.action for one in await list_entries(host.db, wiki, limit=10)}
-    clock.now += 1
-    await keeper.forget()
-    assert AuditAction.FROZEN not in {one.entry.action for one in await list_entries(host.db, wiki, limit=10)}
+    keeper = AuditKeeper(host.db, 400, clock=clock, steady=steady)
+
+    async def is_kept(passed_s: int, jumped_s: int = 0) -> bool:
+        """Whether it is there after a look, so long after the one before; meanwhile the clock was set."""
+        steady.now += passed_s
+        clock.now += passed_s + jumped_s
+        await keeper.forget()
+        return AuditAction.FROZEN in {one.entry.action for one in await list_entries(host.db, wiki, limit=10)}
+
+    assert await is_kept(0)
+    assert await is_kept(SWEEP_EVERY_S, jumped_s=500 * DAY_S)
+    assert await is_kept(SWEEP_EVERY_S, jumped_s=-501 * DAY_S)
+    assert await is_kept(401 * DAY_S)  # it was not too old at the look before
+    assert not await is_kept(SWEEP_EVERY_S)
 
 
 async def test_a_name_stays_on_one_line_of_bounded_length(host: SmallHost) -> None:

@@ -27,10 +27,10 @@ from robot.deletion import (
 )
 from robot.due import LOOK_EVERY_S, TOLERANCE_S, Look, surely_due
 from robot.hosting import finish_interrupted
+from robot.in_force import put_decisions_in_force
 from robot.model import Role, Scope, Visibility, Wiki
 from robot.ownership import TooManyWikis, refuse_another_wiki
 from robot.purging import Purger
-from robot.quotas import apply_quotas
 from robot.tokens import create_token, verify_token
 from robot.wikis import (
     FREED_SLUG_REST_S,
@@ -123,7 +123,7 @@ async def test_a_start_leaves_a_deleted_wiki_alone(host: SmallHost) -> None:
     wiki = await host.make_wiki("notes")
     await delete(host, wiki)
     assert await finish_interrupted(host.db, host.data) == []
-    await apply_quotas(host.db, host.data, Quota(7, 7))
+    await put_decisions_in_force(host.db, host.data, Quota(7, 7))
     assert await undelete_wiki(host.db, wiki.id, OPERATOR) == wiki
     assert read_quota(host.data.wiki(wiki.id).quota) == Quota(7, 7)
     assert (await host.contents.run(wiki, lambda content: content.read_page("Home"))).text

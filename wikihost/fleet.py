@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import trio
 
 from wikihost.attendance import Attendance
 from wikihost.event_channel import EventChannel
-from wikihost.fleet_slot import HostedWiki, Slot
+from wikihost.fleet_slot import HostedWiki, Slot, WorkerStatus
 from wikihost.fleet_states import (
     Asleep,
     Backoff,
@@ -79,19 +79,6 @@ class FleetStopping(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """A row for the operator. `reason` is set while the wiki backs off or is broken."""
-
-    wiki_id: str
-    state: str
-    leases: int
-    failures: int
-    pid: int | None
-    generation: int | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Running:
     """What workers are made in, while the fleet runs."""
 
@@ -102,27 +89,34 @@ class _Running:
 class Fleet:
     """Workers of all wikis.
 
-    `on_change(wiki_id)` is called when a worker made a commit, `on_gone(socket_path)` when a worker has ended; neither
-    may block.
+    `on_change(wiki_id, asked_by)` is called when a worker made a commit for the request of that name,
+    `on_gone(socket_path)` when a worker has ended, `on_woken(seconds)` when one is ready, so long after its making
+    began, `on_failed()` when one ended by a fault of its own; none may block.
     """
 
     def __init__(
         self,
         run_dir: Path,
         options: FleetOptions,
-        on_change: Callable[[str], None],
+        on_change: Callable[[str, str], None],
         on_gone: Callable[[str], None] = lambda _: None,
+        on_woken: Callable[[float], None] = lambda _: None,
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._run_path = run_dir
         self._options = options
         self._on_change = on_change
         self._on_gone = on_gone
+        self._on_woken = on_woken
+        self._on_failed = on_failed
         self._slots: dict[str, Slot] = {}
         self._generations = itertools.count(1)
         self._running: _Running | None = None
         self._zygote: Zygote | None = None
         self._zygote_changed = trio.Event()
         self.late_binding: bool | None = None  # None while there is no zygote
+        self._zygote_failures = 0
+        self._zygote_since = 0.0
         self._answer: Answer = _no_answer
 
     def answer_with(self, answer: Answer) -> None:
@@ -163,14 +157,29 @@ class Fleet:
             slot.leases -= 1
             slot.last_used = trio.current_time()
 
+    def log_at(self, level: str) -> None:
+        """Have workers that wake from now on log at this level."""
+        self._options = replace(self._options, log_level=level)
+
     def serves(self, hosted: HostedWiki) -> bool:
         """Whether the wiki's worker was made for just this value, not for one before it."""
         slot = self._slots.get(hosted.wiki_id)
         return slot is not None and slot.serving == hosted
 
+    @property
+    def has_zygote(self) -> bool:
+        """Whether workers can be made just now."""
+        return self._zygote is not None
+
     def status(self) -> list[WorkerStatus]:
         """Every wiki that was asked for since the start, by id."""
-        return [_status_of(self._slots[wiki_id]) for wiki_id in sorted(self._slots)]
+        return [self._slots[wiki_id].status() for wiki_id in sorted(self._slots)]
+
+    @property
+    def zygote_failures(self) -> int:
+        """How many zygotes in a row ended early; 0 once there is one that has lived for a while."""
+        is_stable = self._zygote is not None and trio.current_time() - self._zygote_since >= self._options.stable_s
+        return 0 if is_stable else self._zygote_failures
 
     async def stop_worker(self, wiki_id: str) -> None:
         """Stop the wiki's worker, leased or not, and return when it is gone; forgets its failures."""
@@ -225,7 +234,7 @@ class Fleet:
         """One worker from its making to its end; leaves the slot in the state that the end leads to."""
         started = trio.current_time()
         try:
-            ending = await self._attend(slot, hosted, run_dir)
+            ending = await self._attend(slot, hosted, run_dir, partial(self._wake_ended, slot, started))
         except ZygoteGone:
             ending = Orphaned()
         except (SpawnRefused, OSError) as error:
@@ -233,10 +242,17 @@ class Fleet:
         now = trio.current_time()
         slot.failures = failures_after(ending, slot.failures, now - started, self._options)
         if isinstance(ending, Failed):
+            self._on_failed()
             logger.warning("worker of wiki %s failed (%d in a row): %s", hosted.wiki_id, slot.failures, ending.reason)
         slot.become(state_after(ending, slot.failures, now, self._options))
 
-    async def _attend(self, slot: Slot, hosted: HostedWiki, run_dir: RunDir) -> Ending:
+    def _wake_ended(self, slot: Slot, started: float, worker: Worker) -> None:
+        slot.become(Ready(worker))
+        self._on_woken(trio.current_time() - started)
+
+    async def _attend(
+        self, slot: Slot, hosted: HostedWiki, run_dir: RunDir, on_ready: Callable[[Worker], None]
+    ) -> Ending:
         zygote = await self._wait_zygote()
         generation = next(self._generations)
         secret = secrets.token_urlsafe(24)
@@ -245,18 +261,20 @@ class Fleet:
             child, events = await _fork(zygote, self._spec(hosted, secret), listener)
             with events:
                 worker = Worker(hosted.wiki_id, generation, path, child.pid, secret)
-                return await self._watch(slot, worker, child, events)
+                return await self._watch(slot, worker, child, events, partial(on_ready, worker))
         finally:
             run_dir.remove(hosted.wiki_id, generation)
             self._on_gone(path)
 
-    async def _watch(self, slot: Slot, worker: Worker, child: Child, events: EventChannel) -> Ending:
+    async def _watch(
+        self, slot: Slot, worker: Worker, child: Child, events: EventChannel, on_ready: Callable[[], None]
+    ) -> Ending:
         attendance = Attendance(
             worker,
             child,
             events,
             self._options,
-            on_ready=partial(slot.become, Ready(worker)),
+            on_ready=on_ready,
             on_saved=partial(self._on_change, worker.wiki_id),
             on_described=slot.note_described,
             answer=self._ask,
@@ -293,16 +311,16 @@ class Fleet:
 
     async def _keep_zygote(self, life: trio.CancelScope) -> None:
         """Keep a zygote until `life` is cancelled; one that ends is replaced, ever more slowly."""
-        failures, why_not_late = 0, ""
+        why_not_late = ""
         with life:
             while True:
-                started = trio.current_time()
-                zygote = Zygote(self._run_path / "zygote", self._options.log_level, import_after_fork=why_not_late)
+                started = self._zygote_since = trio.current_time()
+                zygote = Zygote(self._run_path / "zygote", self._options, import_after_fork=why_not_late)
                 ready = await self._run_zygote(zygote)
                 if ready is None and not why_not_late:
                     why_not_late = "the zygote did not start with Otter Wiki imported"
                 lived_long = trio.current_time() - started >= self._options.stable_s
-                failures = 1 if lived_long else failures + 1
+                self._zygote_failures = failures = 1 if lived_long else self._zygote_failures + 1
                 logger.error("the zygote ended (%d in a row); a new one is started", failures)
                 await trio.sleep(backoff_s(failures, self._options))
 
@@ -362,16 +380,3 @@ async def _wait_until(deadline: float, event: trio.Event) -> None:
     """Wait for the event, at most until the deadline (Trio's clock)."""
     with trio.move_on_at(deadline):
         await event.wait()
-
-
-def _status_of(slot: Slot) -> WorkerStatus:
-    worker = slot.state.worker if isinstance(slot.state, Ready) else None
-    return WorkerStatus(
-        wiki_id=slot.hosted.wiki_id,
-        state=type(slot.state).__name__.lower(),
-        leases=slot.leases,
-        failures=slot.failures,
-        pid=worker.pid if worker else None,
-        generation=worker.generation if worker else None,
-        reason=slot.state.reason if isinstance(slot.state, Backoff | Broken) else None,
-    )

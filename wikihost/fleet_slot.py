@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import trio
 
 from wikihost.event_channel import EventChannel
-from wikihost.fleet_states import Asleep, State
+from wikihost.fleet_states import Asleep, Backoff, Broken, Ready, State
 from wikihost.layout import WikiHome
 from wikihost.worker_protocol import Described
 from wikihost.zygote import Child
@@ -28,6 +28,19 @@ class HostedWiki:
     def described(self) -> Described:
         """What its pages are to say of it."""
         return Described(self.site_name, self.description, self.platform_url)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A row for the operator. `reason` is set while the wiki backs off or is broken."""
+
+    wiki_id: str
+    state: str
+    leases: int
+    failures: int
+    pid: int | None
+    generation: int | None
+    reason: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +63,19 @@ class Slot:
         self.state = state
         self.changed.set()
         self.changed = trio.Event()
+
+    def status(self) -> WorkerStatus:
+        """How it is, for the operator."""
+        worker = self.state.worker if isinstance(self.state, Ready) else None
+        return WorkerStatus(
+            wiki_id=self.hosted.wiki_id,
+            state=type(self.state).__name__.lower(),
+            leases=self.leases,
+            failures=self.failures,
+            pid=worker.pid if worker else None,
+            generation=worker.generation if worker else None,
+            reason=self.state.reason if isinstance(self.state, Backoff | Broken) else None,
+        )
 
     async def tell(self) -> None:
         """Tell the running worker what its wiki is called by now; its answer comes as `note_described`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wikihost.isolation.confinement import Isolation
+
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
@@ -23,6 +25,8 @@ class FleetOptions:
     stop_grace_s: float = 2.5  # between SIGTERM and SIGKILL
     threads: int = 4  # requests that one worker answers at a time
     max_upload_bytes: int = 64 * 1024 * 1024
+    isolation: Isolation = "try"  # whether a worker reaches no more than its wiki
+    memory_bytes: int = 1024**3  # that each process of a worker may have
     log_level: str = "WARNING"  # of Otter Wiki, and of what runs beside it in the worker
 
 

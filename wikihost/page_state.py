@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from wikihost.errors import StorageFailed
 from wikihost.layout import WikiHome
-from wikihost.repo import Repository
+from wikihost.repo import Repository, own_repository
 
 # An opened repository takes some 60 µs to open and a few kilobytes to keep.
 _MOST_WIKIS = 256
@@ -24,6 +24,10 @@ _MOST_WIKIS = 256
 _JOURNAL = slice(18, 20)
 _WAL = b"\2\2"
 _COUNTER = slice(24, 28)
+# Preferences are some dozens of rows. Whoever took a worker over may have put anything in their place, such as a view
+# that never ends, and they are read where all wait for it.
+_MOST_BYTES = 4 * 1024 * 1024
+_MOST_STEPS = 100_000  # of SQLite's machine; some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class PageStates:
     def _open(self, home: WikiHome) -> _Known:
         known = self._known.get(home)
         if known is None:
-            known = self._known[home] = _Known(Repository(home.repo), str(home.wiki_db))
+            known = self._known[home] = _Known(own_repository(home.repo), str(home.wiki_db))
             if len(self._known) > _MOST_WIKIS:
                 self._known.popitem(last=False)
         else:
@@ -94,10 +98,24 @@ def _database_version(path: str) -> tuple[int, bytes]:
 
 
 def _digest(path: str) -> bytes:
-    """A fingerprint of the preferences. Raises sqlite3.Error at once while somebody writes them."""
+    """A fingerprint of the preferences.
+
+    Raises sqlite3.Error at once while somebody writes them, and where there is more to read than preferences are.
+    """
     address = f"file:{quote(path)}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
-        rows = connection.execute("SELECT name, value FROM preferences ORDER BY name").fetchall()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+        connection.set_progress_handler(lambda: True, _MOST_STEPS)
+        kind = connection.execute("SELECT type, rootpage FROM sqlite_master WHERE name = 'preferences'").fetchone()
+        if kind is None or kind[0] != "table" or not kind[1]:
+            raise StorageFailed("The wiki's preferences are no table.")
+        rows, size_bytes = [], 0
+        for name, value in connection.execute("SELECT name, value FROM preferences"):
+            rows.append((name, value))
+            size_bytes += len(str(name)) + len(str(value))
+            if size_bytes > _MOST_BYTES:
+                raise StorageFailed("The wiki's preferences are larger than any that are meant.")
+    rows.sort(key=repr)
     return _digest_of(rows)
 
 

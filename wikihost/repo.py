@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +13,19 @@ from threading import Lock
 from typing import BinaryIO
 
 import pygit2
-from pygit2.enums import ObjectType, SortMode
+from pygit2.enums import ConfigLevel, ObjectType, SortMode
 
 from wikihost import trees
 from wikihost.errors import RevisionNotFound, StorageFailed
+from wikihost.known_trees import KnownTrees
 
 MIN_REVISION_DIGITS = 7
 _REVISION = re.compile(r"[0-9a-f]{7,40}")
-# Enough for two neighbouring commits of a large wiki; an entry takes some 200 bytes.
-_TREE_ENTRIES_KEPT = 10_000
 # libgit2 keeps the interpreter while it compares; beyond this it may be for seconds, in which the whole host stands.
 _COMPARED_BYTES = 128 * 1024
 _PIECE_BYTES = 256 * 1024
+# Where git looks for objects in other places, and for all but the head (gitrepository-layout(5)).
+_LEADING_ELSEWHERE = ("objects/info/alternates", "commondir")
 # Trailers of our commits.
 AGENT = "Robot-Agent"
 VIA = "Robot-Via"
@@ -73,21 +73,26 @@ class CommitRecord:
 # libgit2 maps packs into memory, a gigabyte at a time as it comes; a large push or attachment would fill ours with it.
 pygit2.settings.mwindow_size = 1024 * 1024
 pygit2.settings.mwindow_mapped_limit = 8 * 1024 * 1024
+# What it keeps of all repositories together, a quarter of a gigabyte as it comes: commits alone, trees are kept here.
+pygit2.settings.cache_max_size(8 * 1024 * 1024)
+pygit2.settings.cache_object_limit(ObjectType.TREE, 0)
+# The machine's git configuration must not change what a wiki does, and a worker could not read it.
+for _level in (ConfigLevel.PROGRAMDATA, ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
+    pygit2.settings.search_path[_level] = ""
 
 
 class Repository:
     """One opened repository; for one thread at a time (see `RepositoryPool`).
 
-    Errors of libgit2 come out as `StorageFailed`.
+    `known` are the trees that were read in it before. Errors of libgit2 come out as `StorageFailed`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: KnownTrees | None = None) -> None:
         self.git_dir = path / ".git"
         with _translated():
             self.git = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
             self._packs = _packs_changed(self.git_dir)
-        self._trees: OrderedDict[bytes, trees.Tree] = OrderedDict()
-        self._tree_entries = 0
+        self._known = known or KnownTrees()
 
     def is_outdated(self) -> bool:
         """Whether packs came or went since it was opened: libgit2 finds new ones, and keeps the files of old ones."""
@@ -137,16 +142,12 @@ class Repository:
         """A parsed tree; the last few are kept, as neighbouring commits share most of theirs."""
         if oid == trees.EMPTY_TREE:
             return {}  # git knows it without storing it
-        known = self._trees.get(oid)
+        known = self._known.find(oid)
         if known is None:
             with _translated():
                 _, body = self.git.read(pygit2.Oid(raw=oid))
-            known = self._trees[oid] = trees.parse_tree(body)
-            self._tree_entries += len(known)
-            while self._tree_entries > _TREE_ENTRIES_KEPT:
-                self._tree_entries -= len(self._trees.popitem(last=False)[1])
-        else:
-            self._trees.move_to_end(oid)
+            known = trees.parse_tree(body)
+            self._known.keep(oid, known)
         return known
 
     def blob_of(self, commit: str, path: str) -> str | None:
@@ -232,11 +233,25 @@ def borrowing(git_dir: Path, objects: Path) -> Iterator[Repository]:
         repository.git.free()
 
 
+def own_repository(path: Path, known: KnownTrees | None = None) -> Repository:
+    """The repository of a wiki, with all that is in it its own.
+
+    Raises `StorageFailed` for one that leads elsewhere: whoever took a worker over would have core read another wiki.
+    """
+    repository = Repository(path, known)
+    git_dir = repository.git_dir
+    if path.is_symlink() or git_dir.is_symlink() or any((git_dir / name).exists() for name in _LEADING_ELSEWHERE):
+        repository.git.free()
+        raise StorageFailed("The wiki's repository leads to files that are not its own.")
+    return repository
+
+
 class RepositoryPool:
-    """Repositories of one path, lent to one thread at a time."""
+    """Repositories of one wiki, lent to one thread at a time. They know the same trees."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known = KnownTrees()
         self._idle: list[Repository] = []
         self._lock = Lock()
 
@@ -247,7 +262,7 @@ class RepositoryPool:
         if repository is not None and repository.is_outdated():
             repository.git.free()
             repository = None
-        repository = repository or Repository(self._path)
+        repository = repository or own_repository(self._path, self._known)
         try:
             yield repository
         finally:

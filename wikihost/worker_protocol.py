@@ -127,9 +127,10 @@ class WorkerFailed:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A save made `head` the branch head."""
+    """A save made `head` the branch head; `asked_by` names core's request that it was made for, if there is one."""
 
     head: str
+    asked_by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from typing import Final
 import trio
 
 import wikihost
+from wikihost.fleet_states import FleetOptions
+from wikihost.overhearing import Overhearing
 from wikihost.worker_protocol import (
     MAX_DESCRIPTORS,
     MAX_MESSAGE_BYTES,
@@ -39,6 +41,7 @@ SPAWN_S = 10.0
 # How long the zygote's word on an exit may come after the exit itself.
 _EXIT_WORD_S: Final = 1.0
 _ZYGOTE_END_S: Final = 2.0
+_LAST_WORDS_S: Final = 1.0
 
 
 class ZygoteGone(Exception):
@@ -85,9 +88,9 @@ class Child:
 class Zygote:
     """One zygote process. `await nursery.start(zygote.run)` returns its `ZygoteReady`; `run` ends with the process."""
 
-    def __init__(self, scratch: Path, log_level: str, *, import_after_fork: str = "") -> None:
+    def __init__(self, scratch: Path, options: FleetOptions, *, import_after_fork: str = "") -> None:
         self._scratch = scratch
-        self._log_level = log_level
+        self._options = options
         self._import_after_fork = import_after_fork
         self._control: trio.socket.SocketType | None = None
         self._send_lock = trio.Lock()
@@ -100,7 +103,9 @@ class Zygote:
     async def run(self, *, task_status: trio.TaskStatus[ZygoteReady]) -> None:
         """Keep one zygote process until it ends or this is cancelled; then it is gone, and so are its workers."""
         await trio.to_thread.run_sync(self._clear_scratch)
-        process, control = self._start_process()
+        overhearing = Overhearing()
+        with overhearing.begin() as log:
+            process, control = self._start_process(log)
         self._process = process
         try:
             with control:
@@ -111,7 +116,7 @@ class Zygote:
         finally:
             self._control = self._process = None
             self._abandon()
-            await _end(process)
+            await _end(process, overhearing)
 
     async def spawn(self, spec: WorkerSpec, listener: socket.socket, events: socket.socket) -> Child:
         """Fork a worker with these two sockets. Raises ZygoteGone, SpawnRefused."""
@@ -188,19 +193,23 @@ class Zygote:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(mode=0o700, parents=True)
 
-    def _start_process(self) -> tuple[subprocess.Popen[bytes], trio.socket.SocketType]:
+    def _start_process(self, log: int) -> tuple[subprocess.Popen[bytes], trio.socket.SocketType]:
         """Start the process from this thread: it dies with the thread that started it (PR_SET_PDEATHSIG)."""
         ours, theirs = channel()
         with theirs:
             command = [sys.executable, "-s", "-P", "-m", "wikihost.child.zygote"]
             command += ["--control", str(theirs.fileno()), "--parent", str(os.getpid())]
-            command += ["--scratch", str(self._scratch), "--log-level", self._log_level]
+            command += ["--scratch", str(self._scratch), "--log-level", self._options.log_level]
+            command += ["--isolation", self._options.isolation, "--workers", str(self._options.max_awake)]
+            command += ["--memory-bytes", str(self._options.memory_bytes)]
             if self._import_after_fork:
                 command += ["--import-after-fork", self._import_after_fork]
             process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 env=_environment(),
                 # Ctrl-C in a terminal is for core, which ends the others in order.
                 start_new_session=True,
@@ -239,7 +248,7 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return found
 
 
-async def _end(process: subprocess.Popen[bytes]) -> None:
+async def _end(process: subprocess.Popen[bytes], overhearing: Overhearing) -> None:
     """Wait for the process, whose control channel is closed; kill it when it does not take the hint."""
     pidfd = None
     try:
@@ -253,3 +262,6 @@ async def _end(process: subprocess.Popen[bytes]) -> None:
             os.close(pidfd)
     process.kill()
     process.wait()
+    with trio.CancelScope(shield=True):
+        # Bounded by itself. The workers end with the zygote, and what they said last often says why.
+        await trio.to_thread.run_sync(overhearing.wait, _LAST_WORDS_S)

@@ -15,11 +15,13 @@ LIMIT_BYTES = 64 * 1024
 
 def fill_the_disk(worker: Worker, limit_bytes: int = LIMIT_BYTES) -> None:
     """From now on the worker cannot write a file beyond the limit: write(2) fails, as on a full disk."""
-    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+    _, most = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (limit_bytes, most))
 
 
 def free_the_disk(worker: Worker) -> None:
-    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    _, most = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (most, most))
 
 
 def incompressible(size: int) -> str:

@@ -398,3 +398,15 @@ async def test_every_way_to_sign_in_leads_back_to_the_page(fleet: FleetInThread,
     for link in links:
         led = (await ask(worker, link, READER)).headers["location"]
         assert parse_qs(urlsplit(led).query)["next"] == ["/On%20Call?x=1"], link
+
+
+async def test_crawlers_are_told_to_read_pages_and_not_their_past(fleet: FleetInThread, tmp_path: Path) -> None:
+    wiki = hosted(tmp_path)
+    worker = await fleet.wake(wiki)
+    said = (await ask(worker, "/robots.txt", {})).text.splitlines()
+    assert said[:2] == ["User-agent: *", "Allow: /"]
+    assert {"Disallow: /*/history", "Disallow: /-/", "Disallow: /*?revision="} <= set(said)
+    (sitemap,) = [line.removeprefix("Sitemap: ") for line in said if line.startswith("Sitemap: ")]
+    assert urlsplit(sitemap).path == "/sitemap.xml"
+    await ask(worker, "/-/admin", form={"update_preferences": "1", "site_name": "X", "robots_txt": "disallow"})
+    assert (await ask(worker, "/robots.txt", {})).text == "User-agent: *\nDisallow: /", "as its owner prefers"

@@ -58,8 +58,11 @@ async def test_an_idle_worker_is_stopped_and_a_leased_one_is_not(tmp_path: Path)
         await eventually(lambda: state_of(fleet, wiki) == "asleep")
         assert not is_running(worker.pid)
         assert list((tmp_path / "run").glob("*.sock")) == []
+        (wiki.home.scratch / "left").mkdir()
+        (wiki.home.scratch / "left" / "by one that was killed").touch()
         async with fleet.lease(wiki) as again:
             assert again.generation > worker.generation
+            assert list(wiki.home.scratch.iterdir()) == []
             assert (await ask(again, "/Home")).status == 200
 
 
@@ -191,11 +194,13 @@ async def test_a_killed_zygote_comes_back_and_its_wikis_wake_again(tmp_path: Pat
     wiki = hosted(tmp_path)
     async with running_fleet(tmp_path / "run") as fleet:
         async with fleet.lease(wiki) as worker:
+            assert fleet.zygote_failures == 0
             (parent,) = [pid for pid in children_of(os.getpid()) if worker.pid in children_of(pid)]
             os.kill(parent, signal.SIGKILL)
             await eventually(lambda: not is_running(worker.pid))
         async with fleet.lease(wiki) as again:
             assert (await ask(again, "/Home")).status == 200
+            assert fleet.zygote_failures == 1
         assert [row.failures for row in fleet.status()] == [0]
 
 
@@ -254,10 +259,15 @@ async def test_a_wiki_without_files_is_broken_with_a_reason(tmp_path: Path) -> N
     wiki = hosted(tmp_path)
     wiki.home.root.rename(tmp_path / "elsewhere")
     options = replace(QUICK, breaker_failures=2, backoff_s=0.01)
-    async with running_fleet(tmp_path / "run", options) as fleet:
+    failed: list[None] = []
+    fleet = Fleet(tmp_path / "run", options, lambda *_: None, on_failed=lambda: failed.append(None))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(fleet.run)
         with pytest.raises(WorkerBroken, match="Error"):
             async with fleet.lease(wiki):
                 pass
+        nursery.cancel_scope.cancel()
+    assert len(failed) == 2
 
 
 async def test_stale_sockets_and_a_deep_directory_do_not_matter(tmp_path: Path) -> None:
@@ -276,7 +286,8 @@ async def test_stale_sockets_and_a_deep_directory_do_not_matter(tmp_path: Path) 
 
 async def test_the_end_of_a_worker_is_told_with_its_socket(tmp_path: Path) -> None:
     wiki, gone = hosted(tmp_path), Changes()
-    fleet = Fleet(tmp_path / "run", FleetOptions(), lambda _: None, gone)
+    waits: list[float] = []
+    fleet = Fleet(tmp_path / "run", QUICK, lambda *_: None, gone, waits.append)
     async with trio.open_nursery() as nursery:
         await nursery.start(fleet.run)
         paths = []
@@ -285,12 +296,14 @@ async def test_the_end_of_a_worker_is_told_with_its_socket(tmp_path: Path) -> No
                 paths.append(worker.socket_path)
             await fleet.stop_worker(wiki.wiki_id)
         assert gone.heard == paths
+        assert len(waits) == 2
+        assert all(0 < wait_s < PATIENCE_S for wait_s in waits)
         nursery.cancel_scope.cancel()
 
 
 async def test_stopping_is_quick_whatever_a_worker_does(tmp_path: Path) -> None:
     one, two = hosted(tmp_path, "one"), hosted(tmp_path, "two")
-    fleet = Fleet(tmp_path / "run", QUICK, lambda _: None)
+    fleet = Fleet(tmp_path / "run", QUICK, lambda *_: None)
     async with trio.open_nursery() as nursery:
         await nursery.start(fleet.run)
         async with fleet.lease(one) as well, fleet.lease(two) as hung:

@@ -20,7 +20,7 @@ from wikihost.layout import WikiHome
 
 async def main(root, run_dir):
     home = WikiHome(Path(root))
-    fleet = Fleet(Path(run_dir), FleetOptions(wake_timeout_s=60), lambda _: None)
+    fleet = Fleet(Path(run_dir), FleetOptions(wake_timeout_s=60), lambda *_: None)
     async with trio.open_nursery() as nursery:
         await nursery.start(fleet.run)
         async with fleet.lease(HostedWiki("a", home, "A", "", "")) as worker:

@@ -114,6 +114,7 @@ def _extend(server: Any) -> None:
         recent,
         redirecting,
         repeatable,
+        robots,
         saving,
         searching,
     )
@@ -133,6 +134,7 @@ def _extend(server: Any) -> None:
     # The layout's token would open a session on every page; the front's same-origin rule takes its place.
     app.context_processor(lambda: {"csrf_token": lambda: ""})
     recent.install(app)
+    robots.install(app)
     otterwiki.auth.auth_manager = identity.core_says(app.config)
     # Otter Wiki reads the frontmatter of a page at each view, bounded in nothing.
     yaml.SafeLoader.flatten_mapping = keep_merge_keys  # type: ignore[assignment]

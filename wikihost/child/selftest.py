@@ -13,6 +13,8 @@ import pygit2
 
 from wikihost.child import otter
 from wikihost.child.lifeline import die_with_parent
+from wikihost.child.worker import settle
+from wikihost.isolation.confinement import Confinement
 from wikihost.layout import WikiHome
 from wikihost.worker_protocol import Described, WorkerSpec
 
@@ -62,19 +64,23 @@ def load_template(scratch: Path) -> Any:
     return server
 
 
-def check_binding(server: Any, scratch: Path) -> None:
+def check_binding(server: Any, scratch: Path, confinement: Confinement | None) -> None:
     """Fork, bind to a second wiki, save through Otter Wiki, read back; the template must be unchanged.
+
+    All of it as confined as a worker is, so that this tells whether Otter Wiki works so with what is installed here.
 
     Raises BindingFailed.
     """
     template = WikiHome(scratch / "template")
     before = _state(template)
+    shutil.rmtree(scratch / "bound", ignore_errors=True)
     spec = _scratch_wiki(scratch, "bound")
     pid, me = 0, os.getpid()
     pid = os.fork()
     if pid == 0:
         die_with_parent(me)
         try:
+            settle(WikiHome(Path(spec.root)), confinement)
             _save_and_read_back(server, spec)
         except BaseException:
             traceback.print_exc()

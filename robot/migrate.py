@@ -1,21 +1,31 @@
 """Forward-only schema migrations: `migrations/NNNN_name.sql`, counted in SQLite's `user_version`.
 
 Each file is one transaction together with its new `user_version`, so a process killed at any moment leaves either
-the old schema or the new one, and the next start goes on from there. The database is copied before an upgrade.
+the old schema or the new one, and the next start goes on from there. Before an upgrade the database is copied to
+`robot.db.vN`, N being its schema; nothing is changed until that copy was read back. Copies are kept for `KEPT_DAYS`:
+they still hold people who deleted their accounts since.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from wikihost.objects import sync
+
 # "robo", in the file's header: tells our database from any other SQLite file.
 APPLICATION_ID = 0x726F626F
+
+KEPT_DAYS = 90
+# On the disk beside the database: the copy, and the write-ahead log of steps that rewrite a table.
+_ROOM_FACTOR = 2
 
 
 class SchemaTooNew(Exception):
@@ -24,6 +34,10 @@ class SchemaTooNew(Exception):
 
 class NotOurDatabase(Exception):
     """The file is an SQLite database of some other program."""
+
+
+class NoRoomToUpgrade(Exception):
+    """The disk cannot hold the copy that is made first: nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +61,110 @@ def shipped_migrations() -> list[Migration]:
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: list[Migration] | None = None) -> None:
-    """Bring the database to the newest of `steps` (the shipped ones). Safe to kill, safe to run twice at once."""
+    """Bring the database to the newest of `steps` (the shipped ones). Safe to kill, safe to run twice at once.
+
+    Raises SchemaTooNew, NotOurDatabase, NoRoomToUpgrade, sqlite3.Error.
+    """
     steps = shipped_migrations() if steps is None else steps
     version = _checked_version(connection, path, newest=len(steps))
+    _drop_old_copies(path)
     if version == len(steps):
         return
     if version > 0:
-        copy_database(connection, path.with_name(f"{path.name}.v{version}"))
+        _keep_copy(connection, path, version)
     connection.execute("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
     for step in steps[version:]:
         _apply(connection, step)
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def check_version(path: Path) -> None:
-    """Raise `SchemaTooNew` or `NotOurDatabase` unless this robot can use the database at `path`; changes nothing."""
-    if path.exists():
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            _checked_version(connection, path, newest=len(shipped_migrations()))
+def check_version(path: Path) -> int:
+    """The schema of the database at `path`, 0 where there is none; changes nothing.
+
+    Raises SchemaTooNew or NotOurDatabase unless this robot can use it, and sqlite3.Error.
+    """
+    if not path.exists():
+        return 0
+    with closing(open_read_only(path)) as connection:
+        return _checked_version(connection, path, newest=len(shipped_migrations()))
+
+
+def is_upgrade_due(path: Path) -> bool:
+    """Whether `migrate` would change a database that is there; what is damaged is told by whoever opens it.
+
+    Raises SchemaTooNew, NotOurDatabase.
+    """
+    try:
+        return 0 < check_version(path) < len(shipped_migrations())
+    except sqlite3.Error:
+        return False
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database so that not even a file beside it is made, which another user might own then."""
+    # Without a log nobody has it open, and SQLite would make one in order to read.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+
+
+def copy_of(path: Path, version: int) -> Path:
+    """Where the database is copied to before it leaves schema `version`."""
+    return path.with_name(f"{path.name}.v{version}")
+
+
+def room_needed(connection: sqlite3.Connection) -> int:
+    """How many bytes must be free on the disk for an upgrade."""
+    pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
+    return _ROOM_FACTOR * pages * size
 
 
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy the whole database to `target` (mode 0600), which appears only once it is complete and on disk."""
+    """Copy the whole database to `target` (mode 0600), which appears only once it is complete, sound and on disk.
+
+    Raises sqlite3.Error, also where what was copied is damaged; then there is no `target`, or still the former one.
+    """
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(unfinished)) as copy:
-        connection.backup(copy)
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
-    unfinished.rename(target)
+    try:
+        with closing(sqlite3.connect(unfinished)) as copy:
+            connection.backup(copy)
+            sync(unfinished)
+            _check_soundness(copy)
+        unfinished.rename(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    sync(target.parent)
+
+
+def _keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    needed, free = room_needed(connection), shutil.disk_usage(path.parent).free
+    sentence = (
+        f"Before the upgrade {path} is copied, and there is no room: {needed / 2**20:.1f} MiB are needed on its disk, "
+        f"{free / 2**20:.1f} MiB are free. Make room and start again; nothing was changed"
+    )
+    if free < needed:
+        raise NoRoomToUpgrade(sentence)
+    try:
+        copy_database(connection, copy_of(path, version))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise NoRoomToUpgrade(sentence) from error
+
+
+def _drop_old_copies(path: Path) -> None:
+    for copy in path.parent.glob(f"{path.name}.v*"):
+        with suppress(FileNotFoundError):  # another process drops them, too
+            if copy.suffix[2:].isdigit() and copy.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+                copy.unlink()
+
+
+def _check_soundness(copy: sqlite3.Connection) -> None:
+    found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"its copy is not sound: {found}")
 
 
 def _checked_version(connection: sqlite3.Connection, path: Path, *, newest: int) -> int:

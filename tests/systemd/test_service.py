@@ -56,6 +56,10 @@ class Manager:
         port: int = self.listener.getsockname()[1]
         return port
 
+    @property
+    def config(self) -> Path:
+        return self.data / "robot.toml"
+
     @contextlib.contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         """The service, ready; killed with the block when it did not end before."""
@@ -64,7 +68,10 @@ class Manager:
             "WATCHDOG_USEC": str(WATCHDOG_US),
             "ROBOT_DATA": str(self.data),
             "ROBOT_PORT": str(self.port),
+            "ROBOT_CONFIG": str(self.config),
+            "ROBOT_ISOLATION": "required",
         }
+        self.config.touch()
         sandbox = [sys.executable, str(SANDBOX), str(UNIT), str(self.listener.fileno())]
         robot = [sys.executable, "-m", "robot", "serve"]
         with self.log.open("a") as log:
@@ -121,6 +128,12 @@ def test_the_confined_service_hosts_a_wiki(manager: Manager) -> None:
         found = manager.get("notes.robot.localhost", "/api/v1/semantic-search?q=agents")
         assert found.status_code == 200, found.text
         manager.wait_until_said("WATCHDOG=1")
+
+        manager.config.write_text("slow_request = 3\n")
+        service.send_signal(signal.SIGHUP)
+        manager.wait_until_said("RELOADING=1")
+        manager.wait_until_said("READY=1")
+        assert "settings read anew: taken over: slow_request" in manager.log.read_text("utf-8")
 
         began = time.monotonic()
         service.send_signal(signal.SIGTERM)

@@ -7,8 +7,11 @@ from pathlib import Path
 from robot import settings
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "robot.toml.example"
-MACHINE_OWN = {"domain", "scheme", "public_port", "data", "embedding_model_dir", "bluesky", "operators"}
+MACHINE_OWN = {"domain", "scheme", "public_port", "data", "embedding_model_dir", "bluesky", "operators", "isolation"}
 MACHINE_OWN |= {"oidc_issuer", "oidc_client_id", "oidc_client_secret_file"}
+MACHINE_OWN |= {"operator_contact", "alert_webhook_file", "alert_mail_to", "alert_mail_from"}
+MACHINE_OWN |= {"alert_smtp_port", "alert_smtp_user", "alert_smtp_password_file"}
+MACHINE_OWN |= {"backup_destination", "backup_passphrase_file"}
 """Settings whose example value is a deployment's, not the default."""
 
 

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,22 +28,43 @@ def units(tmp_path: Path) -> Path:
     program = tmp_path / "robot"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    service = (UNITS / "robot.service").read_text()
-    assert f"ExecStart={INSTALLED_ROBOT} serve\n" in service
-    (tmp_path / "robot.service").write_text(service.replace(INSTALLED_ROBOT, str(program)))
-    shutil.copy(UNITS / "robot.socket", tmp_path)
+    for name, verb in (("robot.service", "serve"), ("robot-backup.service", "backup")):
+        service = (UNITS / name).read_text()
+        assert f"ExecStart={INSTALLED_ROBOT} {verb}\n" in service
+        (tmp_path / name).write_text(service.replace(INSTALLED_ROBOT, str(program)))
+    for name in ("robot.socket", "robot-backup.timer"):
+        shutil.copy(UNITS / name, tmp_path)
     return tmp_path
 
 
 def test_units_verify_clean(units: Path) -> None:
     ran = subprocess.run(
-        [tool("systemd-analyze"), "verify", "--man=no", units / "robot.service", units / "robot.socket"],
+        [tool("systemd-analyze"), "verify", "--man=no", *sorted(units.glob("robot*.*"))],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_the_single_file_is_started_by_the_same_unit(units: Path) -> None:
+    drop_in = (UNITS / "onefile.conf").read_text()
+    (units / "robot.service.d").mkdir()
+    (units / "robot.service.d" / "onefile.conf").write_text(
+        drop_in.replace("/opt/robot-onefile/robot serve", f"{units / 'robot'} serve --onefile")
+    )
+    for said, mistake in (("", ""), ("Nonsense", "Nonsense=1\n")):
+        with (units / "robot.service.d" / "onefile.conf").open("a") as file:
+            file.write(mistake)
+        ran = subprocess.run(
+            [tool("systemd-analyze"), "verify", "--man=no", units / "robot.service"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (said in ran.stderr) if said else (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_verify_sees_a_mistake(units: Path) -> None:
@@ -57,15 +80,34 @@ def test_verify_sees_a_mistake(units: Path) -> None:
     assert "WatchdogSecs" in ran.stderr
 
 
-def test_service_is_hardened(units: Path) -> None:
+def test_workers_can_be_isolated_under_the_units_filter(tmp_path: Path) -> None:
+    tool("systemd-analyze")
+    trial = "import sys, pathlib, robot.isolating as isolating, wikihost.layout as layout\n"
+    trial += "pieces = isolating.try_isolation(layout.DataDir(pathlib.Path(sys.argv[1])))\n"
+    trial += "sys.exit(' '.join(isolating.missing_pieces(pieces)) or 0)"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sandbox = [sys.executable, str(Path(__file__).with_name("sandbox.py")), str(UNITS / "robot.service")]
+        ran = subprocess.run(
+            [*sandbox, str(listener.fileno()), sys.executable, "-c", trial, str(tmp_path)],
+            pass_fds=[listener.fileno()],
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["robot.service", "robot-backup.service"])
+def test_service_is_hardened(units: Path, name: str) -> None:
     ran = subprocess.run(
-        [tool("systemd-analyze"), "security", "--offline=yes", "--no-pager", units / "robot.service"],
+        [tool("systemd-analyze"), "security", "--offline=yes", "--no-pager", units / name],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    exposure = re.search(r"Overall exposure level for robot\.service: ([0-9.]+)", ran.stdout)
+    exposure = re.search(rf"Overall exposure level for {re.escape(name)}: ([0-9.]+)", ran.stdout)
     assert exposure is not None, ran.stdout
     assert float(exposure[1]) <= HIGHEST_EXPOSURE
 

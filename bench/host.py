@@ -97,12 +97,15 @@ def kept_catalog(source: Path) -> Path:
     return source.with_suffix(".catalog.db")
 
 
-def plant(data: Path, wikis: Mapping[str, Path]) -> dict[str, Planted]:
-    """Public wikis with the history of these repositories (slug → repository), while no server runs on `data`."""
+def plant(data: Path, wikis: Mapping[str, Path | None]) -> dict[str, Planted]:
+    """Public wikis with the history of these repositories (slug → repository), while no server runs on `data`.
+
+    One without a repository has its first page.
+    """
     return trio.run(partial(_plant, DataDir(data), wikis))
 
 
-async def _plant(data: DataDir, wikis: Mapping[str, Path]) -> dict[str, Planted]:
+async def _plant(data: DataDir, wikis: Mapping[str, Path | None]) -> dict[str, Planted]:
     datadir.prepare(data)
     db = Database.open(data.robot_db)
     try:
@@ -112,7 +115,7 @@ async def _plant(data: DataDir, wikis: Mapping[str, Path]) -> dict[str, Planted]
         db.close()
 
 
-async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source: Path) -> Planted:
+async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source: Path | None) -> Planted:
     wiki = await create_hosted_wiki(
         db,
         data,
@@ -127,12 +130,17 @@ async def _plant_one(db: Database, data: DataDir, owner: User, slug: str, source
     )
     secret, _ = await create_token(db, owner, wiki, "bench", [Scope.READ, Scope.WRITE])
     home = data.wiki(wiki.id)
+    if source is not None:
+        await _take_over(home, source)
+    return Planted(slug, home, secret, await _sign_in(db, data, owner, wiki))
+
+
+async def _take_over(home: WikiHome, source: Path) -> None:
     for words in (("fetch", "--quiet", str(source), "main"), ("reset", "--quiet", "--hard", "FETCH_HEAD")):
         await trio.run_process(["git", "-C", str(home.repo), *words])
     catalog = kept_catalog(source)
     if catalog.exists():
         shutil.copy(catalog, home.catalog_db)
-    return Planted(slug, home, secret, await _sign_in(db, data, owner, wiki))
 
 
 async def _sign_in(db: Database, data: DataDir, owner: User, wiki: Wiki) -> dict[str, str]:
@@ -152,14 +160,18 @@ _OUT_OF_REACH = {
 }
 
 
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with these settings of robot and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
+    return clean | {"PYTHONUTF8": "1", "ROBOT_CONFIG": os.devnull} | _OUT_OF_REACH | dict(settings)
+
+
 @contextlib.contextmanager
 def running_host(
     data: Path, port: int, settings: Mapping[str, str] | None = None, program: str = "robot"
 ) -> Iterator[Host]:
     """`robot serve` on `data` until the block ends; `settings` are `ROBOT_…` variables, `program` is the module run."""
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
-    surroundings |= {"ROBOT_DATA": str(data), "ROBOT_PORT": str(port), "PYTHONUTF8": "1"}
-    surroundings |= _OUT_OF_REACH | dict(settings or {})
+    surroundings = environment({"ROBOT_DATA": str(data), "ROBOT_PORT": str(port), **(settings or {})})
     log_file = data.with_suffix(".log")
     with log_file.open("a") as log:
         began = time.perf_counter()

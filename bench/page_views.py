@@ -66,13 +66,17 @@ def look_at(target: str) -> Callable[[Visitor], float]:
 def open_editor(visitor: Visitor, page: str) -> tuple[dict[str, str], float]:
     """The fields of a page's editor, its text under `content`; and the seconds that it took to open."""
     form = visitor.get_page(f"/{page}/edit")
-    shown = form.body.decode()
+    return form_of(form.body.decode()), form.seconds
+
+
+def form_of(shown: str) -> dict[str, str]:
+    """The fields of the editor that a page shows, its text under `content`. Raises WrongAnswer when it has none."""
     inputs = (dict(_ATTRIBUTE.findall(one)) for one in _HIDDEN.findall(shown))
     fields = {one["name"]: html.unescape(one.get("value", "")) for one in inputs if "name" in one}
     text = _TEXT.search(shown)
     if text is None:
         raise WrongAnswer("the editor has no text")
-    return {**fields, "content": html.unescape(text[1])}, form.seconds
+    return {**fields, "content": html.unescape(text[1])}
 
 
 def save(visitor: Visitor, page: str, fields: Mapping[str, str]) -> float:

@@ -24,15 +24,19 @@ from pathlib import Path
 
 from bench import (
     agents,
+    backing_up,
     cached_pages,
     catalog,
+    fairness,
     git_door,
     loop_delay,
     machine,
     make_wiki,
+    many_wikis,
     page_views,
     reindexing,
     rest,
+    restarts,
     searching,
     stock,
     stopping,
@@ -85,7 +89,9 @@ class Effort:
     calls: agents.Effort
     large_wiki: Size
     starts: int
+    restarts: int
     wikis: int
+    registered: int
     idle_s: float
     search: SearchEffort
 
@@ -97,7 +103,9 @@ FULL = Effort(
     agents.Effort(alone=300, together=100),
     LARGE_WIKI,
     starts=5,
+    restarts=20,
     wikis=50,
+    registered=5_000,
     idle_s=45,
     search=SearchEffort(saves=15, phases=6, phase_s=5.0, sample_s=30.0),
 )
@@ -108,7 +116,9 @@ QUICK = Effort(
     agents.Effort(alone=20, together=10),
     SMALL_WIKI,
     starts=1,
+    restarts=2,
     wikis=3,
+    registered=20,
     idle_s=5,
     search=SearchEffort(saves=3, phases=1, phase_s=2.0, sample_s=3.0),
 )
@@ -265,6 +275,25 @@ def stop(effort: Effort, say: Say) -> list[Figure]:  # noqa: ARG001  (as the oth
         return stopping.measure_stop(directory / "data", wiki, say)
 
 
+def restarted(effort: Effort, say: Say) -> list[Figure]:
+    with scratch() as directory:
+        wiki = plant(directory / "data", {SMALL_WIKI.slug: made_wiki(SMALL_WIKI)})[SMALL_WIKI.slug]
+        return restarts.measure(directory / "data", wiki, effort.restarts, say)
+
+
+def shared(effort: Effort, say: Say) -> list[Figure]:
+    """A small wiki's visitors beside heavy work on a large one."""
+    with scratch() as directory:
+        sources = {effort.large_wiki.slug: made_wiki(effort.large_wiki), "other": made_wiki(SMALL_WIKI)}
+        planted = plant(directory / "data", sources)
+        # Its own row (theme "search") says what indexing costs others; here it would go on beside everything.
+        settings = {"ROBOT_EMBEDDING_MODEL": "none"}
+        with running_host(directory / "data", free_port(), settings) as host:
+            host.wait_until_ready()
+            wiki, other = planted[effort.large_wiki.slug], planted["other"]
+            return fairness.measure(host, wiki, other, effort.search.phases, effort.search.phase_s, say)
+
+
 def wakes(effort: Effort, say: Say) -> list[Figure]:
     """Many wikis of 76 pages on one host."""
     with scratch() as directory:
@@ -273,6 +302,24 @@ def wakes(effort: Effort, say: Say) -> list[Figure]:
         settings = {"ROBOT_WORKER_IDLE": str(effort.idle_s), "ROBOT_MAX_AWAKE_WIKIS": str(effort.wikis)}
         with running_host(directory / "data", free_port(), settings) as host:
             return waking.measure(host, list(planted.values()), effort.idle_s, say)
+
+
+def backed_up(effort: Effort, say: Say) -> list[Figure]:
+    """Backups of many wikis of 76 pages, while one is read."""
+    with scratch() as directory:
+        repo = made_wiki(SMALL_WIKI)
+        planted = plant(directory / "data", {f"bench-{number:03}": repo for number in range(2 * effort.wikis)})
+        with running_host(directory / "data", free_port()) as host:
+            host.wait_until_ready()
+            return backing_up.measure(host, directory / "data", list(planted.values()), directory, say)
+
+
+def registered(effort: Effort, say: Say) -> list[Figure]:
+    """Thousands of wikis that nobody visits."""
+    with scratch() as directory:
+        wiki = plant(directory / "data", {SMALL_WIKI.slug: made_wiki(SMALL_WIKI)})[SMALL_WIKI.slug]
+        many_wikis.register(directory / "data", wiki, effort.registered)
+        return many_wikis.measure(directory / "data", effort.registered, effort.starts, say)
 
 
 THEMES = {
@@ -286,7 +333,11 @@ THEMES = {
     "git": over_git,
     "start": start,
     "stop": stop,
+    "restarts": restarted,
+    "fairness": shared,
     "wakes": wakes,
+    "backup": backed_up,
+    "registered": registered,
 }
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 import trio
 
 from robot.access import folder_of
+from robot.finished import Phase
 from robot.model import Actor, Wiki
+from robot.shares import Shares
+from robot.underway import Underway, begin, measured, took
 from wikihost.confined import ConfinedContent
 from wikihost.content import Content
 from wikihost.errors import StorageFailed
@@ -53,7 +57,7 @@ class Contents:
         self.data = data
         self._open: dict[str, Content] = {}
         self._limiter = trio.CapacityLimiter(GIT_THREADS)
-        self._shares: dict[str, trio.CapacityLimiter] = {}
+        self._shares = Shares(THREADS_OF_A_WIKI)
         self._listeners: list[HeadListener] = []
 
     def subscribe(self, listener: HeadListener) -> None:
@@ -64,6 +68,11 @@ class Contents:
         """Tell the listeners that a wiki's head moved (a worker saved, a write was made)."""
         for listener in self._listeners:
             listener(wiki_id)
+
+    def changed_by_worker(self, wiki_id: str, request_id: str) -> None:
+        """As `changed`, for what a worker did: the listeners' lines in the log name the request that it was for."""
+        with begin(Underway(request_id)):
+            self.changed(wiki_id)
 
     async def run(
         self,
@@ -78,15 +87,17 @@ class Contents:
         Work that takes many seconds brings a limiter of its own. Work that only reads may be abandoned to a thread that
         nobody waits for, when the caller is cancelled.
         """
+        queued = perf_counter()
+
+        def call() -> T:
+            took(Phase.QUEUE, perf_counter() - queued)
+            with measured(Phase.CONTENT):
+                return self._call(wiki.id, work)
+
         if limiter is not None:
-            return await trio.to_thread.run_sync(
-                self._call, wiki.id, work, limiter=limiter, abandon_on_cancel=may_be_abandoned
-            )
-        share = self._shares.setdefault(wiki.id, trio.CapacityLimiter(THREADS_OF_A_WIKI))
-        async with share:
-            return await trio.to_thread.run_sync(
-                self._call, wiki.id, work, limiter=self._limiter, abandon_on_cancel=may_be_abandoned
-            )
+            return await trio.to_thread.run_sync(call, limiter=limiter, abandon_on_cancel=may_be_abandoned)
+        async with self._shares.turn(wiki.id):
+            return await trio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=may_be_abandoned)
 
     async def change(self, wiki: Wiki, work: Callable[[Content], T]) -> T:
         """As `run`, for work that commits: listeners hear of it, whatever became of the caller."""
@@ -107,7 +118,6 @@ class Contents:
 
     def close(self, wiki_id: str) -> None:
         """Close one wiki's content, as before its directory is removed."""
-        self._shares.pop(wiki_id, None)
         content = self._open.pop(wiki_id, None)
         if content is not None:
             content.close()

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from robot.clock import Clock, steady_clock
 from robot.rates import RateLimit
@@ -50,6 +50,7 @@ class Limited(StrEnum):
     EVERYWHERE = "searches in all wikis of a person"
     GIT = "git requests"
     VIEW = "requests without a credential"
+    CRAWL = "requests of crawlers"
     CERTIFICATE = "names asked about for certificates"
 
 
@@ -82,6 +83,7 @@ RULES: Final[Mapping[Limited, Sequence[Rate]]] = {
     Limited.EVERYWHERE: (Rate("person", 1_800, 300),),
     Limited.GIT: (Rate("actor", 3_600, 600), Rate("wiki", 18_000, 3_000)),
     Limited.VIEW: (Rate("network", 72_000, 20_000),),
+    Limited.CRAWL: (Rate("crawler in a wiki", 3_600, 300), Rate("wiki", 7_200, 600), Rate(ALL, 36_000, 3_000)),
     Limited.CERTIFICATE: (Rate(ALL, 36_000, 6_000),),
 }
 """The defaults. Settings scale a rule as a whole (`of_settings`)."""
@@ -100,32 +102,44 @@ class TooOften(Exception):
         return retry_after(self.wait_s)
 
 
+class LimitObserver(Protocol):
+    """Told of each thing that is limited when it was done, or was refused; must not block."""
+
+    def __call__(self, kind: Limited, *, refused: bool) -> None: ...
+
+
 class Limits:
     """Counts what is done, and says when it is too often. `per_hour` is in place of a rule's first rate; 0: no limit.
 
     All in memory, bounded, and some microseconds each. A restart forgets it.
     """
 
-    def __init__(self, per_hour: Mapping[Limited, int] | None = None, *, clock: Clock = steady_clock) -> None:
-        wanted = per_hour or {}
-        self._rates = {kind: _rates(rules, wanted.get(kind), clock) for kind, rules in RULES.items()}
+    def __init__(
+        self,
+        per_hour: Mapping[Limited, int] | None = None,
+        *,
+        observer: LimitObserver | None = None,
+        clock: Clock = steady_clock,
+    ) -> None:
+        self._clock = clock
+        self._per_hour = dict(per_hour or {})
+        self._rates = {kind: _rates(rules, self._per_hour.get(kind), clock) for kind, rules in RULES.items()}
+        self._observer = observer
         self._sparse = SparseLog(log, clock=clock)
 
     @classmethod
-    def of_settings(cls, settings: Settings, *, clock: Clock = steady_clock) -> Limits:
+    def of_settings(
+        cls, settings: Settings, *, observer: LimitObserver | None = None, clock: Clock = steady_clock
+    ) -> Limits:
         """The limits that an operator wants."""
-        return cls(
-            {
-                Limited.SIGN_IN: settings.sign_ins_per_hour,
-                Limited.REGISTRATION: settings.oauth_registrations_per_hour,
-                Limited.WRITE: settings.writes_per_hour,
-                Limited.SEARCH: settings.searches_per_hour,
-                Limited.MEANING: settings.searches_per_hour // 2,
-                Limited.GIT: settings.git_requests_per_hour,
-                Limited.VIEW: settings.anonymous_requests_per_hour,
-            },
-            clock=clock,
-        )
+        return cls(_per_hour(settings), observer=observer, clock=clock)
+
+    def take_over(self, settings: Settings) -> None:
+        """Count by other settings from now on; what was done is forgotten where the limit is another."""
+        for kind, per_hour in _per_hour(settings).items():
+            if per_hour != self._per_hour.get(kind):
+                self._per_hour[kind] = per_hour
+                self._rates[kind] = _rates(RULES[kind], per_hour, self._clock)
 
     def take(self, kind: Limited, *keys: str) -> float:
         """Do it once: 0 when that is all right, else the seconds until it is, and nothing is counted.
@@ -151,6 +165,7 @@ class Limits:
             wait_s = rate.wait(key)
             if wait_s:
                 self._sparse.warn(f"{kind} {key}", "too many %s: %s %s waits %d s", kind, whose, key, math.ceil(wait_s))
+                self._tell(kind, refused=True)
                 return wait_s
         return 0.0
 
@@ -158,6 +173,24 @@ class Limits:
         """It was done."""
         for place, (whose, rate) in enumerate(self._rates[kind]):
             rate.spend("" if whose == ALL else keys[place])
+        self._tell(kind, refused=False)
+
+    def _tell(self, kind: Limited, *, refused: bool) -> None:
+        if self._observer is not None:
+            self._observer(kind, refused=refused)
+
+
+def _per_hour(settings: Settings) -> Mapping[Limited, int]:
+    return {
+        Limited.SIGN_IN: settings.sign_ins_per_hour,
+        Limited.REGISTRATION: settings.oauth_registrations_per_hour,
+        Limited.WRITE: settings.writes_per_hour,
+        Limited.SEARCH: settings.searches_per_hour,
+        Limited.MEANING: settings.searches_per_hour // 2,
+        Limited.GIT: settings.git_requests_per_hour,
+        Limited.VIEW: settings.anonymous_requests_per_hour,
+        Limited.CRAWL: settings.crawler_requests_per_hour,
+    }
 
 
 def _rates(rules: Sequence[Rate], per_hour: int | None, clock: Clock) -> Sequence[tuple[str, RateLimit]]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 
-from proxy.asgi import Scope
+from proxy.asgi import Scope, values_of
 from proxy.guard import SAFE_METHODS
 from proxy.router import Route
 from robot.access import may
 from robot.client_address import ClientNetworks
+from robot.crawlers import crawler_of
 from robot.limits import Limited, Limits
 from robot.model import Action, Actor, Agent, Anonymous, Person, Wiki, WikiRequest
 from robot.sparse_log import SparseLog
@@ -27,6 +28,7 @@ _API_SEARCHES = {
 _READING_FORMS = ("/preview", "/draft", "/draft/discard", "/edit", "/history")
 _SEARCH_PAGE = "/-/search"
 _STATIC = "/static/"
+_RULES_OF_CRAWLERS = "/robots.txt"
 
 
 class Traffic:
@@ -42,7 +44,7 @@ class Traffic:
         actor, wiki, path = request.actor, request.wiki, scope["path"]
         network = self._networks.of(scope) if isinstance(actor, Anonymous) else ""
         if isinstance(actor, Anonymous) and not path.startswith(_STATIC):
-            wait_s = self._limits.take(Limited.VIEW, network)
+            wait_s = self._limits.take(Limited.VIEW, network) or self._crawl(scope, wiki)
             if wait_s:
                 return wait_s
         kind = kind_of(scope["method"], path, route)
@@ -50,6 +52,13 @@ class Traffic:
         if kind is None or not may(actor, Action.WRITE if kind is Limited.WRITE else Action.READ, wiki):
             return 0.0
         return self._limits.take(kind, network or actor_key(actor), wiki_key(actor, wiki))
+
+    def _crawl(self, scope: Scope, wiki: Wiki) -> float:
+        """A crawler waits by its name, wherever it comes from; what it is told of `/robots.txt` it may always read."""
+        crawler = crawler_of(b" ".join(values_of(scope["headers"], b"user-agent")).decode("latin-1"))
+        if not crawler or scope["path"] == _RULES_OF_CRAWLERS:
+            return 0.0
+        return self._limits.take(Limited.CRAWL, f"{crawler} {wiki.id}", wiki.id)
 
     def refuse_credential(self, scope: Scope, slug: str, route: Route) -> float:
         """A credential came that opens nothing: how long its network is to wait before it tries others.

@@ -31,8 +31,8 @@ _KILL_S: Final = 1.0
 class Attendance:
     """Watches one worker: hears its events, probes its health, and ends it.
 
-    `on_ready()` is called once, `on_saved()` after each commit, `on_described(described)` when its pages say so; none
-    of them may block. `answer` is asked what it asks.
+    `on_ready()` is called once, `on_saved(asked_by)` after each commit, `on_described(described)` when its pages say
+    so; none of them may block. `answer` is asked what it asks.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Attendance:
         options: FleetOptions,
         *,
         on_ready: Callable[[], None],
-        on_saved: Callable[[], None],
+        on_saved: Callable[[str], None],
         on_described: Callable[[Described], None],
         answer: Answer,
     ) -> None:
@@ -120,8 +120,8 @@ class Attendance:
                     nursery.cancel_scope.cancel()
                     return Failed(str(error))
                 match message:
-                    case Saved():
-                        self._on_saved()
+                    case Saved(asked_by=asked_by):
+                        self._on_saved(asked_by)
                     case Described():
                         self._on_described(message)
                     case Find():

@@ -18,6 +18,8 @@ MERGE_DEADLINE_S = 2.0
 YOURS = "your text"
 OTHERS = "saved meanwhile"
 
+# linux/memfd.h. Workers may make no file in memory that could be started.
+_NOEXEC_SEAL = 0x8
 _MARK_LENGTH = 7
 _MAX_MARK_LENGTH = 64
 _LIKE_MARKS = re.compile(r"^([<=>])\1{6,}", re.MULTILINE)
@@ -94,7 +96,10 @@ def _merge_file(*texts: bytes, mark_length: int) -> subprocess.CompletedProcess[
 
 def _memory_file(stack: ExitStack, data: bytes) -> int:
     """A descriptor of a file that holds `data` and is on no disk; the stack closes it."""
-    file = os.memfd_create("merge")
+    try:
+        file = os.memfd_create("merge", os.MFD_CLOEXEC | _NOEXEC_SEAL)
+    except OSError:
+        file = os.memfd_create("merge", os.MFD_CLOEXEC)  # a kernel before 6.3
     stack.callback(os.close, file)
     view = memoryview(data)
     while view:

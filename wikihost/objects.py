@@ -166,12 +166,11 @@ def _write_object(new: NewObject, path: Path) -> None:
 
 def _write_durably(path: Path, data: bytes, *, mode: int) -> None:
     path.unlink(missing_ok=True)  # left by a writer that was killed; it may be read-only
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fchmod(descriptor, mode)
         os.fsync(descriptor)  # the descriptor that wrote is the one that surely hears of a failure (fsync(2))
     finally:
         os.close(descriptor)

@@ -71,6 +71,8 @@ def _begin(connection: sqlite3.Connection, claim: Claim) -> KeptAnswer | Literal
         "CREATE TABLE IF NOT EXISTS kept_answer (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, began REAL NOT NULL,"
         " status INTEGER, body TEXT, revision TEXT)"
     )
+    # The clock was set back: what seems to be yet to come would stay that much longer, and push out what comes now.
+    connection.execute("UPDATE kept_answer SET began = ?1 WHERE began > ?1", (claim.now,))
     connection.execute("DELETE FROM kept_answer WHERE began < ?", (claim.now - KEPT_S,))
     connection.execute("DELETE FROM kept_answer WHERE status IS NULL AND began < ?", (claim.now - _GIVEN_UP_S,))
     row = connection.execute(
@@ -82,7 +84,8 @@ def _begin(connection: sqlite3.Connection, claim: Claim) -> KeptAnswer | Literal
             return "other"
         return "running" if status is None else KeptAnswer(status, body, revision)
     connection.execute(
-        "DELETE FROM kept_answer WHERE key IN (SELECT key FROM kept_answer ORDER BY began DESC LIMIT -1 OFFSET ?)",
+        "DELETE FROM kept_answer WHERE key IN"
+        " (SELECT key FROM kept_answer ORDER BY began DESC, rowid DESC LIMIT -1 OFFSET ?)",
         (MAX_KEPT - 1,),
     )
     connection.execute(

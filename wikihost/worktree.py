@@ -48,17 +48,21 @@ class WorkTree:
     def catch_up(self) -> None:
         """Bring the work tree to the head; on failure log it and leave it to the next holder of the lock."""
         try:
-            head = self._repository.head()
-            at = self._marked_commit()
-            if at == head:
-                return
-            if at is not None and self._repository.has_commit(at):
-                self._apply(self._repository.changes(at, head), head)
-            else:
-                self._check_out(head)
-            self._mark(head)
+            self.bring_to_head()
         except (OSError, pygit2.GitError, ContentError) as error:
             _log.warning("the work tree of %s stays behind: %s", self._root, error)
+
+    def bring_to_head(self) -> None:
+        """As `catch_up`, for who does not go on without. Raises OSError, `pygit2.GitError`, `ContentError`."""
+        head = self._repository.head()
+        at = self._marked_commit()
+        if at == head:
+            return
+        if at is not None and self._repository.has_commit(at):
+            self._apply(self._repository.changes(at, head), head)
+        else:
+            self._check_out(head)
+        self._mark(head)
 
     def begin_use(self) -> None:
         """Note that a program is about to change the work tree itself: if it dies, all files are looked at again."""

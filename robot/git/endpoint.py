@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import trio
@@ -19,6 +20,7 @@ from robot.activity import OK, Deed, Witness
 from robot.answers import answer, answer_json, answer_text
 from robot.authorship import author_of
 from robot.contents import Contents
+from robot.finished import Phase
 from robot.git.body import Body, ClientLeft
 from robot.git.challenge import refuse_credentials
 from robot.git.fetch import advertise_fetch, serve_fetch
@@ -26,6 +28,8 @@ from robot.git.packets import Malformed, advertise_push
 from robot.git.push import PushLimits, serve_push
 from robot.git.view import git_view
 from robot.model import Action, Agent, Anonymous, Wiki, WikiRequest
+from robot.shares import Shares
+from robot.underway import measured
 from wikihost.errors import FROZEN, StorageFailed, StorageFull
 from wikihost.layout import DataDir
 from wikihost.reach import Reach
@@ -34,6 +38,7 @@ from wikihost.transfer import Transfer
 log = logging.getLogger(__name__)
 
 MAX_FETCHES = 32
+FETCHES_OF_A_WIKI = 16
 MAX_FETCH_REQUEST_BYTES = 16 * 1024 * 1024
 TURN_S = 20.0
 
@@ -89,6 +94,7 @@ class GitDoor:
         self._limits = limits
         self._witness = witness
         self._fetches = trio.CapacityLimiter(MAX_FETCHES)
+        self._shares = Shares(FETCHES_OF_A_WIKI)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: WikiRequest = scope["robot.request"]
@@ -97,7 +103,8 @@ class GitDoor:
             await answer_json(send, 404, _NOT_FOUND)
         elif await _is_let_in(request, call, send) and await _has_right_type(scope, call, send):
             try:
-                await self._serve(request, call, scope, receive, send)
+                with measured(Phase.GIT):
+                    await self._serve(request, call, scope, receive, send)
             except BodyRefused as error:
                 await answer_text(send, error.status, f"{error}.".capitalize())
             except Malformed as error:
@@ -141,21 +148,20 @@ class GitDoor:
     async def _fetch(self, wiki: Wiki, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         asked = values_of(scope["headers"], b"git-protocol")
         protocol = asked[0].decode("ascii") if len(asked) == 1 and asked[0] in _PROTOCOLS else None
-        try:
-            with trio.fail_after(TURN_S):
-                await self._fetches.acquire()
-        except trio.TooSlowError:
-            await answer_text(send, 503, "Too many clones at once; try again.", (b"retry-after", b"10"))
-            return
-        try:
+        async with AsyncExitStack() as turn:
+            try:
+                with trio.fail_after(TURN_S):
+                    await turn.enter_async_context(self._shares.turn(wiki.id))
+                    await turn.enter_async_context(self._fetches)
+            except trio.TooSlowError:
+                await answer_text(send, 503, "Too many clones at once; try again.", (b"retry-after", b"10"))
+                return
             async with git_view(self._data, self._data.wiki(wiki.id)) as transfer:
                 if call.advertise:
                     await advertise_fetch(transfer, send, call.headers, protocol)
                 else:
                     body = Body(receive, scope["headers"], max_bytes=MAX_FETCH_REQUEST_BYTES)
                     await serve_fetch(transfer, body, send, call.headers, protocol)
-        finally:
-            self._fetches.release()
 
 
 def _is_switched_off(request: WikiRequest) -> bool:

@@ -58,7 +58,8 @@ def stateless(server: Server[Any], writing_tools: Container[str]) -> Transport:
 class McpEndpoint:
     """Lets in who may read the wiki, and hands what they send to the server behind `transport`.
 
-    Where the server accepts requests to listen with `listening`, that is also what serves them.
+    Where the server accepts requests to listen with `listening`, that is also what serves them, while it runs; it ends
+    before the endpoint does, whose other requests have an end of their own.
     """
 
     def __init__(self, transport: Transport, listening: Listening | None = None) -> None:
@@ -73,11 +74,8 @@ class McpEndpoint:
                 await stack.enter_async_context(manager.run())
             self._running = True
             try:
-                if self._listening is not None:
-                    await self._listening.run(task_status=task_status)
-                else:
-                    task_status.started()
-                    await trio.sleep_forever()
+                task_status.started()
+                await trio.sleep_forever()
             finally:
                 self._running = False
 

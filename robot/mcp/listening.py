@@ -27,6 +27,7 @@ from proxy.asgi import Receive, Scope, Send
 from robot import access
 from robot.contents import Contents
 from robot.db import DatabaseError
+from robot.finished import Phase
 from robot.mcp.call import http_request, wiki_request
 from robot.mcp.subscription import (
     EVERYTHING,
@@ -41,6 +42,7 @@ from robot.mcp.subscription import (
     subscription_of,
 )
 from robot.model import Action, Wiki, WikiRequest
+from robot.underway import measured
 from wikihost.content import Content
 from wikihost.errors import ContentError, RevisionNotFound
 
@@ -208,7 +210,7 @@ class Listening:
             return False
         # Not all at the same moment, though they came at the same moment, after a restart.
         patience_s = self._keep_alive_s * random.uniform(0.6, 1.0)  # noqa: S311  (no secret)
-        with trio.move_on_after(patience_s) as stream.waiting:
+        with measured(Phase.LISTENING), trio.move_on_after(patience_s) as stream.waiting:
             while (await receive())["type"] != "http.disconnect":
                 pass
             return True

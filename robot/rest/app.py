@@ -146,7 +146,7 @@ def _answer_errors(app: QuartTrio) -> None:
         return _failure(status, body, _allow(error) if isinstance(error, MethodNotAllowed) else None)
 
     async def unexpected(error: Exception) -> Response:
-        log.error("request %s failed", wiki_request().request_id, exc_info=error)
+        log.error("the request failed", exc_info=error)
         return answer(500, {"error": "Something broke here; it has been recorded.", "code": "internal_error"})
 
     app.register_error_handler(ContentError, content_error)

@@ -20,6 +20,7 @@ from robot.model import Agent, Anonymous, Person, WikiRequest
 from robot.rest.inflow import inflow
 from robot.rest.queries import Message, RemovePage, Revision
 from robot.rest.refusals import Refused
+from robot.shares import Shares
 from wikihost.texts import MAX_PAGE_CHARACTERS
 from wikihost.writer import storage_errors
 
@@ -27,8 +28,9 @@ from wikihost.writer import storage_errors
 MAX_PAGE_BODY_BYTES = 8 * 1024 * 1024
 # Larger bodies wait in files, and are parsed in a thread: a megabyte takes the loop some milliseconds.
 IN_MEMORY_BYTES = 256 * 1024
-# Of large bodies, so many are in memory at once. Each has arrived whole by then, so no slow client is waited for.
-_LARGE_AT_ONCE = 2
+# Of large bodies, so many are in memory at once, and fewer of one wiki, whose writes wait for each other. Each has
+# arrived whole by then, so no slow client is waited for.
+_LARGE_AT_ONCE, _LARGE_OF_A_WIKI = 2, 1
 
 _TEXTS = frozenset({"content", "old_string", "new_string"})
 
@@ -135,6 +137,7 @@ class Bodies:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._large = trio.CapacityLimiter(_LARGE_AT_ONCE)
+        self._shares = Shares(_LARGE_OF_A_WIKI)
 
     async def read_removal(self, asked: RemovePage) -> Removal:
         """The body of a DELETE, if any; the address says what it leaves out. Raises as `read_json`."""
@@ -154,7 +157,7 @@ class Bodies:
             if received.size <= IN_MEMORY_BYTES:
                 yield received
                 return
-            async with self._large:
+            async with self._shares.turn(wiki_request().wiki.id), self._large:
                 yield received
 
 

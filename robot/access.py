@@ -21,6 +21,7 @@ from robot.accounts import NOT_BARRED, USER_COLUMNS, user_of_row
 from robot.clock import Clock, wall_clock
 from robot.db import Database
 from robot.model import Action, Actor, Agent, Anonymous, Connection, Person, Role, Scope, User, Visibility, Wiki
+from robot.wikis import IN_SERVICE
 
 _ROLES_THAT_MAY = {
     Action.READ: frozenset(Role),
@@ -81,7 +82,7 @@ def may_write_still(db: Database, user: User, wiki: Wiki) -> bool:
     """Whether who was let in to write a while ago would be now, in place; that the wiki is frozen its writer knows."""
     row = db.one(
         f"SELECT grants.role FROM grants JOIN users ON users.id = grants.user_id AND {NOT_BARRED}"  # noqa: S608  (a constant)
-        " JOIN wikis ON wikis.id = grants.wiki_id AND wikis.state = 'ready'"
+        f" JOIN wikis ON wikis.id = grants.wiki_id AND {IN_SERVICE}"
         " WHERE grants.wiki_id = ? AND grants.user_id = ?",
         (wiki.id, user.id),
     )

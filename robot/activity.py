@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -50,6 +50,18 @@ class Witness(Protocol):
     """Told of each call when it is over; must not block."""
 
     def note(self, deed: Deed) -> None: ...
+
+
+class Witnesses:
+    """Several, told in order."""
+
+    def __init__(self, *told: Callable[[Deed], None]) -> None:
+        self._told = told
+
+    def note(self, deed: Deed) -> None:
+        """A call is over."""
+        for tell in self._told:
+            tell(deed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,19 @@ VERBS = {
     "serve": "Run the host until it is told to stop.",
     "demo": "Run the host with a demo wiki, for trying it out.",
     "check": "Print the effective settings, where they come from, and what is wrong.",
+    "stats": "Show how this host is and what it did.",
+    "upgrade": "Bring the data to this release, or say what that would change.",
     "login-link": "Make a one-time link that signs somebody in.",
     "user": "Create, list and delete accounts, keep people out, and say who is an operator.",
     "wiki": "Create, list and delete wikis, and say how much each may hold.",
     "token": "Create, list and revoke the tokens of agents.",
     "keys": "List and rotate the keys by which Bluesky's servers know this host.",
+    "alert": "Try how alerts reach you, and list what is wrong.",
     "reindex": "Build a wiki's search index anew.",
     "import": "Take pages and attachments into a wiki.",
     "export": "Write a wiki to a file or a folder.",
+    "backup": "Copy the whole host to a directory or an S3-compatible service.",
+    "restore": "Make a host, or one wiki, of a backup; or prove that this can be done.",
 }
 
 
@@ -64,12 +69,13 @@ def main() -> None:
         error.show()
         sys.exit(EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
+        click.echo("robot: Stopped before it was done.", err=True)
         sys.exit(EXIT_FAILURE)
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None:
             raise
-        click.echo(f"robot: {sentence}", err=True)
+        click.echo(f"robot: {_shown(sentence)}", err=True)
         sys.exit(EXIT_FAILURE)
 
 
@@ -82,23 +88,41 @@ def _sentence(error: Exception) -> str | None:
     return str(error) if isinstance(error, _foreseen()) else None
 
 
+def _shown(sentence: str) -> str:
+    """Its lines, with nothing in them that a terminal obeys: some quote git, a backup, or another program."""
+    from robot.logs import escaped  # noqa: PLC0415  (only when something went wrong)
+
+    return "\n".join(map(escaped, sentence.splitlines()))
+
+
 def _foreseen() -> tuple[type[Exception], ...]:
     """The closed sets of errors of the parts; imported only when something went wrong, so that Ctrl-C is always met."""
     modules: Any = importlib.import_module
     return (
         OSError,
         modules("robot.accounts").InvalidAccount,
+        modules("robot.backup.journal").BackupRunning,
+        modules("robot.backup.manifest").NoManifest,
+        modules("robot.backup.pieces").BackupDamaged,
+        modules("robot.backup.restoring").NoRoom,
+        modules("robot.backup.sealing").CannotSeal,
+        modules("robot.backup.store").StoreError,
+        modules("robot.backup.taking_in").NotInBackup,
         modules("robot.datadir").DataDirError,
         modules("robot.db").DatabaseError,
         modules("robot.fetch").FetchRefused,
+        modules("robot.isolating").IsolationMissing,
         modules("robot.leaving").OwnsAlone,
+        modules("robot.migrate").NoRoomToUpgrade,
         modules("robot.migrate").NotOurDatabase,
         modules("robot.migrate").SchemaTooNew,
         modules("robot.ownership").TooManyWikis,
+        modules("robot.sealed_copies").NotSealed,
         modules("robot.settings").SettingsError,
         modules("robot.signin.atproto.client_keys").RotationUnderWay,
         modules("robot.signin.keys").KeyUnreadable,
         modules("robot.standing").LastOperator,
+        modules("robot.takedown").TakedownRefused,
         modules("robot.tokens").InvalidToken,
         modules("robot.wikis").InvalidWiki,
         modules("wikihost.errors").ContentError,

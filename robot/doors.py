@@ -8,7 +8,12 @@ from functools import partial
 from typing import cast
 
 from proxy.asgi import App
+from robot import crawlers
 from robot.account_export import AccountExports
+from robot.alerts.chosen import chosen_bounds, chosen_ways
+from robot.alerts.delivery import Delivery
+from robot.alerts.facts import Sources
+from robot.alerts.watch import Watch
 from robot.contents import HeadListener
 from robot.crash_policy import Part
 from robot.dns_records import PublicDns
@@ -19,14 +24,16 @@ from robot.fetch import Door
 from robot.front import Doors
 from robot.git.endpoint import GitDoor
 from robot.git.push import PushLimits
+from robot.health import Health
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
-from robot.machine import Machine
+from robot.machine import Machine, MachineParts
 from robot.mcp.call import Calls
 from robot.mcp.endpoint import McpEndpoint, stateless
 from robot.mcp.listening import Listening
 from robot.mcp.server import create_server
 from robot.mcp.tools import WRITING_TOOLS
+from robot.metrics.exposition import Exposition
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
@@ -36,9 +43,11 @@ from robot.pages import WikiPages
 from robot.quotas import default_quota
 from robot.raw_pages import RawPages
 from robot.rest.app import create_rest_app
-from robot.search.model.choice import choose_model
+from robot.sealed_copies import SealedCopies
+from robot.search.model.choice import NONE, choose_model
 from robot.search.people import SearchForPeople
 from robot.search.service import SearchService
+from robot.service_status import ServiceStatus
 from robot.signin.admission import Admission
 from robot.signin.atproto.client_keys import ClientKeys
 from robot.signin.atproto.handles import HandlePolicy
@@ -68,7 +77,7 @@ class LoadedDoors:
     front: Doors
     parts: Mapping[str, Part]
     """What runs as tasks, by the names in `CRASH_POLICY`, in the order of starting."""
-    mcp: Part
+    listening: Part
     """A task too, which ends as soon as the host is to stop."""
     answer: Answer
     """To what workers ask."""
@@ -79,12 +88,13 @@ class LoadedDoors:
 def load_doors(core: Core) -> LoadedDoors:
     """Build every door from the parts that are running already."""
     settings, door, dns = core.settings, Door(), PublicDns()
+    crawlers.read_list()
     find = partial(find_wiki, core.db)
     model = choose_model(settings.embedding_model_dir, settings.embedding_model, core.data.models)
     search = SearchService(core.contents, find, model)
     listening = Listening(core.contents, core.front.judge_again)
     calls = Calls(core.contents, search, core.address.domain)
-    mcp = McpEndpoint(stateless(create_server(calls, listening, core.activity, core.limits), WRITING_TOOLS), listening)
+    mcp = McpEndpoint(stateless(create_server(calls, listening, core.witness, core.limits), WRITING_TOOLS), listening)
     imports = Imports(
         db=core.db,
         contents=core.contents,
@@ -99,25 +109,43 @@ def load_doors(core: Core) -> LoadedDoors:
     identities = Identities(door, dns, plc_directory=settings.plc_directory, policy=HandlePolicy())
     checks = Checks(core.db, dns, core.address)
     page_cache = PageCache(PageStates(), core.fleet.serves, settings.page_cache_bytes)
-    platform = _platform(core, _works(core, search, imports, checks), _person_sign_in(core, door, identities), agents)
+    machine = _machine(core, search, page_cache)
+    works = _works(core, machine, search, imports, checks)
+    platform = _platform(core, works, _person_sign_in(core, door, identities), agents)
     parts: dict[str, Part] = {
+        "mcp": mcp.run,
         "search": search.run,
         "imports": imports.run,
         "oauth clients": registrations.run,
         "domains": Rechecks(core.db, checks).run,
+        "alerts": _alerts(core, machine, door).run,
+        "service status": ServiceStatus(machine, lambda: core.meters.requests_so_far).run,
     }
     if settings.bluesky:
         parts["handles"] = Reverifier(core.db, identities).run
     return LoadedDoors(
-        front=_front(core, platform, mcp, search, page_cache),
+        front=_front(core, machine, platform, mcp, search, page_cache),
         parts=parts,
-        mcp=mcp.run,
+        listening=listening.run,
         answer=SearchForPeople(search, find),
         listeners=(search.notify, listening.notify, page_cache.forget),
     )
 
 
-def _front(core: Core, platform: App, mcp: App, search: SearchService, page_cache: PageCache) -> Doors:
+def _machine(core: Core, search: SearchService, page_cache: PageCache) -> Machine:
+    parts = MachineParts(
+        workers=core.fleet.status,
+        has_zygote=lambda: core.fleet.has_zygote,
+        backlog=search.backlog,
+        pages=page_cache.tally,
+        loop_delay_s=lambda: core.loop_delay.worst_s,
+    )
+    return Machine(core.data, core.db, core.troubles, parts, max_awake=core.settings.max_awake_wikis)
+
+
+def _front(
+    core: Core, machine: Machine, platform: App, mcp: App, search: SearchService, page_cache: PageCache
+) -> Doors:
     return Doors(
         platform=platform,
         wiki_auth=cast(App, create_wiki_auth_app(db=core.db, sessions=core.sessions, address=core.address)),
@@ -128,7 +156,7 @@ def _front(core: Core, platform: App, mcp: App, search: SearchService, page_cach
                 search=search,
                 domain=core.address.domain,
                 spool=core.data.root,
-                witness=core.activity,
+                witness=core.witness,
             ),
         ),
         mcp=mcp,
@@ -137,11 +165,12 @@ def _front(core: Core, platform: App, mcp: App, search: SearchService, page_cach
             data=core.data,
             domain=core.address.domain,
             limits=PushLimits(core.settings.max_push_bytes, core.settings.max_body_bytes),
-            witness=core.activity,
+            witness=core.witness,
             judge_again=core.front.judge_again,
         ),
         pages=RawPages(core.contents, WikiPages(core.fleet, core.forwarder, core.data, core.address, page_cache)),
         static=create_static_app(otterwiki_static()),
+        health=Health(machine, Exposition(core.meters, machine, core.db), core.settings.metrics_from),
     )
 
 
@@ -158,22 +187,32 @@ def _person_sign_in(core: Core, door: Door, identities: Identities) -> PersonSig
     )
 
 
-def _works(core: Core, search: SearchService, imports: Imports, checks: Checks) -> Works:
+def _alerts(core: Core, machine: Machine, door: Door) -> Watch:
+    settings = core.settings
+    ways = chosen_ways(settings, core.alert_secrets, door)
+    sources = Sources(
+        core.db,
+        machine,
+        core.crashes,
+        zygote_failures=lambda: core.fleet.zygote_failures,
+        wants_index=settings.embedding_model != NONE or settings.embedding_model_dir is not None,
+    )
+    delivery = Delivery(core.db, ways, core.address.domain)
+    return Watch(core.db, sources.gather, chosen_bounds(settings), delivery)
+
+
+def _works(core: Core, machine: Machine, search: SearchService, imports: Imports, checks: Checks) -> Works:
     settings = core.settings
     return Works(
         data=core.data,
         contents=core.contents,
         activity=core.activity,
+        visits=core.visits,
         search=search,
         imports=imports,
         domain_checks=checks,
-        machine=Machine(
-            core.data,
-            core.troubles,
-            workers=core.fleet.status,
-            max_awake=settings.max_awake_wikis,
-            indexing=lambda: search.wikis_indexing,
-        ),
+        machine=machine,
+        copies=SealedCopies(core.db, core.data, settings.backup_passphrase_file),
         let_go=core.let_go,
         allowance=Allowance(settings.max_wikis_per_user, default_quota(settings), settings.max_body_bytes),
     )
@@ -182,7 +221,13 @@ def _works(core: Core, search: SearchService, imports: Imports, checks: Checks) 
 def _platform(core: Core, works: Works, people: PersonSignIn, agents: AgentSignIn) -> Downloads:
     """The platform's pages, behind what takes in and gives away what is too large for them."""
     site = Site(core.db, core.address, core.sessions)
-    app = create_platform_app(site, all_pages(site, works, people, agents), core.limits, core.networks)
+    app = create_platform_app(
+        site,
+        all_pages(site, works, people, agents),
+        core.limits,
+        core.networks,
+        contact=core.settings.operator_contact,
+    )
     with_uploads = Uploads(
         cast(App, app),
         db=core.db,

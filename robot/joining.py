@@ -26,11 +26,12 @@ from robot.model import Role, User
 from robot.open_invitations import FOR_USER, OPEN
 from robot.ownership import refuse_another_wiki
 from robot.secret import MAX_SECRET_CHARS, hash_secret
+from robot.wikis import IN_SERVICE
 
 _OFFERS = (
     "SELECT invitations.*, wikis.slug, wikis.name AS wiki_name, users.display_name AS inviter,"
     " users.name AS inviter_name,"
-    f" wikis.state = 'ready' AND grants.user_id IS NOT NULL AND {NOT_BARRED} AS is_good"
+    f" {IN_SERVICE} AND grants.user_id IS NOT NULL AND {NOT_BARRED} AS is_good"
     " FROM invitations JOIN wikis ON wikis.id = invitations.wiki_id JOIN users ON users.id = invitations.invited_by"
     " LEFT JOIN grants ON grants.wiki_id = wikis.id AND grants.user_id = users.id AND grants.role = 'owner'"
 )

@@ -31,10 +31,12 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 30 * 24 * 3600
 
-# A wiki of theirs in which nobody else who gets in is an owner. One that was deleted has its own time.
+# A wiki of theirs in which nobody else who gets in is an owner. One that was deleted has its own time; one that was
+# taken down they cannot give away or delete.
 _ALONE = (
     f"SELECT {WIKI_COLUMNS}, (SELECT count(*) - 1 FROM grants AS every WHERE every.wiki_id = wikis.id) AS others"
     " FROM grants AS mine JOIN wikis ON wikis.id = mine.wiki_id AND wikis.state <> 'deleting'"
+    " AND wikis.taken_down_at IS NULL"
     " WHERE mine.user_id = ? AND mine.role = 'owner' AND NOT EXISTS ("
     "SELECT 1 FROM grants AS theirs JOIN users ON users.id = theirs.user_id"
     " WHERE theirs.wiki_id = wikis.id AND theirs.role = 'owner' AND theirs.user_id <> mine.user_id"

@@ -35,7 +35,7 @@ _SESSION: Final = SESSION_COOKIE.encode("ascii")
 # The cookies that Otter Wiki's templates look at, with the values that make a difference to them (layout.html).
 _MODE: Final = b"halfmoon_preferredMode"
 _SIDEBAR: Final = b"halfmoon_sidebar"
-_OF_ONE_ANSWER: Final = frozenset((b"x-request-id", b"content-length", b"cache-control", b"expires", b"vary"))
+_OF_ONE_ANSWER: Final = frozenset((b"content-length", b"cache-control", b"expires", b"vary"))
 _OF_A_BODY: Final = frozenset((b"content-type", b"content-length", b"content-disposition"))
 
 
@@ -55,6 +55,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheTally:
+    """How often an answer was there and was not, of those that might have been, and the bytes that are kept."""
+
+    hits: int = 0
+    misses: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class KeptAnswer:
     """An answer as every visitor gets it who asks the same; `page` is what it shows, as the worker says it."""
 
@@ -64,7 +73,7 @@ class KeptAnswer:
     etag: bytes | None
     page: str
 
-    async def send(self, send: Send, *, head_only: bool, none_match: bytes, request_id: str) -> None:
+    async def send(self, send: Send, *, head_only: bool, none_match: bytes) -> None:
         """Send it, or 304 when the client has it already (RFC 9110, 13.1.2 and 15.4.5)."""
         status, headers, body = self.status, self.headers, self.body
         if none_match and self.etag is not None and _matches(none_match, self.etag):
@@ -72,7 +81,6 @@ class KeptAnswer:
             headers = [(name, value) for name, value in headers if name not in _OF_A_BODY]
         elif head_only:
             body = b""
-        headers = [*headers, (b"x-request-id", request_id.encode("ascii"))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -85,6 +93,8 @@ class PageCache:
         self._serves = serves
         self._answers: ByteCache[KeptAnswer] = ByteCache(max_bytes, int(max_bytes * SHARE_OF_A_WIKI))
         self._is_on = max_bytes > 0
+        self._hits = 0
+        self._misses = 0
 
     def ask(self, scope: Scope, origin: str, hosted: HostedWiki, identity: Mapping[str, str]) -> Asked | None:
         """The request as the cache sees it; None for one that only a worker can answer."""
@@ -106,7 +116,16 @@ class PageCache:
         return Asked(hosted, state, target, (origin, who, cookies), headers, none_match)
 
     def find(self, asked: Asked) -> KeptAnswer | None:
-        return self._answers.get(asked.hosted.wiki_id, (asked.state, asked.hosted), (asked.target, asked.look))
+        found = self._answers.get(asked.hosted.wiki_id, (asked.state, asked.hosted), (asked.target, asked.look))
+        if found is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return found
+
+    def tally(self) -> CacheTally:
+        """How the cache did since the start."""
+        return CacheTally(self._hits, self._misses, self._answers.size_bytes)
 
     def keep(self, asked: Asked, answer: KeptAnswer) -> None:
         """Keep `answer` unless the wiki became another since it was asked."""
@@ -127,11 +146,10 @@ class Recorder:
     An answer that may be kept is held back until it is whole, since its ETag goes ahead of it.
     """
 
-    def __init__(self, cache: PageCache, asked: Asked, send: Send, *, request_id: str) -> None:
+    def __init__(self, cache: PageCache, asked: Asked, send: Send) -> None:
         self._cache = cache
         self._asked = asked
         self._send = send
-        self._request_id = request_id
         self._page = ""
         self._made_at = ""
         self._start: Message | None = None
@@ -169,8 +187,7 @@ class Recorder:
         answer = _kept(start["status"], start["headers"], b"".join(self._parts), self._page)
         self._cache.keep(self._asked, answer)
         self._start = None
-        none_match = self._asked.none_match
-        await answer.send(self._send, head_only=False, none_match=none_match, request_id=self._request_id)
+        await answer.send(self._send, head_only=False, none_match=self._asked.none_match)
 
 
 def _kept(status: int, headers: Headers, body: bytes, page: str) -> KeptAnswer:

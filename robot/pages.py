@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from urllib.parse import quote
 
 from proxy.asgi import Headers, Receive, Scope, Send, values_of
@@ -13,14 +14,16 @@ from proxy.edge import Edge
 from proxy.forward import Forwarder
 from proxy.guard import is_sent_by_another_page
 from proxy.headers import to_client, to_worker
-from proxy.upstream import UpstreamError
+from proxy.upstream import Upstream, UpstreamError
 from robot.access import may
 from robot.address import PublicAddress
 from robot.answers import answer_html, answer_text, redirect, wants_html
+from robot.finished import Phase
 from robot.kept_save import is_save, kept_save_page
 from robot.model import Action, Actor, Anonymous, Person, Wiki, WikiRequest
 from robot.page_cache import Asked, PageCache, Recorder
 from robot.recent_pages import RecentPages
+from robot.underway import measured
 from robot.web.errors import render_error, render_waking
 from wikihost.fleet import Fleet, FleetStopping, HostedWiki, StillWaking, WorkerBroken
 from wikihost.layout import DataDir
@@ -74,12 +77,7 @@ class WikiPages:
         kept = None if asked is None else self._cache.find(asked)
         if asked is not None and kept is not None:
             self._note_page(request, kept.page)
-            await kept.send(
-                send,
-                head_only=scope["method"] == "HEAD",
-                none_match=asked.none_match,
-                request_id=request.request_id,
-            )
+            await kept.send(send, head_only=scope["method"] == "HEAD", none_match=asked.none_match)
         else:
             await self._ask_worker(scope, receive, send, _Visit(request, hosted, identity, asked))
 
@@ -87,18 +85,18 @@ class WikiPages:
         request = visit.request
         recorder = None
         if visit.asked is not None and scope["method"] == "GET":
-            recorder = Recorder(self._cache, visit.asked, send, request_id=request.request_id)
+            recorder = Recorder(self._cache, visit.asked, send)
         try:
             await self._forward(scope, receive, send, visit, recorder)
         except StillWaking as error:
             await _waking(scope, send, request, error.retry_after_s)
         except WorkerBroken as error:
-            log.warning("request %s: wiki %s is broken: %s", request.request_id, request.wiki.id, error.reason)
+            log.warning("the wiki is broken: %s", error.reason)
             await _broken(send, request, error)
         except FleetStopping:
             await _apologise(send, request, 503, "This host is restarting", 2)
         except UpstreamError as error:
-            log.warning("request %s: wiki %s: %s", request.request_id, request.wiki.id, error)
+            log.warning("the worker did not answer: %s", error)
             # A response that has begun is left unfinished: the connection closes, and the client sees that it is cut.
             if not error.response_started or (recorder is not None and recorder.holds):
                 await _apologise(send, request, error.status, "The wiki did not answer", 1)
@@ -107,8 +105,19 @@ class WikiPages:
         self, scope: Scope, receive: Receive, send: Send, visit: _Visit, recorder: Recorder | None
     ) -> None:
         edge = self._edge(scope, visit.request)
+        working = ExitStack()  # left when the answer begins, or never comes
+
+        @asynccontextmanager
+        async def lease() -> AsyncIterator[Upstream]:
+            async with AsyncExitStack() as held:
+                with measured(Phase.WAKE):
+                    worker = await held.enter_async_context(self._fleet.lease(visit.hosted))
+                with working:
+                    working.enter_context(measured(Phase.WORKER))
+                    yield worker
 
         def response_headers(headers: Headers) -> Headers:
+            working.close()
             page = _said(headers, PAGE_HEADER)
             self._note_page(visit.request, page)
             if recorder is not None:
@@ -120,7 +129,7 @@ class WikiPages:
             scope,
             receive,
             send if recorder is None else recorder.send,
-            lease=partial(self._fleet.lease, visit.hosted),
+            lease=lease,
             request_headers=to_worker(seen, edge, {**visit.identity, **self._told_of(scope, visit.request)}),
             response_headers=response_headers,
         )

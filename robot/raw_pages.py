@@ -117,6 +117,5 @@ def _fields(request: WikiRequest, kind: bytes) -> Headers:
     return [
         (b"content-type", kind + b"; charset=utf-8"),
         (b"cache-control", control),
-        (b"x-request-id", request.request_id.encode()),
         *_HARMLESS,
     ]

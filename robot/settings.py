@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,9 @@ _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 
 _ISSUER = re.compile(r"https://[^\s?#\\]+")
 _SUBJECT = re.compile(r"did:[a-z]+:\S+|https://[^\s?#\\]+#.+")
+
+# One address that no header can be made of (RFC 5321 allows more than any provider hands out).
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -87,6 +91,9 @@ class Settings(BaseSettings):
     anonymous_requests_per_hour: int = Field(
         72_000, ge=0, description="Requests to wikis that a network may make without signing in; 0: no limit."
     )
+    crawler_requests_per_hour: int = Field(
+        3_600, ge=0, description="What a crawler may fetch of a wiki, all of them twice as much; 0: no limit."
+    )
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         LOOPBACK, description="Whose X-Forwarded-For counts: addresses and networks; loopback is where Caddy is."
     )
@@ -115,6 +122,42 @@ class Settings(BaseSettings):
         None, description="A directory with model.onnx and tokenizer.json, in place of that model."
     )
     page_cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Memory for pages that were shown; 0: none.")
+    log_format: Literal["text", "json"] = Field("text", description="How a line of the log looks.")
+    slow_request: float = Field(
+        1.0, ge=0, description="A request that took the host longer is in the log, with where the time went; 0: none."
+    )
+    access_log_days: int = Field(
+        14, ge=0, le=400, description="How long is kept who visited a wiki, for its owners; 0: it is not kept."
+    )
+    operator_contact: str = Field("", max_length=200, description="How people reach you, where they are told to ask.")
+    alert_webhook: SecretStr = Field(SecretStr(""), description="An https address that alerts are posted to as JSON.")
+    alert_webhook_file: Path | None = Field(None, description="A file that holds that address, in its place.")
+    alert_webhook_private: bool = Field(False, description="Whether its host may be in a private network.")
+    alert_mail_to: Annotated[tuple[str, ...], NoDecode] = Field((), description="Whom alerts are mailed to.")
+    alert_mail_from: str = Field("", description="Who they are from; empty: robot@ and the domain.")
+    alert_smtp_host: str = Field("localhost", min_length=1, description="The mail server that takes them.")
+    alert_smtp_port: Port | None = Field(None, description="Its port; unset: 587, 465 or 25, as the next says.")
+    alert_smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How it is spoken to.")
+    alert_smtp_user: str = Field("", description="Whom it knows us as; empty: nobody.")
+    alert_smtp_password_file: Path | None = Field(None, description="A file that holds the password for that.")
+    alert_disk_mebibytes: int = Field(1024, ge=0, description="Less free on the disk of the data is told; 0: never.")
+    alert_backup_hours: int = Field(48, ge=0, description="A last good backup that is older is told; 0: never.")
+    metrics_from: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        LOOPBACK, description="Whose programs may read /metrics, and why the host is not ready; never through a proxy."
+    )
+
+    backup_destination: str = Field("", description="Where `robot backup` writes: a directory, or s3://bucket/prefix.")
+    backup_passphrase_file: Path | None = Field(
+        None, description="A file with the passphrase that keys are sealed with in backups; unset: left out."
+    )
+    backup_keep_days: int = Field(30, ge=0, description="How long backups are kept; the last good one always is.")
+    backup_keep_last: int = Field(7, ge=1, description="How many of the newest are kept, whatever their age.")
+
+    isolation: Literal["required", "try", "off"] = Field(
+        "try",
+        description="Whether workers are kept to their wikis: surely or no start, as far as the kernel can, or not.",
+    )
+    worker_mebibytes: int = Field(1024, ge=256, description="MiB of memory that each process of a wiki may take.")
 
     @classmethod
     def settings_customise_sources(
@@ -128,7 +171,7 @@ class Settings(BaseSettings):
         """Take the given values alone: `load` joins the layers itself, to know where each value came from."""
         return (init_settings,)
 
-    @field_validator("trusted_proxies", "operators", mode="before")
+    @field_validator("trusted_proxies", "operators", "metrics_from", "alert_mail_to", mode="before")
     @classmethod
     def _lists_may_be_one_text(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -167,6 +210,31 @@ class Settings(BaseSettings):
         if value and not _ISSUER.fullmatch(value):
             raise ValueError("must be an https address without ? and #, just as the provider writes it")
         return value
+
+    @field_validator("alert_mail_to", "alert_mail_from")
+    @classmethod
+    def _mail_addresses_are_some(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        for address in (value,) if isinstance(value, str) else value:
+            if address and not _MAIL_ADDRESS.fullmatch(address):
+                raise ValueError(f"{address} is not a mail address, such as operator@example.org")
+        return value
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _webhook_is_an_address(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("https://") and value.get_secret_value():
+            raise ValueError("must be an address that begins with https://")
+        return value
+
+    @model_validator(mode="after")
+    def _alerts_are_whole(self) -> Settings:
+        if self.alert_webhook.get_secret_value() and self.alert_webhook_file is not None:
+            raise ValueError("set alert_webhook or alert_webhook_file, not both")
+        if bool(self.alert_smtp_user) != (self.alert_smtp_password_file is not None):
+            raise ValueError("alert_smtp_user and alert_smtp_password_file go together; set both, or neither")
+        if self.alert_smtp_user and self.alert_smtp_security == "none":
+            raise ValueError('a password is not sent unencrypted: set alert_smtp_security to "starttls" or "tls"')
+        return self
 
     @model_validator(mode="after")
     def _providers_are_whole(self) -> Settings:
@@ -222,9 +290,8 @@ def load(
         raise SettingsError("\n".join(_sentence(problem, sources) for problem in error.errors())) from error
     unknown = sorted(name for name in os.environ if _is_unknown_variable(name))
     if unknown:
-        raise SettingsError(
-            f"{unknown[0]} is not a setting of robot; unset it, or run `robot check` for the names there are."
-        )
+        names = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
+        raise SettingsError(_no_setting(unknown[0], unknown[0], names, "unset"))
     return Loaded(settings, sources, path)
 
 
@@ -263,11 +330,17 @@ def _is_unknown_variable(name: str) -> bool:
     return name.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields
 
 
+def _no_setting(shown: str, name: str, names: list[str], mend: str) -> str:
+    close = get_close_matches(name, names, 1)
+    meant = f" Is {close[0]} meant?" if close else " All there are stand in the example of the settings file."
+    return f"{shown} is not a setting of robot; {mend} it.{meant}"
+
+
 def _sentence(problem: Any, sources: Mapping[str, str]) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or "settings"
-    where = sources.get(name)
+    where = sources.get(name.partition(".")[0])
     origin = f" (from {where})" if where and where != "default" else ""
     if problem["type"] == "extra_forbidden":
-        return f"{name}{origin} is not a setting of robot; remove it, or run `robot check` for the names there are."
+        return _no_setting(f"{name}{origin}", name, list(Settings.model_fields), "remove")
     reason = problem["msg"].removeprefix("Value error, ")
     return f"{name}{origin}: {reason[0].lower()}{reason[1:]}."

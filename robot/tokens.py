@@ -16,6 +16,7 @@ from robot.clock import Clock, moment, wall_clock
 from robot.db import Database
 from robot.model import Role, Scope, Token, User, Wiki
 from robot.secret import MAX_SECRET_CHARS, hash_secret, new_id, new_secret
+from robot.wikis import IN_SERVICE
 from wikihost.errors import InvalidPageName
 from wikihost.reach import parse_folder
 
@@ -116,7 +117,7 @@ def verify_token(
     row = db.one(
         f"SELECT {USER_COLUMNS}, grants.role, {_COLUMNS} FROM tokens"
         f" JOIN users ON users.id = tokens.user_id AND {NOT_BARRED}"
-        " JOIN wikis ON wikis.id = tokens.wiki_id AND wikis.state = 'ready'"
+        f" JOIN wikis ON wikis.id = tokens.wiki_id AND {IN_SERVICE}"
         " JOIN grants ON grants.wiki_id = tokens.wiki_id AND grants.user_id = tokens.user_id"
         " WHERE tokens.secret_hash = ? AND tokens.wiki_id = ? AND (tokens.expires_at IS NULL OR tokens.expires_at > ?)",
         (hash_secret(secret), wiki_id, int(clock())),

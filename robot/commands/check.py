@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -18,17 +19,23 @@ from pathlib import Path
 import click
 
 from robot.address import public_address
+from robot.alerts.book import read_undelivered
+from robot.alerts.secrets import read_alert_secrets
+from robot.backup.sealing import CannotSeal, read_passphrase
 from robot.datadir import DataDirError, prepare
+from robot.isolating import missing_pieces
 from robot.migrate import NotOurDatabase, SchemaTooNew, check_version
 from robot.search.model.choice import SwitchedOff, choose_model
 from robot.search.model.hub import NotDownloaded
 from robot.search.values import ModelUnavailable
+from robot.secret_files import exposed_secrets
 from robot.settings import Loaded, Settings, SettingsError, load
 from robot.signin.atproto.client_document import client_id, is_public_name
 from robot.signin.atproto.client_keys import ClientKeys
 from robot.signin.client_secret import read_client_secret
 from robot.signin.keys import KeyUnreadable
 from robot.signin.oidc.client import CALLBACK_PATH
+from wikihost.isolation.trial import try_isolation
 from wikihost.layout import DataDir
 
 OLDEST_GIT = (2, 30)
@@ -42,7 +49,7 @@ def command(config: Path | None) -> None:
     """Print the effective settings and their sources, then each problem with its mend; exit code 1 if there is one."""
     loaded = load(config)
     _print_settings(loaded)
-    problems = list(_problems(loaded.settings))
+    problems = [*exposed_secrets(loaded), *_problems(loaded.settings)]
     for problem in problems:
         click.echo(f"problem: {problem}")
     if problems:
@@ -69,11 +76,14 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _data_problems(data)
     yield from _port_problems(settings)
     yield from _git_problems()
+    yield from _isolation_problems(settings, data)
     yield from _model_problems(settings, data)
     if settings.bluesky:
         yield from _bluesky_problems(settings, data)
     if settings.oidc_issuer:
         yield from _oidc_problems(settings)
+    yield from _alert_problems(settings, data)
+    yield from _backup_problems(settings)
     if _free_bytes(data.root) < LOW_DISK_BYTES:
         yield f"Less than 1 GiB is free on the disk of {data.root}; make room before saves fail."
 
@@ -94,6 +104,17 @@ def _free_bytes(directory: Path) -> int:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(place).free
     return 0
+
+
+def _isolation_problems(settings: Settings, data: DataDir) -> Iterator[str]:
+    """What this kernel cannot keep workers from; a problem only where it is required."""
+    pieces = try_isolation(data)
+    for piece in pieces:
+        click.echo(f"isolation of workers: {piece.name}: {f'no, {piece.lacks}' if piece.lacks else 'yes'}")
+    if settings.isolation == "required":
+        yield from missing_pieces(pieces)
+    if settings.isolation == "off":
+        click.echo('isolation of workers is switched off (isolation = "off")')
 
 
 def _model_problems(settings: Settings, data: DataDir) -> Iterator[str]:
@@ -131,6 +152,33 @@ def _oidc_problems(settings: Settings) -> Iterator[str]:
     kind = "its secret is set" if secret else "a public client, without a secret"
     click.echo(f"OpenID Connect: client {settings.oidc_client_id}, {kind}")
     click.echo(f"OpenID Connect: redirect URI {public_address(settings).platform_origin}{CALLBACK_PATH}")
+
+
+def _alert_problems(settings: Settings, data: DataDir) -> Iterator[str]:
+    """What keeps alerts from being told; that nobody wants to be told is no problem."""
+    try:
+        secrets = read_alert_secrets(settings)
+    except SettingsError as error:
+        yield f"Alerts are not told, and robot does not start: {error}"
+        return
+    if not secrets.webhook and not settings.alert_mail_to:
+        click.echo("alerts: nobody is told (alert_webhook_file, alert_mail_to)")
+    for each in read_undelivered(data.robot_db):
+        yield each.sentence
+
+
+def _backup_problems(settings: Settings) -> Iterator[str]:
+    """What keeps `robot backup` from working that can be seen from here; an S3-compatible service is not asked."""
+    destination, passphrase = settings.backup_destination, settings.backup_passphrase_file
+    if not destination:
+        click.echo("backup: nowhere; set backup_destination")
+    elif "://" not in destination and not os.access(destination, os.W_OK | os.X_OK):
+        yield f"backup_destination {destination} is no directory that this user may write to; make or mount it."
+    if passphrase is not None:
+        try:
+            read_passphrase(passphrase)
+        except CannotSeal as error:
+            yield str(error)
 
 
 def _port_problems(settings: Settings) -> Iterator[str]:

@@ -25,7 +25,7 @@ def command(config: Path | None, port: int | None, data: Path | None, as_json: b
     """Run the host with a demo wiki until Ctrl-C."""
     # A demo is its own small world: what /etc/robot says is for the host that is deployed on this machine.
     settings = load(config, {"port": port, "data": data, "stop_timeout": STOP_TIMEOUT_S}, default=None).settings
-    logs.configure("warning" if settings.log_level == "info" else settings.log_level)
+    logs.configure("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
 
     async def announce(core: supervisor.Core) -> None:
         demo = await prepare_demo(core.db, core.data, core.address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import click
 
 from robot.accounts import find_user_by_name
 from robot.address import PublicAddress, public_address
-from robot.datadir import prepare
+from robot.datadir import DataDirLock, prepare
 from robot.db import Database
+from robot.migrate import is_upgrade_due
 from robot.model import User, Wiki
 from robot.settings import Settings, load
 from robot.wikis import find_wiki_by_slug
@@ -31,11 +32,16 @@ class Opened:
 
 @contextmanager
 def open_platform(config: Path | None) -> Iterator[Opened]:
-    """Open the data directory that the settings name; made when missing."""
+    """Open the data directory that the settings name; made when missing, brought to this release while nobody runs.
+
+    Raises `DataDirError` if a robot of another release runs on it, beside what `Database.open` raises.
+    """
     settings = load(config).settings
     data = DataDir(settings.data.absolute())
     prepare(data)
-    db = Database.open(data.robot_db)
+    # The schema must not change under a host that knows the old one.
+    with DataDirLock(data) if is_upgrade_due(data.robot_db) else nullcontext():
+        db = Database.open(data.robot_db)
     try:
         yield Opened(settings, public_address(settings), data, db)
     finally:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
 import trio
 
 from robot import logs, supervisor
-from robot.settings import load
+from robot.secret_files import exposed_secrets
+from robot.settings import Loaded, load
+
+log = logging.getLogger(__name__)
 
 
 @click.command("serve")
@@ -17,9 +21,15 @@ from robot.settings import load
 @click.pass_obj
 def command(config: Path | None, port: int | None, data: Path | None) -> None:
     """Run the host until SIGTERM or Ctrl-C."""
-    settings = load(config, {"port": port, "data": data}).settings
-    logs.configure(settings.log_level)
-    supervisor.run(settings, _announce)
+
+    def read() -> Loaded:
+        return load(config, {"port": port, "data": data})
+
+    loaded = read()
+    logs.configure(loaded.settings.log_level, loaded.settings.log_format)
+    for sentence in exposed_secrets(loaded):
+        log.warning("%s", sentence)
+    supervisor.run(loaded.settings, _announce, lambda: read().settings)
     supervisor.leave()
 
 

@@ -16,6 +16,7 @@ from robot.domains.evidence import DomainRecords, Evidence, gather_evidence
 from robot.domains.judgement import judge, ousted
 from robot.model import Wiki
 from robot.signin.sessions import end_wiki_sessions
+from robot.wikis import IN_SERVICE
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def _find_holder(connection: sqlite3.Connection, claim: Claim) -> Claim | None:
 
 def _is_there(connection: sqlite3.Connection, claim: Claim) -> bool:
     """Whether the claim's wiki was not deleted; one that can still be had back holds no domain back."""
-    sql = "SELECT 1 FROM wikis WHERE id = ? AND state = 'ready'"
+    sql = f"SELECT 1 FROM wikis WHERE id = ? AND {IN_SERVICE}"  # noqa: S608  (a constant)
     return connection.execute(sql, (claim.wiki_id,)).fetchone() is not None
 
 

@@ -20,7 +20,7 @@ from robot.oauth.connections import scopes_of, stored_scopes
 from robot.oauth.pairs import challenge_of, new_code
 from robot.oauth.tokens import Fault, Issued, Lives, Refused, begin_family, end_connection
 from robot.secret import hash_secret, new_id
-from robot.wikis import DOMAIN_IN_FORCE
+from robot.wikis import DOMAIN_IN_FORCE, IN_SERVICE
 
 CODE_LIFETIME_S = 60
 MAX_CODES = 20
@@ -101,7 +101,7 @@ async def redeem_code(db: Database, shown: Shown, lives: Lives, *, clock: Clock 
         row = connection.execute(
             f"SELECT oauth_codes.*, wikis.slug, {DOMAIN_IN_FORCE} AS domain, grants.role,"
             f" NOT ({NOT_BARRED}) AS is_barred FROM oauth_codes JOIN users ON users.id = oauth_codes.user_id"
-            " JOIN wikis ON wikis.id = oauth_codes.wiki_id AND wikis.state = 'ready'"
+            f" JOIN wikis ON wikis.id = oauth_codes.wiki_id AND {IN_SERVICE}"
             " LEFT JOIN grants ON grants.wiki_id = oauth_codes.wiki_id AND grants.user_id = oauth_codes.user_id"
             " WHERE oauth_codes.code_hash = ?",
             (hash_secret(shown.code),),

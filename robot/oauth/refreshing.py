@@ -18,7 +18,7 @@ from robot.oauth.connections import scopes_of
 from robot.oauth.pairs import family_of
 from robot.oauth.tokens import GRACE_S, Fault, Issued, Lives, Refused, end_connection, next_pair, overlap
 from robot.secret import hash_secret
-from robot.wikis import DOMAIN_IN_FORCE
+from robot.wikis import DOMAIN_IN_FORCE, IN_SERVICE
 
 _UNKNOWN = Refused(
     Fault.GRANT, "The refresh token is unknown, expired or revoked. Send the person to the authorization page again."
@@ -139,7 +139,7 @@ def _find(connection: sqlite3.Connection, refresh_token: str) -> Row | None:
     found: Row | None = connection.execute(
         "SELECT oauth_tokens.*, connections.client_id, connections.scopes AS consented,"
         f" connections.prefix AS consented_prefix, wikis.slug, {DOMAIN_IN_FORCE} AS domain, grants.role,"
-        f" NOT ({NOT_BARRED}) AS is_barred, wikis.state = 'ready' AS is_there"
+        f" NOT ({NOT_BARRED}) AS is_barred, {IN_SERVICE} AS is_there"
         " FROM oauth_tokens JOIN connections ON connections.id = oauth_tokens.connection_id"
         " JOIN users ON users.id = connections.user_id"
         " JOIN wikis ON wikis.id = connections.wiki_id"

@@ -28,6 +28,7 @@ from robot.oauth.pairs import (
     successor_of,
 )
 from robot.secret import MAX_SECRET_CHARS, hash_secret, new_id
+from robot.wikis import IN_SERVICE
 from wikihost.reach import Reach
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ def verify_access(
         f" {CONNECTION_COLUMNS} FROM oauth_tokens"
         " JOIN connections ON connections.id = oauth_tokens.connection_id"
         f" JOIN users ON users.id = connections.user_id AND {NOT_BARRED}"
-        " JOIN wikis ON wikis.id = connections.wiki_id AND wikis.state = 'ready'"
+        f" JOIN wikis ON wikis.id = connections.wiki_id AND {IN_SERVICE}"
         " JOIN grants ON grants.wiki_id = connections.wiki_id AND grants.user_id = connections.user_id"
         " WHERE oauth_tokens.access_hash = ? AND connections.wiki_id = ? AND oauth_tokens.access_expires_at > ?",
         (hash_secret(secret), wiki_id, clock()),

@@ -16,12 +16,13 @@ from robot.db import Database
 from robot.open_invitations import OPEN
 from robot.secret import hash_secret
 from robot.signin.providers import Identity
+from robot.wikis import IN_SERVICE
 
 Policy = Literal["open", "invited", "closed"]
 
 # To a wiki that was deleted nobody is invited any more, nor by somebody who owns it no more or is kept out.
 _INVITED = (
-    "SELECT invitations.id FROM invitations JOIN wikis ON wikis.id = invitations.wiki_id AND wikis.state = 'ready'"
+    f"SELECT invitations.id FROM invitations JOIN wikis ON wikis.id = invitations.wiki_id AND {IN_SERVICE}"
     " JOIN grants ON grants.wiki_id = wikis.id AND grants.user_id = invitations.invited_by AND grants.role = 'owner'"
     f" JOIN users ON users.id = invitations.invited_by AND {NOT_BARRED}"
     f" WHERE invitations.expires_at > ?1 AND {OPEN} AND "

@@ -22,14 +22,18 @@ from robot.oauth.registrations import Registrations
 from robot.oauth.requests import Requests
 from robot.oauth.token_page import token_page
 from robot.oauth.tokens import Lives
+from robot.sealed_copies import SealedCopies
 from robot.search.service import SearchService
 from robot.signin.admission import Admission
 from robot.signin.atproto.client_keys import ClientKeys
 from robot.signin.providers import Provider
+from robot.visits import Visits
 from robot.web.account_pages import account_pages
 from robot.web.activity_pages import activity_pages
+from robot.web.admin_moderation import admin_moderation_pages
 from robot.web.admin_pages import admin_pages
 from robot.web.admin_people import admin_people_pages
+from robot.web.admin_wiki_desk import WikiDesk
 from robot.web.admin_wikis import admin_wikis_pages
 from robot.web.agent_pages import agent_pages
 from robot.web.connect_pages import WaysPage, connect_pages
@@ -59,6 +63,7 @@ from robot.web.signin_pages import signin_pages
 from robot.web.signup_pages import signup_pages
 from robot.web.site import Site
 from robot.web.undo_pages import undo_pages
+from robot.web.visit_pages import visit_pages
 from robot.web.wiki_pages import wiki_pages
 from robot.wikis import is_in_force
 from wikihost.layout import DataDir
@@ -104,10 +109,12 @@ class Works:
     data: DataDir
     contents: Contents
     activity: Activity
+    visits: Visits
     search: SearchService
     imports: Imports
     domain_checks: Checks
     machine: Machine
+    copies: SealedCopies
     let_go: LetGo
     allowance: Allowance
 
@@ -170,6 +177,7 @@ def _agent_pages(site: Site, works: Works, agents: AgentSignIn, requests: Reques
     yield agent_pages(site)
     yield revoke_pages(site)
     yield activity_pages(site, contents=works.contents, activity=works.activity)
+    yield visit_pages(site, visits=works.visits)
     yield undo_pages(site, contents=works.contents, activity=works.activity)
     yield consent_pages(site, clients=agents.clients, requests=requests)
     yield token_page(db=site.db, address=site.address, clients=agents.clients, lives=agents.lives)
@@ -180,7 +188,18 @@ def _agent_pages(site: Site, works: Works, agents: AgentSignIn, requests: Reques
 def _operator_pages(site: Site, works: Works, people: PersonSignIn) -> Iterator[Blueprint]:
     yield admin_pages(site, machine=works.machine)
     yield admin_people_pages(site, providers=_by_name(people))
-    yield admin_wikis_pages(site, data=works.data, machine=works.machine, default_quota=works.allowance.quota)
+    desk = WikiDesk(
+        site.db,
+        works.data,
+        site.address,
+        site.sessions,
+        works.machine,
+        works.copies,
+        works.let_go,
+        works.allowance.quota,
+    )
+    yield admin_wikis_pages(desk)
+    yield admin_moderation_pages(desk)
 
 
 def _by_name(people: PersonSignIn) -> dict[str, Provider]:

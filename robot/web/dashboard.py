@@ -12,6 +12,7 @@ from robot.deletion import deleted_wikis_of
 from robot.joining import offers_to
 from robot.model import Role, User, Wiki
 from robot.oauth.connections import list_connections
+from robot.takedown import taken_down_of
 from robot.tokens import list_tokens
 from robot.web.facts import WikiFacts, gather_facts
 from robot.web.index_status import Indexer, gather_percents
@@ -68,6 +69,7 @@ def dashboard_page(site: Site, *, contents: Contents, indexer: Indexer) -> Bluep
             rows=rows,
             offers=offers_to(db, user),
             deleted=deleted_wikis_of(db, user),
+            taken_down=taken_down_of(db, user),
             notice=_NOTICES.get(request.args.get("done", "")),
         )
 

@@ -134,7 +134,7 @@ async def _give(download: _Download, receive: Receive, send: Send, request_id: s
                 failure = error
             nursery.cancel_scope.cancel()
     if failure is not None:
-        log.warning("request %s: the export %s failed: %s", request_id, download.name, failure)
+        log.warning("the export %s failed: %s", download.name, failure)
     if ended:  # else what was sent has no end, so that nobody takes it for whole
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     elif failure is not None and not started:

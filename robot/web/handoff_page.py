@@ -14,7 +14,7 @@ from robot.signin.handoff import is_challenge, issue_code
 from robot.signin.returns import safe_return, with_query
 from robot.web.answers import error_page
 from robot.web.site import Site
-from robot.web.visitor import NoSuchWiki, signed_in_session
+from robot.web.visitor import NoSuchWiki, no_wiki, signed_in_session
 from robot.wikis import find_wiki_at
 
 
@@ -36,7 +36,8 @@ def handoff_page(site: Site) -> Blueprint:
         started_at = _where_it_started(request.args)
         wiki = find_wiki_at(db, started_at)
         if wiki is None:
-            raise NoSuchWiki
+            slug = started_at.slug if isinstance(started_at, WikiHost) else ""
+            raise no_wiki(db, session.user, slug)
         person = Person(session.user, role_of(db, session.user.id, wiki.id))
         if not may(person, Action.READ, wiki):
             raise NoSuchWiki

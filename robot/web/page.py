@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from robot.amounts import file_size
 from robot.web.statics import static_address
 
 # Everything a page needs comes from its own host. `connect-src` is for the live check of a new wiki's address.
@@ -29,8 +30,6 @@ STRICT_TRANSPORT = "max-age=31536000"
 # page of its own to call back, and `same-origin` would cut the two apart for good.
 OPENER_KEPT = {"Cross-Origin-Opener-Policy": "unsafe-none"}
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-
 
 def render(template: str, **context: object) -> str:
     """The page as HTML. Everything in `context` is escaped."""
@@ -41,14 +40,6 @@ def compile_templates() -> None:
     """Compile all templates, a tenth of a second, so that no request does it on the event loop."""
     for name in _ENVIRONMENT.list_templates(extensions=["html"]):
         _ENVIRONMENT.get_template(name)
-
-
-def file_size(count_bytes: int) -> str:
-    """A size for people: `812 bytes`, `3.4 MiB`."""
-    size, unit = float(count_bytes), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
 def time_ago(then: datetime) -> str:

@@ -14,17 +14,16 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from robot.accounts import AccountSuspended
 from robot.address import PublicAddress
-from robot.answers import request_id_of
-from robot.client_address import ClientNetworks
+from robot.client_address import LOOPBACK, ClientNetworks, asks_directly
 from robot.db import Database, DatabaseBusy, DatabaseFull
 from robot.limits import Limited, Limits
 from robot.web.answers import error_page
-from robot.web.ask import ASK_PATH, is_served, may_ask
+from robot.web.ask import ASK_PATH, is_served
 from robot.web.limiting import limit_requests
 from robot.web.page import SECURITY_HEADERS, STRICT_TRANSPORT, compile_templates, render
 from robot.web.site import Site
 from robot.web.statics import STATIC_FILES
-from robot.web.visitor import LEAVING_PATH, AccountLeaving, NoSuchWiki, OwnersOnly, SignInNeeded
+from robot.web.visitor import LEAVING_PATH, AccountLeaving, NoSuchWiki, OwnersOnly, SignInNeeded, WikiTakenDown
 from wikihost.errors import QuotaExceeded, StorageFailed, StorageFull
 
 log = logging.getLogger(__name__)
@@ -44,10 +43,13 @@ _SENTENCES = {
 }
 
 
-def create_platform_app(site: Site, pages: Iterable[Blueprint], limits: Limits, networks: ClientNetworks) -> QuartTrio:
+def create_platform_app(
+    site: Site, pages: Iterable[Blueprint], limits: Limits, networks: ClientNetworks, *, contact: str = ""
+) -> QuartTrio:
     """Build the application of `pages`, as `robot.web.all_pages` makes them.
 
-    It needs no lifespan; the caller refuses cross-site requests before it is reached.
+    `contact` is how people reach the operator. It needs no lifespan; the caller refuses cross-site requests before it
+    is reached.
     """
     compile_templates()
     app = new_app("robot.platform", site.address)
@@ -55,7 +57,7 @@ def create_platform_app(site: Site, pages: Iterable[Blueprint], limits: Limits, 
     _read_forms_first(app)
     for each in pages:
         app.register_blueprint(each)
-    _add_barred(app, site.address)
+    _add_barred(app, site.address, contact)
     _add_statics(app)
     _add_ask(app, site.db, site.address, limits)
     return app
@@ -65,7 +67,7 @@ class _App(QuartTrio):
     """An application whose failures are found in the log by what their page shows."""
 
     def log_exception(self, exception_info: Any) -> None:
-        log.error("request %s failed", request_id_of(dict(request.scope)), exc_info=exception_info)
+        log.error("the request failed", exc_info=exception_info)
 
 
 def new_app(name: str, address: PublicAddress) -> QuartTrio:
@@ -98,12 +100,16 @@ def _add_statics(app: QuartTrio) -> None:
         return answer
 
 
-def _add_barred(app: QuartTrio, address: PublicAddress) -> None:
-    """What people see who have an account and get in nowhere."""
+def _add_barred(app: QuartTrio, address: PublicAddress, contact: str) -> None:
+    """What people see who have an account or a role, and are kept out by the operator or their own will."""
 
     @app.errorhandler(AccountSuspended)
     async def suspended(error: AccountSuspended) -> tuple[str, int]:
-        return render("suspended.html", user=None, domain=address.domain, why=str(error)), 403
+        return render("suspended.html", user=None, domain=address.domain, why=str(error), contact=contact), 403
+
+    @app.errorhandler(WikiTakenDown)
+    async def taken_down(error: WikiTakenDown) -> tuple[str, int]:
+        return render("taken_down.html", user=error.user, here="wikis", wiki=error.wiki, contact=contact), 403
 
     @app.errorhandler(AccountLeaving)
     async def leaving(_: AccountLeaving) -> WerkzeugResponse:
@@ -113,8 +119,7 @@ def _add_barred(app: QuartTrio, address: PublicAddress) -> None:
 def _add_ask(app: QuartTrio, db: Database, address: PublicAddress, limits: Limits) -> None:
     @app.get(ASK_PATH)
     async def ask() -> tuple[str, int]:
-        client = request.scope.get("client")
-        if not may_ask(client[0] if client else None, request.scope["headers"]):
+        if not asks_directly(dict(request.scope), LOOPBACK):
             return "", 404
         if is_served(db, address, request.args.get("domain", "")):
             return "", 200
@@ -129,7 +134,6 @@ def _add_headers(app: QuartTrio, headers: Mapping[str, str]) -> None:
         for name, value in headers.items():
             answer.headers.setdefault(name, value)
         answer.headers.setdefault("Cache-Control", "no-store")
-        answer.headers["X-Request-Id"] = request_id_of(dict(request.scope))
         return answer
 
 

@@ -10,6 +10,7 @@ from robot.db import Database
 from robot.model import Action, Person, Role, User, Wiki
 from robot.signin.returns import with_query
 from robot.signin.sessions import Session, Sessions
+from robot.takedown import find_taken_down_at
 from robot.wikis import find_wiki_by_slug
 
 LEAVING_PATH = "/app/account/leaving"
@@ -32,6 +33,15 @@ class NoSuchWiki(Exception):
 
 class AccountLeaving(Exception):
     """The person has asked for their account to be deleted, and may still keep it."""
+
+
+class WikiTakenDown(Exception):
+    """The operator took the wiki down, in which the person has a role."""
+
+    def __init__(self, wiki: Wiki, user: User) -> None:
+        super().__init__(f"{wiki.slug} was taken down")
+        self.wiki = wiki
+        self.user = user
 
 
 class OwnersOnly(Exception):
@@ -67,12 +77,20 @@ def refuse_barred(sessions: Sessions) -> None:
 
 
 def open_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:
-    """The wiki at `slug` and the person's role in it; raises `NoSuchWiki`, the same for a wiki of other people."""
+    """The wiki at `slug` and the person's role in it; raises what `no_wiki` gives."""
     wiki = find_wiki_by_slug(db, slug)
     role = None if wiki is None else role_of(db, user.id, wiki.id)
     if wiki is None or role is None:
-        raise NoSuchWiki
+        raise no_wiki(db, user, slug)
     return wiki, role
+
+
+def no_wiki(db: Database, user: User, slug: str) -> NoSuchWiki | WikiTakenDown:
+    """Why the person finds no wiki at `slug`: the same for one of other people, there or taken down, as for none."""
+    wiki = find_taken_down_at(db, slug)
+    if wiki is not None and role_of(db, user.id, wiki.id) is not None:
+        return WikiTakenDown(wiki, user)
+    return NoSuchWiki()
 
 
 def open_own_wiki(db: Database, user: User, slug: str) -> tuple[Wiki, Role]:

@@ -20,8 +20,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from tests import demo_data
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+INDEXED_WITHIN_S = 300.0
+"""Indexing gives way to whatever else runs on the machine, so a busy one may keep it waiting for minutes."""
 _FIRST_PORT = 18_000
 _PORTS_PER_WORKER = 3_000
 _MOST_WORKERS = 4
@@ -173,12 +177,16 @@ def running_robot(
     env: Mapping[str, str] | None = None,
     preexec: tuple[str, ...] = (),
     module: str = "robot",
+    first_start: bool = False,
 ) -> Iterator[Robot]:
     """`robot demo --json` on `data` until the block ends; killed when it does not end by itself.
 
+    Where there is no data yet, it is a copy of what a first start leaves, unless a `first_start` is wanted.
     `preexec` is put before the command, such as ("prlimit", "--fsize=1000000"). `module` is run in robot's place.
     """
     port = port or free_port()
+    if not first_start and not (data / "robot.db").exists():
+        demo_data.copy_to(data, _start_once)
     data.mkdir(parents=True, exist_ok=True)
     stderr_file = data.parent / f"{data.name}.stderr"
     with stderr_file.open("a") as stderr:
@@ -202,6 +210,13 @@ def running_robot(
                 process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _start_once(data: Path) -> None:
+    """Let robot make the demo wiki and index it."""
+    with running_robot(data, first_start=True) as robot:
+        done = robot_command("reindex", "demo", data=data, port=robot.port, timeout_s=INDEXED_WITHIN_S)
+        assert done.returncode == 0, done.stderr
 
 
 def _wait_until_ready(process: subprocess.Popen[str], port: int, data: Path, stderr_file: Path) -> Robot:

@@ -80,6 +80,7 @@ def test_every_package_is_in_the_map() -> None:
 @pytest.mark.parametrize(
     "package",
     [
+        "robot/alerts",
         "robot/domains",
         "robot/mcp",
         "robot/oauth",

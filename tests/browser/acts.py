@@ -144,6 +144,38 @@ def refused_quota(page: Page, stage: Stage) -> None:
     expect(page.locator("#quota-problem")).to_be_visible()
 
 
+def refused_reason(page: Page, stage: Stage) -> None:
+    open_first_wiki(page, stage)
+    page.get_by_role("textbox", name="Reason").fill(" ")
+    page.get_by_role("button", name="Take it down").click()
+    expect(page.locator("#why-problem")).to_be_visible()
+
+
+def refused_end(page: Page, stage: Stage) -> None:
+    open_first_wiki(page, stage)
+    page.get_by_role("textbox", name="To go on").fill(LONG)
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.locator("#slug-problem")).to_be_visible()
+
+
+def unsealed(page: Page, stage: Stage) -> None:
+    open_first_wiki(page, stage)
+    page.get_by_role("button", name="Keep a sealed copy").click()
+    expect(page.get_by_role("alert")).to_contain_text("No sealed copy was kept")
+
+
+def alerts_stand(page: Page, stage: Stage) -> None:
+    with closing(sqlite3.connect(DataDir(stage.robot.data).robot_db)) as db, db:
+        db.execute("INSERT OR REPLACE INTO alerts VALUES ('workers', 1, 1, ?, ?)", (LONG, f"{LONG}."))
+        db.execute(
+            "INSERT INTO alert_messages (way, made_at, kind, alert, sentence, remedy, tries, next_at, problem)"
+            " VALUES ('mail', 1, 'began', 'workers', '', '', 1, 1, ?)",
+            (f"{LONG}.",),
+        )
+    page.reload()
+    expect(page.get_by_text("A message waits to leave by mail")).to_be_visible()
+
+
 def open_menu(page: Page, _: Stage) -> None:
     page.locator(".robot-menu > summary").click()
     expect(page.locator(".robot-menu nav")).to_be_visible()

@@ -30,7 +30,8 @@ _WEIR = "# Weir\n\n| date | level |\n|---|---|\n| 3 May | 1.20 m |\n| 4 May | 1.
 
 @dataclass(frozen=True)
 class Stage:
-    """`wiki` was written in by a person, an agent and git; `full` is over its quota, `frozen` is read-only.
+    """`wiki` was written in by a person, an agent and git; `full` is over its quota, `frozen` is
+    read-only, `taken` was taken down.
 
     The guest reads `wiki`, is invited into `full`, and is an owner beside the operator of one that was deleted.
     """
@@ -39,6 +40,7 @@ class Stage:
     wiki: MadeWiki
     full: MadeWiki
     frozen: MadeWiki
+    taken: MadeWiki
     asking: str
     """The address to which a program sends the browser that is to let it in."""
     invitation: str
@@ -46,7 +48,7 @@ class Stage:
 
     def address(self, path: str) -> str:
         """What stands in braces in a path is filled in; `wiki:` before it is the wiki's host."""
-        names = {"slug": self.wiki.slug, "full": self.full.slug, "frozen": self.frozen.slug}
+        names = {"slug": self.wiki.slug, "full": self.full.slug, "frozen": self.frozen.slug, "taken": self.taken.slug}
         said = path.format_map(names | {"asking": self.asking, "invitation": self.invitation})
         if said.startswith("wiki:"):
             return self.wiki.origin + said.removeprefix("wiki:")
@@ -82,6 +84,7 @@ def make_stage(robot: Robot, make_wiki: Callable[..., MadeWiki]) -> Stage:
     wiki = make_wiki("public", slug=new_slug(), name="Field Notes", description="Birds and water at the mill weir.")
     full = make_wiki(name=LONG, description=f"{LONG} {LONG}")
     frozen = make_wiki(name="Old notes")
+    taken = make_wiki(name="Borrowed notes")
     write_page(robot, wiki, "Herons", _HERONS)
     write_page(robot, wiki, "Weir", _WEIR)
     _save_as_person(robot, wiki, "Herons", _HERONS + "\nA third one came in the evening.\n", "A third heron")
@@ -91,11 +94,12 @@ def make_stage(robot: Robot, make_wiki: Callable[..., MadeWiki]) -> Stage:
     assert robot_command("wiki", "quota", full.slug, "--pages", "3", data=robot.data, port=robot.port).returncode == 0
     with closing(sqlite3.connect(DataDir(robot.data).robot_db)) as db, db:
         db.execute("UPDATE wikis SET frozen_at = 1 WHERE slug = ?", (frozen.slug,))
+        db.execute("UPDATE wikis SET taken_down_at = 1, taken_down_why = ? WHERE slug = ?", (LONG, taken.slug))
     _invite_guest(robot, full)
     _add_member(robot, wiki, GUEST, "viewer")
     _add_member(robot, wiki, "colleague", "editor", LONG)
     _delete(robot, make_wiki(name="Last year's notes"))
-    return Stage(robot, wiki, full, frozen, _asking(robot, wiki), _invite(robot, wiki))
+    return Stage(robot, wiki, full, frozen, taken, _asking(robot, wiki), _invite(robot, wiki))
 
 
 def _save_as_person(robot: Robot, wiki: MadeWiki, name: str, content: str, message: str) -> None:

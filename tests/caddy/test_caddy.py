@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import ssl
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -92,12 +93,28 @@ def test_registering_is_limited_by_the_address_that_caddy_saw(site: Site) -> Non
 
 def test_a_stranger_reads_a_public_page(site: Site) -> None:
     with site.edge.browser() as stranger:
-        page = stranger.get(f"{site.robot.wiki}/")
+        page = stranger.get(f"{site.robot.wiki}/", headers={"X-Request-Id": "chosen-by-the-client"})
         platform = stranger.get(f"{site.robot.platform}/")
     assert (page.status_code, platform.status_code) == (200, 200)
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["server"] == "Caddy"
+    assert uuid.UUID(page.headers["x-request-id"]), "robot calls the request as Caddy does"
     assert "http://" + urlsplit(site.robot.wiki).netloc not in page.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_figures_are_not_for_who_comes_through_caddy(site: Site, host: str) -> None:
+    """Not for one who calls the machine as its own programs do, and would have Caddy leave out for whom it asks."""
+    forged = {
+        "Host": host,
+        "X-Forwarded-For": "127.0.0.1",
+        "Connection": "keep-alive, X-Forwarded-For, X-Forwarded-Host",
+    }
+    with site.edge.browser() as stranger:
+        figures = stranger.get(f"{site.robot.platform}/metrics", headers=forged)
+        ready = stranger.get(f"{site.robot.platform}/readyz", headers=forged)
+    assert (figures.status_code, "robot_requests_total" in figures.text) == (404, False)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
 
 
 def test_a_link_signs_in_and_cookies_are_secure(site: Site) -> None:

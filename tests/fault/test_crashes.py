@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 
-from tests.harness import Robot, running_robot
+from tests.harness import Robot
 from tests.processes import (
     OF_THE_WORKER,
     command_of,
     descendants_of,
-    git,
     kill,
     lives,
     wait_until,
-    wiki_repo,
     workers_of,
     zygote_of,
     zygotes_of,
@@ -98,34 +95,3 @@ def test_no_orphans(own_robot: Robot, how: signal.Signals) -> None:
     assert len(family) >= 2, [command_of(pid) for pid in family]
     own_robot.stop(how)
     wait_until(lambda: not any(map(lives, family)), 5, "all children are gone")
-
-
-def test_every_acknowledged_save_survives_kill_9(tmp_path: Path) -> None:
-    """100 saves in rounds; in each, core is killed without warning while a save is on its way."""
-    data = tmp_path / "data"
-    acknowledged: dict[str, str] = {}
-    number = 0
-    while len(acknowledged) < 100:
-        with running_robot(data) as robot, robot.agent() as agent:
-            killer = threading.Timer(0.0, robot.process.kill)
-            for step in range(25):
-                number += 1
-                name, text = f"Log/{number}", f"Entry {number}."
-                if step == 24:
-                    killer.start()
-                try:
-                    answer = agent.put(f"/api/v1/pages/{name}", json={"content": text})
-                except Exception:
-                    break
-                assert answer.status_code == 201, answer.text
-                acknowledged[name] = text
-            robot.process.wait(10)
-    repo = wiki_repo(data)
-    for name, text in acknowledged.items():
-        assert git(repo, "show", f"HEAD:{name}.md") == text
-    git(repo, "fsck", "--full", "--strict")
-    with running_robot(data) as robot, robot.agent() as agent:
-        assert agent.put("/api/v1/pages/After", json={"content": "After."}).status_code == 201
-        listed = {page["path"] for page in agent.get("/api/v1/pages").json()["pages"]}
-        assert listed >= set(acknowledged)
-    assert git(repo, "status", "--porcelain") == ""

@@ -109,7 +109,7 @@ def test_check_names_settings_sources_and_problems(tmp_path: Path) -> None:
 
 
 def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
-    with running_robot(tmp_path / "data") as first, first.agent() as agent:
+    with running_robot(tmp_path / "data", first_start=True) as first, first.agent() as agent:
         token = first.token
         assert agent.put("/api/v1/pages/Kept", json={"content": "Kept."}).status_code == 201
     with running_robot(tmp_path / "data") as second, second.agent() as agent:

@@ -32,7 +32,7 @@ _unique = count()
 def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     """With the demo's handbook, which nobody has searched yet, and a second wiki; its log tells who holds the loop."""
     place: Path = tmp_path_factory.mktemp("beside") / "data"
-    with running_robot(place, env={"ROBOT_LOG_LEVEL": "debug"}) as started:
+    with running_robot(place, env={"ROBOT_LOG_LEVEL": "debug"}, first_start=True) as started:
         with started.client(started.platform, cookies=started.sign_in()) as dashboard:
             form = {"slug": "second", "name": "Second", "description": "", "visibility": "public"}
             made = dashboard.post("/app/create", data=form, headers={"Sec-Fetch-Site": "same-origin"})

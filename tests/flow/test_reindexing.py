@@ -19,7 +19,8 @@ from tests.harness import Robot, environment, free_port, robot_argv, robot_comma
 
 pytestmark = pytest.mark.flow
 
-PAGES = 400  # a quarter of a minute's work, of which a test sees the first second
+PAGES = 400
+LINES = 45  # a minute's work on a machine that does nothing else, of which a test sees the first second
 DEADLINE_S = 60
 
 
@@ -62,7 +63,9 @@ def big(robot: Robot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Big]
     folder = tmp_path_factory.mktemp("pages")
     for number in range(PAGES):
         word = secrets.token_hex(4)  # no passage was ever embedded before
-        (folder / f"Page {number}.md").write_text(f"# Page {number}\n\nAbout {word} and the pump of {word}.\n" * 5)
+        (folder / f"Page {number}.md").write_text(
+            f"# Page {number}\n\n" + f"About {word} and the pump of {word}.\n" * LINES
+        )
     for words in (("wiki", "create", slug), ("import", slug, str(folder))):
         done = robot_command(*words, data=robot.data, port=robot.port)
         assert done.returncode == 0, done.stderr

@@ -37,14 +37,14 @@ class Guest:
         self.wiki.headers["Sec-Fetch-Site"] = "same-origin"
         self.agent = robot.agent(self.token, self.origin)
 
-    def say(self, *words: str) -> Result:
+    def say(self, *words: str, exits: int = 0) -> Result:
         """A verb of the command line, without the second that starting a process takes."""
         settings = {
             "ROBOT_CONFIG": os.devnull, "ROBOT_DATA": str(self.robot.data), "ROBOT_PUBLIC_PORT": str(self.robot.port),
         }  # fmt: skip
         with ThreadPoolExecutor(1) as thread:  # in this one Trio runs already
             done = thread.submit(CliRunner(env=settings).invoke, cli, words).result()
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == exits, done.output
         return done
 
     def link(self) -> str:

@@ -159,7 +159,9 @@ class Doors:
         return WikiRequest(self.wiki, self.actors.get(bearer, Anonymous()), ORIGIN, "r1")
 
     async def run_mcp(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await self.mcp.run(task_status=task_status)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.mcp.run)
+            await self.listening.run(task_status=task_status)
 
     async def seed(self, pages: Mapping[str, str]) -> None:
         def write(content: Content) -> None:

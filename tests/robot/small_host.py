@@ -33,17 +33,20 @@ from robot.hosting import create_hosted_wiki
 from robot.imports.jobs import Imports
 from robot.imports.repositories import Repositories
 from robot.limits import Limits
-from robot.machine import Machine
+from robot.machine import Machine, MachineParts
 from robot.model import Anonymous, Person, User, Visibility, Wiki, WikiRequest
 from robot.oauth.documents import ClientDocuments
 from robot.oauth.finding import Clients
 from robot.oauth.registrations import Registrations
 from robot.oauth.tokens import Lives
+from robot.page_cache import CacheTally
+from robot.sealed_copies import SealedCopies
 from robot.search.service import SearchService
 from robot.signin.keys import load_session_key
 from robot.signin.links import create_link
 from robot.signin.sessions import Sessions
 from robot.troubles import Troubles
+from robot.visits import Visits
 from robot.web.all_pages import AgentSignIn, Allowance, PersonSignIn, Works, all_pages
 from robot.web.platform import create_platform_app
 from robot.web.site import Site
@@ -83,9 +86,11 @@ class SmallHost:
     imports: Imports
     registrations: Registrations
     activity: Activity
+    visits: Visits
     limits: Limits
     workers: list[WorkerStatus]
     troubles: Troubles
+    machine: Machine
     dns: Zone
     site: Site
     pages: Callable[[], Iterable[Blueprint]]
@@ -170,21 +175,30 @@ async def small_host(
         troubles = Troubles()
         limits = limits or Limits()
         activity = Activity(db, ActivityLimits(90, 1_000))
+        visits = Visits(data, days=14)
         dns = Zone()
 
         async def let_go(wiki_id: str) -> None:
             contents.close(wiki_id)
 
+        parts = MachineParts(
+            workers=lambda: workers,
+            has_zygote=lambda: True,
+            backlog=search.backlog,
+            pages=CacheTally,
+            loop_delay_s=lambda: 0.0,
+        )
+        machine = Machine(data, db, troubles, parts, max_awake=50)
         works = Works(
             data=data,
             contents=contents,
             activity=activity,
+            visits=visits,
             search=search,
             imports=imports,
             domain_checks=Checks(db, dns, ADDRESS),
-            machine=Machine(
-                data, troubles, workers=lambda: workers, max_awake=50, indexing=lambda: search.wikis_indexing
-            ),
+            machine=machine,
+            copies=SealedCopies(db, data, data.root / "passphrase"),
             let_go=let_go,
             allowance=Allowance(5, Quota(), UPLOAD_BYTES),
         )
@@ -202,9 +216,11 @@ async def small_host(
             imports=imports,
             registrations=registrations,
             activity=activity,
+            visits=visits,
             limits=limits,
             workers=workers,
             troubles=troubles,
+            machine=machine,
             dns=dns,
             site=site,
             pages=partial(all_pages, site, works, people or PersonSignIn(), agents),

@@ -29,6 +29,7 @@ from robot.signin.handoff import issue_code as issue_handoff
 from robot.signin.handoff import take_code
 from robot.signin.links import create_link
 from robot.standing import LastOperator, set_operator, suspend, unsuspend
+from robot.takedown import put_up, take_down
 from robot.tokens import create_token
 from robot.traffic import Traffic
 from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of
@@ -65,7 +66,7 @@ class Armed:
 
     def __post_init__(self) -> None:
         traffic = Traffic(self.host.limits, ClientNetworks())
-        self.front = Front(ADDRESS, self.host.db, self.actors, BodySizes(1, 1), traffic)
+        self.front = Front(ADDRESS, self.host.db, self.actors, BodySizes(1, 1), traffic, ClientNetworks())
 
     def agents(self) -> list[tuple[bytes, bytes]]:
         return [(b"authorization", f"Bearer {secret}".encode()) for secret in (self.token, self.issued.access_token)]
@@ -141,6 +142,20 @@ async def armed(host: SmallHost) -> Armed:
         await handoff(),
         await create_link(host.db, host.ada),
     )
+
+
+async def test_no_agent_gets_into_a_wiki_that_was_taken_down(armed: Armed) -> None:
+    def let_in() -> list[bool]:
+        return [isinstance(armed.actors.of_caller([header], armed.wiki), Agent) for header in armed.agents()]
+
+    assert set(let_in()) == {True}
+    await take_down(armed.host.db, armed.wiki, "Spam.")
+    assert set(let_in()) == {False}
+    assert {armed.front.judge_again(armed._stream(header)) for header in armed.agents()} == {None}
+    refreshed, redeemed, _, _ = await armed.used_once()
+    assert (refreshed, redeemed) == (False, False)
+    await put_up(armed.host.db, armed.wiki)
+    assert set(let_in()) == {True}
 
 
 async def test_what_lets_in_before_opens_nothing_while_its_person_is_suspended(armed: Armed) -> None:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,8 +13,7 @@ import trio
 
 from robot import db as db_module
 from robot.db import ConstraintBroken, Database, DatabaseBusy, DatabaseFailed, DatabaseFull
-from robot.migrate import Migration, NotOurDatabase, SchemaTooNew, migrate, shipped_migrations
-from robot.wikis import find_wiki_by_slug
+from robot.migrate import NotOurDatabase
 
 
 @pytest.fixture
@@ -180,14 +176,6 @@ def test_the_hot_reads_use_an_index(db: Database) -> None:
         assert all(step.startswith("SEARCH") for step in plan), (sql, plan)
 
 
-def test_a_newer_schema_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    Database.open(tmp_path / "robot.db").close()
-    with closing(sqlite3.connect(tmp_path / "robot.db")) as connection:
-        connection.execute("PRAGMA user_version = 900")
-    with pytest.raises(SchemaTooNew, match=r"written by a newer robot \(schema 900; .*restore a backup"):
-        Database.open(tmp_path / "robot.db")
-
-
 def test_a_strangers_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "robot.db"
     with closing(sqlite3.connect(path)) as connection:
@@ -199,99 +187,3 @@ def test_a_strangers_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseFailed):
         Database.open(path)
     assert path.read_bytes() == before
-
-
-SHIPPED = len(shipped_migrations())
-NEXT = Migration(SHIPPED + 1, "next.sql", "CREATE TABLE extra (a);\nINSERT INTO extra SELECT id FROM users;\n")
-BROKEN = Migration(SHIPPED + 1, "broken.sql", "CREATE TABLE extra (a);\nINSERT INTO nowhere VALUES (1);\n")
-
-
-def open_plain(path: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(path, isolation_level=None))
-
-
-def test_an_upgrade_copies_the_database_first(tmp_path: Path) -> None:
-    path = tmp_path / "robot.db"
-    with closing(Database.open(path)) as db:
-        db.transact(lambda connection: add_user(connection, "ada"))
-    with open_plain(path) as connection:
-        migrate(connection, path, [*shipped_migrations(), NEXT])
-        assert connection.execute("SELECT a FROM extra").fetchall() == [("u_ada",)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (SHIPPED + 1,)
-    copy = tmp_path / f"robot.db.v{SHIPPED}"
-    assert copy.stat().st_mode & 0o777 == 0o600
-    with closing(Database.open(copy)) as db:
-        assert names(db) == ["ada"]
-
-
-def test_a_step_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
-    path = tmp_path / "robot.db"
-    Database.open(path).close()
-    with open_plain(path) as connection:
-        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-            migrate(connection, path, [*shipped_migrations(), BROKEN])
-        assert connection.execute("PRAGMA user_version").fetchone() == (SHIPPED,)
-        assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'extra'").fetchone() is None
-        migrate(connection, path, [*shipped_migrations(), NEXT])
-
-
-KILLED = """
-import os, signal, sqlite3, sys
-from pathlib import Path
-from robot.migrate import Migration, migrate, shipped_migrations
-path, fatal = Path(sys.argv[1]), int(sys.argv[2])
-connection = sqlite3.connect(path, isolation_level=None)
-connection.execute("PRAGMA journal_mode = WAL")
-seen = 0
-def die_at(statement):
-    global seen
-    seen += 1
-    if seen == fatal:
-        os.kill(os.getpid(), signal.SIGKILL)
-connection.set_trace_callback(die_at)
-shipped = shipped_migrations()
-one = Migration(len(shipped) + 1, "a.sql", "CREATE TABLE a (x);\\nINSERT INTO a VALUES (1);\\n")
-two = Migration(len(shipped) + 2, "b.sql", "CREATE TABLE b (x);\\nINSERT INTO b SELECT x FROM a;\\n")
-migrate(connection, path, [*shipped, one, two])
-print("done")
-"""
-
-
-def test_kill_at_every_statement_of_a_migration_and_go_on(tmp_path: Path) -> None:
-    path = tmp_path / "robot.db"
-    with closing(Database.open(path)) as db:
-        db.transact(lambda connection: add_user(connection, "ada"))
-    fatal, deaths = 1, 0
-    while True:
-        command = [sys.executable, "-c", KILLED, str(path), str(fatal)]
-        killed = subprocess.run(command, check=False, capture_output=True, text=True)
-        with open_plain(path) as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE name IN ('a', 'b')")}
-            # Whatever the moment: exactly one of the schemas, whole, with its rows.
-            assert tables == {0: set(), 1: {"a"}, 2: {"a", "b"}}[version - SHIPPED]
-            assert all(connection.execute(f"SELECT x FROM {table}").fetchall() == [(1,)] for table in tables)
-            assert connection.execute("SELECT name FROM users").fetchall() == [("ada",)]
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        if killed.returncode == 0:
-            assert version == SHIPPED + 2
-            break
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        fatal, deaths = fatal + 1, deaths + 1
-    assert deaths >= 5
-    assert not (tmp_path / f"robot.db.v{SHIPPED}.unfinished").exists()
-    assert os.access(tmp_path / f"robot.db.v{SHIPPED}", os.R_OK)
-
-
-def test_wikis_from_before_there_were_settings_have_git_and_the_usual_quota(tmp_path: Path) -> None:
-    path = tmp_path / "robot.db"
-    with open_plain(path) as connection:
-        migrate(connection, path, shipped_migrations()[:1])
-        connection.execute("INSERT INTO wikis VALUES ('w1', 'notes', 'Notes', '', 'private', 'ready', 0)")
-    with closing(Database.open(path)) as db:
-        wiki = find_wiki_by_slug(db, "notes")
-        assert wiki is not None
-        assert (wiki.git_enabled, wiki.quota_pages, wiki.quota_bytes) == (True, None, None)
-        for change in ("git_enabled = 2", "quota_pages = -1", "quota_bytes = -1"):
-            with pytest.raises(ConstraintBroken):
-                db.transact(lambda connection: connection.execute(f"UPDATE wikis SET {change}"))  # noqa: B023

@@ -18,6 +18,7 @@ from proxy.asgi import App, Message, Receive, Scope, Send
 from proxy.hosts import WikiHost
 from robot.db import DatabaseBusy
 from robot.front import Doors, Front, missing_wiki
+from robot.logs import TextFormatter
 from robot.model import Anonymous, Person, Visibility, WikiRequest
 from robot.pages import WikiPages
 from robot.raw_pages import RawPages
@@ -102,7 +103,7 @@ def assert_is_page(answer: httpx2.Response) -> None:
 
 
 def opened(front: Front, door: App) -> None:
-    front.open(Doors(door, door, door, door, door, door, door))
+    front.open(Doors(*[door] * 8))
 
 
 async def test_what_breaks_a_door_is_found_in_the_log(front: FrontHost, caplog: pytest.LogCaptureFixture) -> None:
@@ -112,6 +113,7 @@ async def test_what_breaks_a_door_is_found_in_the_log(front: FrontHost, caplog: 
     async def busy(scope: Scope, receive: Receive, send: Send) -> None:
         raise DatabaseBusy("locked")
 
+    caplog.handler.setFormatter(TextFormatter(for_journal=True))
     for door, status in ((broken, 500), (busy, 503)):
         caplog.clear()
         opened(front.front, door)
@@ -121,7 +123,7 @@ async def test_what_breaks_a_door_is_found_in_the_log(front: FrontHost, caplog: 
         assert (answer.status_code, program.status_code) == (status, status)
         assert "thought" not in answer.text + program.text
         assert_is_page(answer)
-        assert f"request {told_id(answer.text)}" in caplog.text
+        assert f"request={told_id(answer.text)}:" in caplog.text
         assert set(program.json()) == {"error", "code"}
 
 
@@ -136,12 +138,13 @@ async def test_what_breaks_a_page_of_the_platform_is_found_in_the_log(
     async def waits() -> Any:
         return error_page(429, "Too often", "You asked too often.", wait_s=7.2)
 
+    caplog.handler.setFormatter(TextFormatter(for_journal=True))
     async with front_host(host) as running, running.client() as client:
         with caplog.at_level(logging.ERROR):
             answer = await client.get("/breaks", headers=BROWSER)
         waited, missing = await client.get("/waits"), await client.get("/nowhere")
     assert (answer.status_code, told_id(answer.text)) == (500, answer.headers["x-request-id"])
-    assert f"request {told_id(answer.text)} failed" in caplog.text
+    assert f"request={told_id(answer.text)}: the request failed" in caplog.text
     assert (waited.status_code, waited.headers["retry-after"]) == (429, "8")
     assert "in 8 seconds" in waited.text
     assert (missing.status_code, told_id(missing.text)) == (404, "")

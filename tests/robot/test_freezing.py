@@ -7,13 +7,15 @@ from functools import partial
 import pytest
 
 from robot.access import may
-from robot.freezing import apply_freezing, freeze, unfreeze
+from robot.freezing import freeze, unfreeze
+from robot.in_force import put_decisions_in_force
 from robot.model import Action, Person, Role, Wiki
 from robot.wikis import find_wiki
 from tests.robot.small_host import SmallHost
 from tests.wikihost.wikis import ADA
 from wikihost.content import Content
 from wikihost.errors import WikiFrozen
+from wikihost.quota import Quota
 from wikihost.writer import Writer
 
 
@@ -49,6 +51,6 @@ async def test_a_start_puts_right_what_was_decided(host: SmallHost) -> None:
     await freeze(host.db, host.data, wiki)
     host.data.wiki(wiki.id).frozen.unlink()
     host.data.wiki(other.id).frozen.touch()
-    await apply_freezing(host.db, host.data)
+    await put_decisions_in_force(host.db, host.data, Quota())
     assert host.data.wiki(wiki.id).frozen.exists()
     assert not host.data.wiki(other.id).frozen.exists()

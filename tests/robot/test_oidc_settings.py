@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from robot.address import PublicAddress
 from robot.cli import cli
-from robot.fetch import Door, is_public
+from robot.fetch import Door, is_host, is_public
 from robot.settings import Settings, SettingsError, load
 from robot.signin.client_secret import read_client_secret
-from robot.signin.oidc.chosen import chosen_provider, is_host
+from robot.signin.oidc.chosen import chosen_provider
 
 ISSUER = "https://id.example.org/realms/staff"
 ADDRESS = PublicAddress("https", "wiki.example.org", 443)

@@ -56,7 +56,7 @@ class Stage:
     async def worker_answers(
         self, asked: Asked, status: int = 200, headers: Headers = HTML, *parts: bytes, made_at: str | None = None
     ) -> None:
-        recorder = Recorder(self.cache, asked, self.send, request_id="r1")
+        recorder = Recorder(self.cache, asked, self.send)
         recorder.hear(asked.state.head if made_at is None else made_at, "Home")
         await recorder.send({"type": "http.response.start", "status": status, "headers": headers})
         for part in parts or (b"text",):
@@ -66,7 +66,7 @@ class Stage:
 
     async def given_again(self, kept: KeptAnswer, none_match: bytes = b"", *, head_only: bool = False) -> Message:
         self.sent.clear()
-        await kept.send(self.send, head_only=head_only, none_match=none_match, request_id="r2")
+        await kept.send(self.send, head_only=head_only, none_match=none_match)
         return {**self.sent[0], "body": self.sent[1]["body"], "fields": dict(self.sent[0]["headers"])}
 
 
@@ -86,14 +86,14 @@ def stage(tmp_path: Path) -> Stage:
 async def test_an_answer_is_given_again_byte_for_byte(stage: Stage) -> None:
     asked = stage.asked()
     assert stage.cache.find(asked) is None
-    await stage.worker_answers(asked, 200, [*HTML, (b"x-request-id", b"r1")], b"te", b"xt")
+    await stage.worker_answers(asked, 200, HTML, b"te", b"xt")
     first = stage.sent[:]
     kept = stage.cache.find(stage.asked())
     assert kept is not None
     again = await stage.given_again(kept)
     assert (again["status"], again["body"], kept.page) == (200, b"text", "Home")
     assert [m["type"] for m in first] == ["http.response.start", "http.response.body"]
-    assert {**dict(first[0]["headers"]), b"x-request-id": b"r2"} == again["fields"]
+    assert dict(first[0]["headers"]) == again["fields"]
     assert again["fields"][b"cache-control"] == b"private, no-cache"
     assert again["fields"][b"vary"] == b"Cookie"
     head = await stage.given_again(kept, head_only=True)
@@ -109,7 +109,7 @@ async def test_a_client_that_has_it_is_told_so(stage: Stage) -> None:
     for tags in (kept.etag, b'"other", ' + kept.etag, b"W/" + kept.etag, b"*"):
         answer = await stage.given_again(kept, tags)
         assert (answer["status"], answer["body"]) == (304, b""), tags
-        assert {b"etag", b"cache-control", b"vary", policy[0], b"x-request-id"} <= answer["fields"].keys()
+        assert {b"etag", b"cache-control", b"vary", policy[0]} <= answer["fields"].keys()
         assert not {b"content-length", b"content-type"} & answer["fields"].keys()
     for tags in (b"", b'"other"', kept.etag[:-1]):
         assert (await stage.given_again(kept, tags))["status"] == 200, tags

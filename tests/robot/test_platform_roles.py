@@ -36,6 +36,8 @@ ALLOWED = {
     "revoke.ask_revoke": OWNERS,  # of others
     "revoke.revoke": OWNERS,
     "activity.show": EVERYBODY_WITH_A_ROLE,  # of their own agents; an owner sees all
+    "visits.show": OWNERS,
+    "visits.download": OWNERS,
     "undo.ask_undo": WRITERS,  # of their own agents
     "undo.undo": WRITERS,
     "undo.tell_undone": EVERYBODY_WITH_A_ROLE,

@@ -93,6 +93,29 @@ async def test_kept_answers_are_bounded_and_end(doors: Doors) -> None:
     await doors.contents.run(doors.wiki, fill)
 
 
+async def test_a_clock_that_is_set_back_neither_blocks_a_key_nor_forgets_it(doors: Doors) -> None:
+    """What was begun or kept before counts as of now: it would have a day more, and push out what comes after it."""
+    now = time.time()
+
+    def work(content: Content) -> None:
+        replays = Replays(content.catalog)
+        assert replays.begin(Claim("died", "f", now)) is None
+        for number in range(MAX_KEPT - 1):
+            claim = Claim(f"before {number}", "f", now)
+            assert replays.begin(claim) is None
+            replays.keep(claim, KeptAnswer(200, "{}", None))
+        yesterday = now - KEPT_S
+        first = Claim("first", "f", yesterday)
+        assert replays.begin(first) is None
+        replays.keep(first, KeptAnswer(201, "{}", None))
+        assert replays.begin(Claim("second", "f", yesterday + 1)) is None
+        assert replays.begin(Claim("first", "f", yesterday + 2)) == KeptAnswer(201, "{}", None)
+        assert replays.begin(Claim("died", "f", yesterday + 3)) in ("running", None)
+        assert replays.begin(Claim("died", "f", yesterday + 120)) is None
+
+    await doors.contents.run(doors.wiki, work)
+
+
 async def test_kept_answers_outlive_the_catalog_being_built_anew(doors: Doors) -> None:
     async with script(doors) as http:
         first = await http.put("pages/New", json={"content": "x"}, headers=KEY)

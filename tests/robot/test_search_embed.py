@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,3 +179,14 @@ def test_model_that_computes_something_else_is_not_used(tmp_path: Path) -> None:
 def test_bundled_model_is_close_to_the_weights_in_float32(model: Embedder) -> None:
     for reference in json.loads((BUNDLED / "reference.json").read_text("utf-8")):
         assert float(model.embed_passages([reference["text"]])[0] @ reference["vector"]) > 0.985
+
+
+def test_the_library_keeps_and_sends_nothing_about_its_use(tmp_path: Path) -> None:
+    """onnxruntime would write events to a database in the cache, and send them to its maker."""
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    load = "from robot.search.model.directory import bundled_model; bundled_model().open().embed_query('x')"
+    done = subprocess.run(
+        [sys.executable, "-c", load], env=os.environ | places, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []

@@ -6,12 +6,14 @@ import logging
 import sqlite3
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from robot.access import grant_role
 from robot.accounts import create_user, find_user_by_name
 from robot.audit import OPERATOR, doer_of
+from robot.backup.store import StoreUnreachable
 from robot.census import PAGE_ROWS
 from robot.deletion import delete_wiki_for_now
 from robot.leaving import ask_to_leave
@@ -22,6 +24,7 @@ from robot.standing import set_operator, suspend
 from robot.tokens import create_token
 from robot.troubles import Troubles
 from robot.wikis import find_wiki
+from tests.robot.backup_stage import BackupStage
 from tests.robot.small_host import ADDRESS, Browser, FakeClock, SmallHost, text_of
 from wikihost.fleet import WorkerStatus
 from wikihost.quota import MIB
@@ -93,6 +96,22 @@ async def test_the_machine_is_told_as_its_parts_tell_it(host: SmallHost, ada: Br
     for shown in ("Disk free", "1 <span", "of 50 at most", "it &lt;ended&gt; 5 times", "robot.search", "0 minutes"):
         assert shown in page, shown
     assert "Secret page" not in page
+
+
+async def test_backups_are_told_of_good_and_bad(host: SmallHost, ada: Browser, tmp_path: Path) -> None:
+    assert "There is none yet" in await read(ada, ADMIN)
+    (tmp_path / "backups").mkdir()
+    stage = BackupStage(host, tmp_path / "backups")
+    await stage.take()
+    page = await read(ada, ADMIN)
+    assert "0 wikis, " in page
+    assert f"at <code>{stage.root}</code>" in page
+    stage.root.rename(tmp_path / "elsewhere")
+    with pytest.raises(StoreUnreachable):
+        await stage.take()
+    page = await read(ada, ADMIN)
+    assert "There is no directory" in page
+    assert "The last good one" in page
 
 
 def test_troubles_are_forgotten_after_a_day() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from robot.access import grant_role
+from robot.in_force import put_decisions_in_force
 from robot.model import Role, Visibility, Wiki
-from robot.quotas import apply_quotas, set_quota
+from robot.quotas import set_quota
 from robot.wikis import find_wiki, find_wiki_by_slug
 from tests.robot.small_host import ADDRESS, Browser, SmallHost, text_of
 from wikihost.quota import MIB, Quota, how_full, read_quota
@@ -168,7 +169,7 @@ async def test_a_quota_is_granted_taken_back_and_follows_the_hosts_default(host:
     assert find_wiki(host.db, notes.id) == changed
     assert read_quota(place) == Quota(7, Quota().size_bytes)
     lower = Quota(50, 60)
-    await apply_quotas(host.db, host.data, lower)
+    await put_decisions_in_force(host.db, host.data, lower)
     assert read_quota(place) == Quota(7, 60)
     assert read_quota(host.data.wiki(other.id).quota) == lower
     await set_quota(host.db, host.data, changed, lower, pages=None, size_bytes=None)
@@ -180,5 +181,5 @@ async def test_the_start_mends_a_quota_that_cannot_be_read_and_goes_on_after_wha
     host.data.wiki(broken.id).quota.write_bytes(b"{")
     host.data.wiki(gone.id).root.rename(Path(f"{host.data.wiki(gone.id).root}-away"))
     host.data.wiki(last.id).quota.unlink()  # from before there were quotas
-    await apply_quotas(host.db, host.data, Quota(9, 9))
+    await put_decisions_in_force(host.db, host.data, Quota(9, 9))
     assert read_quota(host.data.wiki(broken.id).quota) == read_quota(host.data.wiki(last.id).quota) == Quota(9, 9)

@@ -55,9 +55,11 @@ class Changes:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+        self.asked_by: list[str] = []
 
-    def __call__(self, wiki_id: str) -> None:
+    def __call__(self, wiki_id: str, asked_by: str = "") -> None:
         self.heard.append(wiki_id)
+        self.asked_by.append(asked_by)
 
 
 @asynccontextmanager

@@ -253,7 +253,7 @@ async def test_nonsense_ends_a_worker_and_its_questions(nonsense: bytes) -> None
             events,
             FleetOptions(),
             on_ready=lambda: None,
-            on_saved=lambda: None,
+            on_saved=lambda _: None,
             on_described=lambda _: None,
             answer=answer,
         )

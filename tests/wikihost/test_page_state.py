@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -122,3 +123,25 @@ def test_many_wikis_have_a_state_each(tmp_path: Path) -> None:
     homes = [make_wiki(tmp_path / f"wiki{number}", {"Home": f"# {number}\n"}) for number in range(3)]
     assert len({read(states, home).head for home in homes}) == 3
     assert [read(states, home).head for home in homes] == [git(home, "rev-parse", "HEAD") for home in homes]
+
+
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {}) "
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        f"CREATE VIEW preferences AS {NUMBERS.format(-1)} SELECT max(i) AS name, '' AS value FROM n",
+        f"CREATE VIEW preferences AS {NUMBERS.format(3000)} SELECT i AS name, zeroblob(3000000) AS value FROM n",
+        "CREATE TABLE preferences (name, value AS (zeroblob(3000000)));"
+        f" INSERT INTO preferences {NUMBERS.format(3000)} SELECT i FROM n",
+        f"CREATE TABLE preferences (name, value); INSERT INTO preferences {NUMBERS.format(60000)} SELECT i, i FROM n",
+    ],
+    ids=["without end", "much", "much of nothing", "many"],
+)
+def test_whoever_took_a_worker_over_does_not_keep_the_host_busy(home: WikiHome, instead: str) -> None:
+    with database(home) as connection:
+        connection.executescript(instead)
+    began = time.process_time()
+    assert PageStates().read(home) is None
+    assert time.process_time() - began < 1

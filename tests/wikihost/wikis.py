@@ -45,6 +45,12 @@ def git(home: WikiHome, *arguments: str, text: str | None = None) -> str:
     return done.stdout.rstrip("\n")
 
 
+def refs_of(home: WikiHome) -> Mapping[str, str]:
+    """Every reference of the repository, by full name, with what it is at."""
+    lines = git(home, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+    return dict(line.split(" ") for line in lines)
+
+
 def assert_sound(home: WikiHome) -> None:
     """git finds no fault with the repository, and work tree, index and head agree."""
     assert git(home, "fsck", "--strict", "--no-dangling") == ""

@@ -62,10 +62,9 @@ def big(robot: Robot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Big]
     slug = f"big-{secrets.token_hex(4)}"
     folder = tmp_path_factory.mktemp("pages")
     for number in range(PAGES):
-        word = secrets.token_hex(4)  # no passage was ever embedded before
-        (folder / f"Page {number}.md").write_text(
-            f"# Page {number}\n\n" + f"About {word} and the pump of {word}.\n" * LINES
-        )
+        # No passage was ever embedded before, and none is like another: each is embedded.
+        lines = [f"About {secrets.token_hex(4)} and the pump of {secrets.token_hex(4)}.\n" for _ in range(LINES)]
+        (folder / f"Page {number}.md").write_text(f"# Page {number}\n\n" + "".join(lines))
     for words in (("wiki", "create", slug), ("import", slug, str(folder))):
         done = robot_command(*words, data=robot.data, port=robot.port)
         assert done.returncode == 0, done.stderr

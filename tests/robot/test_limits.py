@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 import tracemalloc
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from proxy.router import Route
 from robot import crawlers
 from robot.client_address import ClientNetworks
-from robot.crawlers import crawler_of
+from robot.crawlers import crawler_of, read_list
+from robot.garbage import loading
 from robot.limits import ALL, RULES, Limited, Limits, TooOften, retry_after, sentence_of
 from robot.model import Actor, Agent, Anonymous, Person, Role, Visibility, WikiRequest
 from robot.rates import MAX_KEYS, RateLimit
@@ -131,10 +133,14 @@ async def test_what_limits_cost_a_request() -> None:
     headers = [(b"host", b"notes.robot.test"), (b"x-forwarded-for", b"198.51.100.9"), (b"accept", b"text/html")]
     scope: Any = {"method": "GET", "path": "/-/search", "client": ("127.0.0.1", 9), "headers": headers}
     request = WikiRequest(a_wiki(Visibility.PUBLIC), Anonymous(), ORIGIN, "r1")
-    began = time.process_time()
-    for _ in range(600):
-        assert traffic.wait(scope, Route.OTHER, request) == 0
-    assert (time.process_time() - began) / 600 < 300e-6, "20 µs, and time for a machine that is busy"
+    read_list()
+    with loading():  # a collection of all that other tests left would count as ours
+        began = time.thread_time()
+        for _ in range(600):
+            assert traffic.wait(scope, Route.OTHER, request) == 0
+        spent_s = time.thread_time() - began
+    gc.unfreeze()
+    assert spent_s / 600 < 100e-6, "20 µs, and as much again and again for a slow machine"
 
 
 @pytest.mark.parametrize(

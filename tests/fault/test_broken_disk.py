@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.doors import Doors, open_doors
-from tests.fault.test_full_disk import fill
+from tests.fault.test_full_disk import full
 from tests.git_door.client import Git
 from tests.harness import running_robot
 from tests.processes import git, small_disk, wait_until
@@ -41,15 +41,6 @@ def assert_sound(doors: Doors) -> None:
     assert git(doors.home.repo, "fsck", "--strict", "--no-dangling") == ""
     assert git(doors.home.repo, "status", "--porcelain", "--untracked-files=all") == ""
     assert not list((doors.robot.data / "transfers").glob("*"))
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    ballast = fill(disk)
-    try:
-        yield
-    finally:
-        ballast.unlink()
 
 
 @contextmanager

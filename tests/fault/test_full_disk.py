@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def fill(disk: Path) -> Path:
             except OSError:
                 block //= 2
     return ballast
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """No byte is free on a disk of our own until the block is left."""
+    ballast = fill(disk)
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 def test_full_disk_at_every_door(cramped: Robot) -> None:

@@ -13,7 +13,7 @@ from threading import Event as Over
 from bench.host import Planted
 from bench.service import Service
 from bench.stopping import PIPELINED_REQUESTS, SMALLEST_BUFFER_BYTES
-from tests.fault.test_full_disk import fill
+from tests.fault.test_full_disk import full
 from tests.processes import children_of, descendants_of, kill, lives, wait_until, zygotes_of
 from tests.soak.clock import MovedClock
 from tests.soak.schedule import Event, Fault
@@ -46,7 +46,7 @@ class Chaos:
             case Fault.RESTART:
                 self._restart(signal.SIGTERM)
             case Fault.FILL_DISK:
-                with _full(self.disk):
+                with full(self.disk):
                     self.over.wait(event.lasts_s)
             case Fault.SET_CLOCK:
                 self.clock.set(event.offset_s)
@@ -84,16 +84,6 @@ class Chaos:
 
 def _assert_gone(family: list[int]) -> None:
     wait_until(lambda: not any(map(lives, family)), ORPHANS_S, "the end of what was below a process that was killed")
-
-
-@contextmanager
-def _full(disk: Path) -> Iterator[None]:
-    """No byte is free on a disk of our own."""
-    ballast = fill(disk)
-    try:
-        yield
-    finally:
-        ballast.unlink()
 
 
 @contextmanager

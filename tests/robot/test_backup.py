@@ -45,6 +45,25 @@ def note(path: Path, text: str) -> None:
         connection.execute("INSERT INTO preferences VALUES (?)", (text,))
 
 
+async def test_what_was_written_before_the_mark_is_in(stage: BackupStage, tmp_path: Path) -> None:
+    """Somebody writes whenever the clock is looked at: the mark may not come after the copy that it speaks of."""
+    first, written = 1_800_000_000, 0
+
+    def clock() -> float:
+        nonlocal written
+        written += 1
+        with closing(sqlite3.connect(stage.host.data.robot_db)) as connection, connection:
+            connection.execute("INSERT INTO alerts VALUES (?, 0, 0, '', '')", (f"write {written}",))
+        return first + written
+
+    manifest = (await stage.take(clock=clock)).manifest
+    copy = database_of(stage.store, manifest, manifest.robot_db, tmp_path / "copy.db")
+    kept = {name for (name,) in rows(copy, "SELECT name FROM alerts")}
+    before = int(manifest.mark_at.timestamp()) - first
+    assert 1 <= before < written
+    assert kept >= {f"write {number}" for number in range(1, before + 1)}
+
+
 async def test_everything_that_is_not_derived_is_in_a_backup(stage: BackupStage, tmp_path: Path) -> None:
     host = stage.host
     wiki = await host.make_wiki("notes")

@@ -224,14 +224,27 @@ def fill(disk: Path) -> None:
     (disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_bsize))
 
 
-def test_a_damaged_database_is_not_upgraded(tmp_path: Path) -> None:
-    path = old_database(tmp_path / "robot.db")
+def overwrite_a_page(path: Path) -> None:
     with open_plain(path) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'grants_of_user'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(bytes(range(256)) * (size // 256))
+
+
+def part_an_index_from_its_table(path: Path) -> None:
+    """Each page can be read; only a look at both tells that they do not agree."""
+    with open_plain(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        sql = "CREATE INDEX grants_of_user ON grants (wiki_id)"
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'grants_of_user'", (sql,))
+
+
+@pytest.mark.parametrize("damage", [overwrite_a_page, part_an_index_from_its_table])
+def test_a_damaged_database_is_not_upgraded(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = old_database(tmp_path / "robot.db")
+    damage(path)
     copy_of(path, 1).write_bytes(b"an earlier copy, which was sound")
     with pytest.raises(DatabaseFailed, match="restore it from a backup"):
         Database.open(path)
